@@ -1,0 +1,1 @@
+//! Fetching and refreshing a JWKS from a file or an address.

@@ -1,0 +1,20 @@
+//! The database: the truth about files, renditions, jobs and uploads. Owner of `sea_orm`; nobody else names it.
+//!
+//! Invariants kept here and nowhere else:
+//! - every helper that answers a person takes the organisation;
+//! - every write of a result carries a `Fence` (`WHERE generation = ? AND attempt = ? AND deleted_at IS NULL`);
+//! - every write transaction on SQLite is IMMEDIATE (`Db::write`), a bare `begin()` appears nowhere else;
+//! - times that several processes compare (heartbeats, leadership, due jobs) use the database's clock.
+
+pub mod config;
+mod connect;
+mod entity;
+mod files;
+mod jobs;
+mod leader;
+mod renditions;
+mod types;
+mod uploads;
+
+pub use connect::Db;
+pub use types::*;

@@ -1,0 +1,177 @@
+//! What goes into and comes out of the database helpers, besides the domain types.
+
+use std::time::Duration;
+
+use crate::{
+    file::{FileKind, FileRecord, FileState},
+    ids::{FileId, JobId, OrgId, UserId},
+    job::{Fence, JobKind, JobRecord},
+    key::Key,
+    rendition::Rendition,
+    storage::MultipartId,
+    timestamp::Timestamp,
+};
+
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No connection, or no answer in time: the caller may try again later.
+    #[error("the database is away or too busy")]
+    Away(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the database refused: {what}")]
+    Refused {
+        what: &'static str,
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    #[error("a stored value cannot be read: {0}")]
+    Garbled(String),
+}
+
+/// A file about to be uploaded; its row exists before its first byte.
+#[derive(Debug, Clone)]
+pub struct NewFile {
+    pub id: FileId,
+    pub org_id: OrgId,
+    pub owner_id: UserId,
+    pub location: String,
+    pub filename: String,
+    pub staging_key: Key,
+}
+
+/// What is known when the last byte has been stored.
+#[derive(Debug, Clone)]
+pub struct StagedFile {
+    pub size_bytes: u64,
+    pub sha256: String,
+    pub content_type: String,
+    pub kind: FileKind,
+    /// `Staged` when a job follows, `Ready` for what is never processed.
+    pub state: FileState,
+}
+
+/// A job to insert in the same transaction as what it is about.
+#[derive(Debug, Clone)]
+pub struct NewJob {
+    pub id: JobId,
+    pub kind: JobKind,
+    pub priority: u8,
+}
+
+/// An unfinished transfer, as the sweeper sees it.
+#[derive(Debug, Clone)]
+pub struct PendingUpload {
+    pub file_id: FileId,
+    pub org_id: OrgId,
+    pub key: Key,
+    pub multipart: Option<MultipartId>,
+    pub touched_at: Timestamp,
+}
+
+/// `GET /v1/files`: newest first.
+#[derive(Debug, Clone, Default)]
+pub struct FileFilter {
+    pub state: Option<FileState>,
+    pub kind: Option<FileKind>,
+    /// Only files older than this one (the last of the page before).
+    pub after: Option<FileId>,
+    /// 1 to 200.
+    pub limit: u64,
+}
+
+/// A file with what has been published of its current generation.
+#[derive(Debug, Clone)]
+pub struct FileWithRenditions {
+    pub file: FileRecord,
+    pub renditions: Vec<Rendition>,
+}
+
+/// A job that this worker now runs, and its file.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub fence: Fence,
+    pub job: JobRecord,
+    pub file: FileRecord,
+    /// Already published in this generation by an earlier attempt; must not be made again.
+    pub published: Vec<Rendition>,
+}
+
+/// Why `begin_attempt` gave nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotBegun {
+    /// No such job, it is final, or its file is gone or of another generation: forget the entry.
+    Obsolete,
+    /// Another worker holds it and its heartbeat is fresh.
+    Held,
+    /// Written by a newer build than this one: hand it back.
+    TooNew,
+    /// Not due yet; by the database's clock.
+    NotDue(Timestamp),
+}
+
+/// Answer of a fenced write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fenced {
+    Written,
+    /// The fence does not hold (another attempt, another generation, deleted): nothing was written.
+    Stale,
+}
+
+/// Answer to `heartbeat_job`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobBeat {
+    Held,
+    /// The file was deleted or the job cancelled: stop.
+    Cancelled,
+    /// Another attempt holds the job: stop, publish nothing.
+    Lost,
+}
+
+/// What became of a job whose attempt ended badly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Queued again, not before this; by the database's clock.
+    Again(Timestamp),
+    /// Given up: job `dead`, file `failed` (or `ready` if something playable is published).
+    Dead,
+    /// The fence did not hold.
+    Stale,
+}
+
+/// A job the dispatcher may put into the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DueJob {
+    pub id: JobId,
+    pub org_id: OrgId,
+    pub priority: u8,
+    pub run_at: Timestamp,
+}
+
+/// A running job whose worker has not been heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SilentJob {
+    pub id: JobId,
+    pub attempt: i64,
+}
+
+/// A deleted file whose objects may still lie in the store.
+#[derive(Debug, Clone)]
+pub struct Tombstone {
+    pub file_id: FileId,
+    pub org_id: OrgId,
+    pub staging_key: Key,
+    /// A worker may still be writing: purge objects, but keep the row until it has stopped.
+    pub running: bool,
+    pub deleted_for: Duration,
+}
+
+/// Figures for readiness and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Census {
+    pub waiting_jobs: u64,
+    pub running_jobs: u64,
+    pub dead_jobs: u64,
+    /// Milliseconds; how long the longest-waiting due job has waited.
+    pub oldest_wait_ms: u64,
+    /// Files that have been transient for too long with neither an upload nor a job behind them.
+    pub stuck_files: u64,
+}

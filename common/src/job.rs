@@ -1,0 +1,115 @@
+//! Queued work: what to do, in which state it is, and the fence that every result is written under.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    closed_set::closed_set,
+    ids::{FileId, JobId, OrgId},
+    timestamp::Timestamp,
+};
+
+/// Version of the job contract that this build writes and understands.
+pub const PAYLOAD_VERSION: i32 = 1;
+
+/// Priority of an upload's processing, 0 to 100, higher first.
+pub const DEFAULT_PRIORITY: u8 = 50;
+
+closed_set! {
+    pub enum JobKind {
+        /// Probe a source and make everything that its plan says.
+        Process = "process",
+    }
+}
+
+closed_set! {
+    /// `Queued` waits (also for its backoff), `Running` is held by a worker, the rest is final.
+    pub enum JobState {
+        Queued = "queued",
+        Running = "running",
+        Done = "done",
+        /// The dead letter: given up, with code and last error.
+        Dead = "dead",
+        Cancelled = "cancelled",
+    }
+}
+
+/// The fencing token: a result is written only while it still holds in the database.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Fence {
+    pub job_id: JobId,
+    pub file_id: FileId,
+    pub generation: i64,
+    /// The nth run, counted in the database at claim; never a Redis counter.
+    pub attempt: i64,
+}
+
+/// One row of `jobs`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobRecord {
+    pub id: JobId,
+    pub file_id: FileId,
+    pub org_id: OrgId,
+    pub generation: i64,
+    pub kind: JobKind,
+    pub state: JobState,
+    pub priority: u8,
+    pub payload_version: i32,
+    /// Runs begun.
+    pub attempt: i64,
+    /// Runs that failed while their worker lived; counts against the limit.
+    pub failures: i32,
+    /// Runs whose worker was lost; has a limit of its own.
+    pub losses: i32,
+    pub next_attempt_at: Timestamp,
+    pub heartbeat_at: Option<Timestamp>,
+    pub worker: Option<String>,
+    pub progress: f64,
+    pub last_error_code: Option<String>,
+    pub last_error: Option<String>,
+    /// The plan with its reasons, as the worker stored it.
+    pub plan: Option<serde_json::Value>,
+    pub created_at: Timestamp,
+    pub finished_at: Option<Timestamp>,
+}
+
+/// When to give a job up, and how long to wait before its next run. Config section `[jobs]`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct JobPolicy {
+    pub max_failures: i32,
+    pub max_losses: i32,
+    pub backoff_base_ms: u64,
+    pub backoff_max_ms: u64,
+    /// Without a heartbeat for this long a worker counts as lost.
+    pub lease_ms: u64,
+    pub heartbeat_ms: u64,
+}
+
+impl Default for JobPolicy {
+    fn default() -> Self {
+        Self {
+            max_failures: 3,
+            max_losses: 20,
+            backoff_base_ms: 2_000,
+            backoff_max_ms: 300_000,
+            lease_ms: 30_000,
+            heartbeat_ms: 5_000,
+        }
+    }
+}
+
+impl JobPolicy {
+    /// Refuses values under which leases would lapse while their worker lives.
+    ///
+    /// # Errors
+    /// A sentence that names the key to change.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.heartbeat_ms == 0 || self.heartbeat_ms * 3 > self.lease_ms {
+            return Err("jobs.heartbeat_ms must be above 0 and at most a third of jobs.lease_ms".to_owned());
+        }
+        if self.max_failures < 1 || self.max_losses < 1 {
+            return Err("jobs.max_failures and jobs.max_losses must be at least 1".to_owned());
+        }
+        Ok(())
+    }
+}

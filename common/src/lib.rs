@@ -1,0 +1,25 @@
+//! What gateway and worker share: domain words, storage, queue, database access, tokens, sign-in, configuration.
+//!
+//! Imports nothing of the workspace. Each foreign service has one owner here: `redis` in `queue::redis`,
+//! `object_store` in `storage::s3`, `sea_orm` in `db`.
+
+pub mod auth;
+pub mod backends;
+mod closed_set;
+pub mod config;
+pub mod db;
+pub mod file;
+pub mod grid;
+pub mod http_client;
+pub mod ids;
+pub mod job;
+pub mod key;
+pub mod media_info;
+pub mod queue;
+pub mod rendition;
+pub mod storage;
+pub mod telemetry;
+pub mod timestamp;
+pub mod tokens;
+
+pub use closed_set::UnknownWord;

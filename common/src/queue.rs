@@ -1,0 +1,160 @@
+//! The job queue: dispatch and leases. It is a hint that the database can refill, never the truth: losing all of it
+//! delays work and loses none. The database fences results; the lease here keeps two workers from starting one job.
+//!
+//! Verbs: `enqueue` (idempotent), `claim`, `heartbeat`, then one of `complete`, `retry`, `bury`, `release`.
+
+pub mod backoff;
+pub mod config;
+pub mod memory;
+pub mod redis;
+
+use std::{sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+
+use crate::{
+    ids::{JobId, OrgId, ProcessId},
+    timestamp::Timestamp,
+};
+
+pub type SharedQueue = Arc<dyn Queue>;
+
+#[derive(Debug, thiserror::Error)]
+pub enum QueueError {
+    #[error("the queue did not answer within {0:?}")]
+    Timeout(Duration),
+    #[error("the queue is away")]
+    Away(#[source] Box<dyn std::error::Error + Send + Sync>),
+    #[error("the queue answered something that cannot be read: {0}")]
+    Garbled(String),
+}
+
+/// A job that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub job_id: JobId,
+    pub org_id: OrgId,
+    /// 0 to 100, higher first; equal ones by `run_at`.
+    pub priority: u8,
+    /// Not before this; by the queue's clock.
+    pub run_at: Timestamp,
+}
+
+/// A claimed job: proof of holding it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Claim {
+    pub job_id: JobId,
+    pub lease: LeaseToken,
+}
+
+/// Unguessable, new for each claim; every later verb is checked against it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LeaseToken(pub String);
+
+/// Answer to a heartbeat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beat {
+    /// Extended.
+    Held,
+    /// Extended, but somebody wants the job to stop.
+    Cancelled,
+    /// Somebody else holds it, or nobody knows it (the queue may have been wiped): ask the database.
+    Lost,
+}
+
+/// Answer to a verb that ends a claim.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    Done,
+    /// The lease was not held any more; nothing was changed.
+    Lost,
+}
+
+/// How many entries lie where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Depth {
+    pub ready: u64,
+    pub delayed: u64,
+    pub leased: u64,
+    pub dead: u64,
+}
+
+#[async_trait]
+pub trait Queue: Send + Sync + 'static {
+    /// Adds entries; one that is known already (waiting, delayed or leased) is left as it is, but an earlier `run_at`
+    /// or a higher priority is taken over while it waits. Returns how many were new.
+    ///
+    /// # Errors
+    /// The queue is away; some entries may have been added.
+    async fn enqueue(&self, entries: &[Entry]) -> Result<u64, QueueError>;
+
+    /// Takes the first due entry by priority and time, and leases it.
+    ///
+    /// # Errors
+    /// The queue is away.
+    async fn claim(&self, worker: &ProcessId, lease: Duration) -> Result<Option<Claim>, QueueError>;
+
+    /// Returns when there may be something to claim, at the latest after `timeout`. A hint only.
+    ///
+    /// # Errors
+    /// The queue is away.
+    async fn wait(&self, timeout: Duration) -> Result<(), QueueError>;
+
+    /// Extends a lease.
+    ///
+    /// # Errors
+    /// The queue is away; the lease goes on until it ends.
+    async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<Beat, QueueError>;
+
+    /// Takes back a claim that a wiped queue has forgotten, after the database has confirmed it. `Lost` when somebody
+    /// else holds the job.
+    ///
+    /// # Errors
+    /// The queue is away.
+    async fn restore(&self, claim: &Claim, entry: &Entry, lease: Duration) -> Result<Settled, QueueError>;
+
+    /// The job needs no further run (done, cancelled, or the database says so).
+    ///
+    /// # Errors
+    /// The queue is away; the lease will expire and the database will settle it.
+    async fn complete(&self, claim: &Claim) -> Result<Settled, QueueError>;
+
+    /// Another run, not before `run_at`.
+    ///
+    /// # Errors
+    /// As `complete`.
+    async fn retry(&self, claim: &Claim, run_at: Timestamp) -> Result<Settled, QueueError>;
+
+    /// No further run: to the dead letters, with a reason. At most 10,000 are kept here; the database keeps all.
+    ///
+    /// # Errors
+    /// As `complete`.
+    async fn bury(&self, claim: &Claim, reason: &str) -> Result<Settled, QueueError>;
+
+    /// Interrupted by us: due again at once, before its equals.
+    ///
+    /// # Errors
+    /// As `complete`.
+    async fn release(&self, claim: &Claim) -> Result<Settled, QueueError>;
+
+    /// A waiting job is taken out, a leased one hears it at its next heartbeat. Whether the job was known.
+    ///
+    /// # Errors
+    /// The queue is away.
+    async fn cancel(&self, job: JobId) -> Result<bool, QueueError>;
+
+    /// Takes out at most `limit` jobs whose lease has run out, and forgets them: the caller counts a Loss in the
+    /// database, which brings them back.
+    ///
+    /// # Errors
+    /// The queue is away.
+    async fn reap(&self, limit: usize) -> Result<Vec<JobId>, QueueError>;
+
+    /// # Errors
+    /// The queue is away.
+    async fn depth(&self) -> Result<Depth, QueueError>;
+
+    /// # Errors
+    /// The queue is away.
+    async fn ping(&self) -> Result<(), QueueError>;
+}

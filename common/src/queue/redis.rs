@@ -1,0 +1,1 @@
+//! The queue in Redis: sorted sets and hashes, one Lua script per transition.

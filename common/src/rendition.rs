@@ -1,0 +1,61 @@
+//! A finished output of a file, and how its bytes lie in the object store.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{closed_set::closed_set, ids::FileId, timestamp::Timestamp};
+
+closed_set! {
+    pub enum RenditionKind {
+        Video = "video",
+        Audio = "audio",
+        Poster = "poster",
+        Storyboard = "storyboard",
+        Captions = "captions",
+    }
+}
+
+/// One published output. Unique on (file, generation, name).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rendition {
+    pub file_id: FileId,
+    pub generation: i64,
+    /// The attempt whose folder holds the objects: `media/{org}/{file}/{generation}/{attempt}/`.
+    pub attempt: i64,
+    /// `source` for a web-safe source served progressively, `720p` for a rung, `audio`, `poster`.
+    pub name: String,
+    pub kind: RenditionKind,
+    pub content_type: String,
+    pub size_bytes: u64,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    /// Bits per second.
+    pub bitrate: Option<u64>,
+    /// RFC 6381 codec strings, comma-separated.
+    pub codecs: Option<String>,
+    pub duration_ms: Option<u64>,
+    /// The bytes to serve, in order; their lengths add up to `size_bytes`.
+    pub layout: Vec<Piece>,
+    /// Strong entity tag without quotes; differs whenever the bytes differ.
+    pub etag: String,
+    /// Higher plays first when no rendition is asked for; negative is never chosen by default (posters).
+    pub rank: i32,
+    pub created_at: Timestamp,
+}
+
+/// A run of bytes of one object, named by role: the key is resolved late, so promotion may move the source under a reader.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    pub object: Role,
+    pub offset: u64,
+    pub length: u64,
+}
+
+/// Which object of a file, without saying where it lies.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// The exact upload.
+    Source,
+    /// An object of the rendition's own attempt folder, by its fixed name (`720p.mp4`).
+    Output(String),
+}

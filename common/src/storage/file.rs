@@ -1,0 +1,1 @@
+//! The directory backend: plain files, written beside their name, synced, then renamed.

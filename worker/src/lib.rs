@@ -1,0 +1,4 @@
+//! The worker: claims jobs, runs each in a child process, publishes what comes out. Knows no HTTP.
+
+pub mod plan;
+pub mod task;

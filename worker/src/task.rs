@@ -1,0 +1,4 @@
+//! A task: the child process that does one piece of libav work. `protocol` is what both sides say; `parent` starts, watches
+//! and kills it; `child` is what runs inside and must know no address, no credential and no name of a client.
+
+pub mod protocol;

@@ -1,0 +1,67 @@
+//! What parent and child say to each other.
+//!
+//! The parent re-executes its own binary as `<exe> __task` with an empty environment and the scratch folder as working
+//! directory. In it lies `request.json` (a `Request`). File descriptor 0 is the source, open for reading and seekable;
+//! 1 carries one JSON `Event` per line to the parent; 2 is captured as the child's last words. Outputs are written into
+//! the working directory under the fixed names of the plan. The child ends with exit status 0 after `Done` or `Failed`;
+//! anything else is a crash.
+
+use reelgate_common::{file::Failure, media_info::MediaInfo};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::Plan;
+
+/// The hidden first argument under which the binary is a task.
+pub const TASK_ARGUMENT: &str = "__task";
+/// Name of the request in the scratch folder.
+pub const REQUEST_FILE: &str = "request.json";
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "task", rename_all = "snake_case")]
+pub enum Request {
+    /// Look at the source; it may be sparse (only the boxes outside `mdat` and the first 2 MiB of `mdat` are there).
+    Probe,
+    /// Make what the plan says but `serve_source`.
+    Encode { media: MediaInfo, plan: Plan, threads: u32 },
+    /// Look at a finished output as a player would, before it is published.
+    Verify,
+}
+
+/// One line from the child. The parent trusts none of its numbers without looking.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// Answer to `Probe` and to `Verify`; `web_safe`, `segment_safe` and `reasons` are left for the parent to fill.
+    Probed {
+        media: MediaInfo,
+    },
+    /// 0.0 to 1.0 of the whole request.
+    Progress {
+        fraction: f64,
+    },
+    /// An output is complete and closed.
+    Output(Output),
+    /// One output cannot be made; the others go on.
+    Refused {
+        name: String,
+        failure: Failure,
+    },
+    /// The request cannot be fulfilled.
+    Failed {
+        failure: Failure,
+    },
+    Done,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Output {
+    /// The plan's name: `720p`, `audio`, `poster`.
+    pub name: String,
+    /// File in the scratch folder: `720p.mp4`, `audio.m4a`, `poster.jpg`.
+    pub file: String,
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    pub duration_ms: Option<u64>,
+    /// RFC 6381, e.g. `avc1.64001f,mp4a.40.2`.
+    pub codecs: Option<String>,
+}
