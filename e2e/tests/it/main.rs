@@ -1,0 +1,3 @@
+//! Whole-system tests. `seams` holds the conformance suites, one per seam, each run on every backend.
+
+mod seams;
