@@ -1,1 +1,6 @@
-//! placeholder
+//! The harness of the whole-system tests: starts real services and real processes on free ports in temporary folders, talks
+//! HTTP to them, and leaves nothing behind. It knows the product only from outside: its commands, its environment, its API.
+
+pub mod ports;
+pub mod process;
+pub mod services;

@@ -1,0 +1,166 @@
+//! A Postgres server. As root it runs under the user `postgres`, because it refuses to run as root.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, Result, bail};
+use rustix::process::{Signal, geteuid};
+use tokio::{net::TcpStream, sync::OnceCell};
+
+use crate::{
+    ports::free_port,
+    process::{Folder, Launch, Process, eventually},
+};
+
+pub struct Postgres {
+    port: u16,
+    folder: Folder,
+    bin: PathBuf,
+    process: Option<Process>,
+}
+
+static SHARED: OnceCell<Postgres> = OnceCell::const_new();
+
+impl Postgres {
+    /// One server for all tests of this process; each takes a database of its own.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn shared() -> Result<&'static Self> {
+        SHARED.get_or_try_init(Self::start).await
+    }
+
+    /// A server of one's own, to be killed and restarted.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn start() -> Result<Self> {
+        let bin = binaries()?;
+        let folder = Folder::new("postgres")?;
+        if geteuid().is_root() {
+            let status = Command::new("chown").arg("postgres").arg(folder.path()).status()?;
+            anyhow::ensure!(status.success(), "cannot give the data folder to the user postgres");
+        }
+        let mut init = Launch::new(bin.join("initdb"), folder.join("initdb.log")).args([
+            "-D",
+            &folder.join("data"),
+            "-U",
+            "reelgate",
+            "-A",
+            "trust",
+            "-E",
+            "UTF8",
+            "--locale=C",
+            "--no-sync",
+        ]);
+        init = as_postgres(init);
+        let mut running = init.start()?;
+        let status = running.wait(Duration::from_secs(60))?;
+        anyhow::ensure!(status.success(), "initdb failed: {}", running.output());
+        drop(running);
+        let mut server = Self { port: 0, folder, bin, process: None };
+        for _ in 0..5 {
+            server.port = free_port();
+            if server.launch().await.is_ok() {
+                return Ok(server);
+            }
+        }
+        bail!("postgres does not start: {}", std::fs::read_to_string(server.folder.join("postgres.log"))?)
+    }
+
+    async fn launch(&mut self) -> Result<()> {
+        let (data, port, sockets) = (self.folder.join("data"), self.port.to_string(), self.folder.join("data"));
+        let arguments = ["-D", &data, "-p", &port, "-k", &sockets, "-c", "listen_addresses=127.0.0.1"];
+        let tuning = ["-c", "max_connections=300", "-c", "shared_buffers=64MB"];
+        let launch =
+            Launch::new(self.bin.join("postgres"), self.folder.join("postgres.log")).args(arguments).args(tuning);
+        let mut process = as_postgres(launch).start()?;
+        let up = eventually("postgres answers", Duration::from_secs(30), async || {
+            !process.is_running() || self.answers().await
+        })
+        .await;
+        anyhow::ensure!(up.is_ok() && process.is_running(), "postgres ended: {}", process.output());
+        self.process = Some(process);
+        Ok(())
+    }
+
+    async fn answers(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() && self.psql("postgres", "select 1").is_ok()
+    }
+
+    /// Runs one statement.
+    ///
+    /// # Errors
+    /// The server refuses it; the error carries its words.
+    pub fn psql(&self, database: &str, statement: &str) -> Result<String> {
+        let output = Command::new(self.bin.join("psql"))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "reelgate", "-d", database])
+            .args(["-v", "ON_ERROR_STOP=1", "-X", "-A", "-t", "-c", statement])
+            .output()?;
+        anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Makes a new, empty database and returns its address.
+    ///
+    /// # Errors
+    /// The server is away.
+    pub fn fresh_database(&self) -> Result<String> {
+        let name = format!("t{}", uuid::Uuid::new_v4().simple());
+        self.psql("postgres", &format!("create database {name}"))?;
+        Ok(self.url(&name))
+    }
+
+    #[must_use]
+    pub fn url(&self, database: &str) -> String {
+        format!("postgres://reelgate@127.0.0.1:{}/{database}", self.port)
+    }
+
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Ends it at once, as a crash would.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn crash(&mut self) -> Result<()> {
+        let mut process = self.process.take().context("postgres is not running")?;
+        process.signal(Signal::QUIT)?;
+        process.wait(Duration::from_secs(20))?;
+        Ok(())
+    }
+
+    /// Starts it again on the same port and data.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn restart(&mut self) -> Result<()> {
+        if self.process.is_some() {
+            self.crash()?;
+        }
+        self.launch().await
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        if self.process.is_some() {
+            drop(self.crash());
+        }
+    }
+}
+
+fn as_postgres(launch: Launch) -> Launch {
+    if geteuid().is_root() { launch.user("postgres") } else { launch }
+}
+
+fn binaries() -> Result<PathBuf> {
+    let mut versions: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")
+        .context("postgresql is not installed: run make deps")?
+        .filter_map(|entry| Some(entry.ok()?.path().join("bin")))
+        .filter(|bin| bin.join("initdb").exists())
+        .collect();
+    versions.sort();
+    versions.pop().context("postgresql is not installed: run make deps")
+}
