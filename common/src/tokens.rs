@@ -4,10 +4,12 @@
 
 pub mod config;
 mod keyring;
+mod wire;
 
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::RngCore;
 
 use crate::{
     closed_set::closed_set,
@@ -36,15 +38,15 @@ impl Scope {
     pub const DEFAULT: &'static [Self] = &[Self::Play, Self::Source, Self::Image];
 }
 
-/// What a stream token says.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// What a stream token says. Its form on the wire is `wire`'s matter.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claims {
     /// Token id, random; playback leases are keyed by it.
     pub jti: String,
     pub user: UserId,
     pub org: OrgId,
     pub scope: Vec<Scope>,
-    /// Only these files; `None`: every file of the organisation.
+    /// Only these files, at most `MAX_FILES`; `None`: every file of the organisation.
     pub files: Option<Vec<FileId>>,
     pub issued_at: Timestamp,
     pub expires_at: Timestamp,
@@ -60,3 +62,14 @@ pub enum TokenError {
 
 /// Default life of a stream token.
 pub const STREAM_TOKEN_TTL: Duration = Duration::from_secs(300);
+
+/// Most files one token may be narrowed to: a token has to fit into a URL.
+pub const MAX_FILES: usize = 100;
+
+/// A new random token id: 128 bits, safe in URLs and keys.
+#[must_use]
+pub fn new_jti() -> String {
+    let mut bytes = [0; 16];
+    rand::rng().fill_bytes(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
