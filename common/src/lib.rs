@@ -15,6 +15,7 @@ pub mod ids;
 pub mod job;
 pub mod key;
 pub mod media_info;
+pub mod promote;
 pub mod queue;
 pub mod rendition;
 pub mod storage;
