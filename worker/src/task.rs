@@ -2,3 +2,6 @@
 //! and kills it; `child` is what runs inside and must know no address, no credential and no name of a client.
 
 pub mod protocol;
+
+pub mod child;
+mod reporter;

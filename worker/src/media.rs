@@ -1,0 +1,21 @@
+//! What libav does for us: opening, probing, decoding, filtering, encoding and muxing, each as a stage with the same verbs
+//! (`send`, `receive -> Result<Option<_>>`, `finish`). Runs only inside a task's child process, on sources that may be
+//! hostile. All `unsafe` is in `ffi`; knows nothing of jobs, storage or the network.
+
+mod color;
+mod error;
+mod ffi;
+mod input;
+mod limits;
+mod probe;
+
+pub use error::MediaError;
+pub use input::Source;
+pub use probe::probe;
+
+/// Prepares libav: warnings go to standard error, where the parent keeps the last words.
+pub fn init() -> Result<(), MediaError> {
+    ffmpeg_next::init().map_err(|source| MediaError::Libav { doing: "initialise", source })?;
+    ffmpeg_next::util::log::set_level(ffmpeg_next::util::log::Level::Warning);
+    Ok(())
+}

@@ -1,0 +1,90 @@
+//! Why media work fails, by meaning, and the stable code and sentence each becomes.
+
+use reelgate_common::file::Failure;
+
+/// What went wrong with a source or an output.
+#[derive(Debug, thiserror::Error)]
+pub enum MediaError {
+    #[error("no audio or video was recognised")]
+    NotMedia,
+    #[error("codec {codec} is not supported")]
+    UnsupportedCodec { codec: String },
+    #[error("the media is encrypted")]
+    Encrypted,
+    #[error("{width} x {height} pixels are too many")]
+    TooManyPixels { width: u64, height: u64 },
+    #[error("{duration_ms} ms are too long")]
+    TooLong { duration_ms: u64 },
+    #[error("the media is broken: {what}")]
+    Broken { what: String },
+    #[error("libav could not {doing}: {source}")]
+    Libav { doing: &'static str, source: ffmpeg_next::Error },
+    #[error("could not {doing}: {source}")]
+    Io { doing: &'static str, source: std::io::Error },
+}
+
+impl MediaError {
+    /// For `map_err` at a call into libav.
+    pub(super) fn libav(doing: &'static str) -> impl FnOnce(ffmpeg_next::Error) -> Self {
+        move |source| Self::Libav { doing, source }
+    }
+
+    pub(super) fn io(doing: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::Io { doing, source }
+    }
+
+    pub(super) fn broken(what: impl Into<String>) -> Self {
+        Self::Broken { what: what.into() }
+    }
+
+    /// The stable code, snake_case.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotMedia => "not_media",
+            Self::UnsupportedCodec { .. } => "unsupported_codec",
+            Self::Encrypted => "encrypted",
+            Self::TooManyPixels { .. } => "too_many_pixels",
+            Self::TooLong { .. } => "too_long",
+            Self::Broken { .. } => "broken_media",
+            Self::Libav { .. } => "media_failed",
+            Self::Io { .. } => "io_failed",
+        }
+    }
+
+    /// The failure as the API shows it: a sentence that tells the user what to do.
+    #[must_use]
+    pub fn failure(&self) -> Failure {
+        let message = match self {
+            Self::NotMedia => {
+                "No audio or video was found in this file; upload an MP4, MOV, MKV, WebM, AVI, TS or audio file."
+                    .to_owned()
+            }
+            Self::UnsupportedCodec { codec } => {
+                format!(
+                    "The codec {codec} cannot be decoded here; export the file with H.264, HEVC, VP9 or AV1 video and AAC audio."
+                )
+            }
+            Self::Encrypted => "The file is encrypted (DRM); upload a copy without protection.".to_owned(),
+            Self::TooManyPixels { width, height } => {
+                format!("The picture has {width} x {height} pixels, more than 36 megapixels; upload a smaller version.")
+            }
+            Self::TooLong { duration_ms } => {
+                format!(
+                    "The file claims to play for {} hours, more than 12; upload it in parts.",
+                    duration_ms / 3_600_000
+                )
+            }
+            Self::Broken { what } => format!("The file is damaged ({what}); export or upload it again."),
+            Self::Libav { doing, source } => {
+                format!("Processing failed (could not {doing}: {source}); try again, or export the file anew.")
+            }
+            Self::Io { doing, .. } => format!("The worker could not {doing}; try again."),
+        };
+        Failure {
+            code: self.code().to_owned(),
+            message,
+            retryable: matches!(self, Self::Io { .. } | Self::Libav { .. }),
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What runs inside a task's process: one request, libav's work, events on standard output. Knows no job, no address and
+//! no credential; a panic or an abort of libav here is a crash that the parent sees.
+
+use std::{
+    fs::{self, File},
+    os::fd::{AsFd, BorrowedFd},
+    process::ExitCode,
+};
+
+use reelgate_common::file::Failure;
+
+use super::{
+    protocol::{Event, REQUEST_FILE, Request},
+    reporter::Reporter,
+};
+use crate::media::{self, MediaError, Source};
+
+/// Runs the request of the working directory. Success means that the parent was told how it ended, well or badly.
+#[must_use]
+pub fn main() -> ExitCode {
+    let reporter = Reporter::to_stdout();
+    let outcome = run(&reporter);
+    let told = match outcome {
+        Ok(()) => reporter.send(&Event::Done),
+        Err(failure) => reporter.send(&Event::Failed { failure }),
+    };
+    if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn run(reporter: &Reporter) -> Result<(), Failure> {
+    let request = read_request()?;
+    perform(&request, reporter).map_err(|error| error.failure())
+}
+
+fn read_request() -> Result<Request, Failure> {
+    let broken = |what: String| Failure { code: "bad_request".to_owned(), message: what, retryable: false };
+    let bytes =
+        fs::read(REQUEST_FILE).map_err(|error| broken(format!("The task's request cannot be read: {error}.")))?;
+    serde_json::from_slice(&bytes).map_err(|error| broken(format!("The task's request is malformed: {error}.")))
+}
+
+fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
+    media::init()?;
+    match request {
+        Request::Probe | Request::Verify => {
+            let media = media::probe(&mut Source::open(source()?)?)?;
+            reporter.send(&Event::Probed { media }).map_err(|source| MediaError::Io { doing: "report", source })
+        }
+        Request::Encode { .. } => Err(MediaError::NotMedia),
+    }
+}
+
+/// The source that the parent put on descriptor 0.
+fn source() -> Result<File, MediaError> {
+    let stdin = std::io::stdin();
+    let descriptor: BorrowedFd<'_> = stdin.as_fd();
+    let owned =
+        descriptor.try_clone_to_owned().map_err(|source| MediaError::Io { doing: "open the source", source })?;
+    Ok(File::from(owned))
+}
