@@ -1,7 +1,12 @@
 //! What to make of a source: a pure function of the probe and the policy. Each choice carries its reason; the plan is
 //! stored with the job as it is.
 
-use reelgate_common::{grid::SegmentGrid, media_info::MediaInfo};
+mod ladder;
+
+use reelgate_common::{
+    grid::SegmentGrid,
+    media_info::{AudioInfo, MediaInfo},
+};
 use serde::{Deserialize, Serialize};
 
 /// Everything one generation of a file shall have.
@@ -72,6 +77,47 @@ impl Default for LadderPolicy {
 
 /// Makes the plan. `grid` is the source's own when it is segment-safe.
 #[must_use]
-pub fn plan(_media: &MediaInfo, _grid: SegmentGrid, _policy: &LadderPolicy) -> Plan {
-    todo!()
+pub fn plan(media: &MediaInfo, grid: SegmentGrid, policy: &LadderPolicy) -> Plan {
+    let mut reasons = vec![serve_choice(media)];
+    let rungs = media.video.as_ref().map_or_else(Vec::new, |video| ladder::rungs(media, video, policy, &mut reasons));
+    let audio = audio_rendition(media, policy, &mut reasons);
+    let poster = media.video.is_some();
+    if poster {
+        reasons.push(Choice::new("poster", "the source has video"));
+    }
+    Plan { serve_source: media.web_safe, rungs, audio, poster, grid, reasons }
+}
+
+fn serve_choice(media: &MediaInfo) -> Choice {
+    match media.reasons.first() {
+        _ if media.web_safe => Choice::new("serve the source", "every browser plays it as it is"),
+        Some(reason) => Choice::new("do not serve the source", &reason.message),
+        None => Choice::new("do not serve the source", "it is not web-safe"),
+    }
+}
+
+fn audio_rendition(media: &MediaInfo, policy: &LadderPolicy, reasons: &mut Vec<Choice>) -> Option<AudioRendition> {
+    if media.video.is_some() || media.audio.is_empty() {
+        return None;
+    }
+    reasons.push(Choice::new("audio", "the source has audio and no video"));
+    Some(AudioRendition { bitrate: audio_bitrate(media, policy)? })
+}
+
+/// The policy's figure is for two channels; one needs half. `None` without audio.
+fn audio_bitrate(media: &MediaInfo, policy: &LadderPolicy) -> Option<u32> {
+    let track = chosen_audio(media)?;
+    Some(if track.channels == 1 { policy.audio_bitrate / 2 } else { policy.audio_bitrate })
+}
+
+/// The audio track that is heard: the default one, else the first.
+#[must_use]
+pub fn chosen_audio(media: &MediaInfo) -> Option<&AudioInfo> {
+    media.audio.iter().find(|track| track.default).or_else(|| media.audio.first())
+}
+
+impl Choice {
+    fn new(what: impl Into<String>, why: impl Into<String>) -> Self {
+        Self { what: what.into(), why: why.into() }
+    }
 }
