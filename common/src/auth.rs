@@ -1,8 +1,10 @@
 //! Who is calling: the signed-in identity (JWT). Permission to stream is `tokens`' matter.
 
+mod claims;
 pub mod config;
 mod jwks;
 mod jwt;
+mod keys;
 
 use crate::ids::{OrgId, UserId};
 

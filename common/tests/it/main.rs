@@ -1,0 +1,3 @@
+//! Integration tests of `reelgate-common`, one binary.
+
+mod auth;
