@@ -1,0 +1,280 @@
+//! H.264 configuration: `avcC` and the sequence parameter sets in it (ITU-T H.264, 7.3.2.1.1), as far as a judgement about
+//! playing needs them: profile, chroma, depth, interlacing, size and pixel aspect.
+
+use crate::{bytes::Bytes, error::Mp4Error, fourcc::FourCc};
+
+/// What `avcC` says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AvcConfig {
+    pub profile: u8,
+    /// The constraint flags.
+    pub compatibility: u8,
+    /// 10 × the level.
+    pub level: u8,
+    /// Bytes of the length in front of each NAL unit: 1, 2 or 4.
+    pub nal_length: u8,
+    pub sps: Vec<Sps>,
+    /// The box's payload, to be written into an init segment.
+    pub raw: Vec<u8>,
+}
+
+/// A sequence parameter set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Sps {
+    pub profile: u8,
+    pub compatibility: u8,
+    pub level: u8,
+    /// 0 grey, 1 4:2:0, 2 4:2:2, 3 4:4:4.
+    pub chroma: u8,
+    pub luma_bits: u8,
+    pub chroma_bits: u8,
+    /// Whether every picture is a whole frame; else fields or MBAFF may occur.
+    pub frame_mbs_only: bool,
+    /// Pixels after cropping.
+    pub width: u32,
+    pub height: u32,
+    /// Pixel aspect; `None` when unsaid.
+    pub sample_aspect: Option<(u16, u16)>,
+}
+
+const AVCC: FourCc = FourCc(*b"avcC");
+const BAD_SPS: Mp4Error = Mp4Error::Malformed { what: AVCC, why: "a sequence parameter set cannot be read" };
+
+pub(crate) fn read_avcc(payload: &[u8]) -> Result<AvcConfig, Mp4Error> {
+    let mut bytes = Bytes::new(AVCC, payload);
+    let [version, profile, compatibility, level, lengths, sets] = bytes.array()?;
+    if version != 1 {
+        return Err(Mp4Error::Malformed { what: AVCC, why: "its version is not 1" });
+    }
+    let mut sps = Vec::new();
+    for _ in 0..sets & 31 {
+        let length = usize::from(bytes.u16()?);
+        sps.push(read_sps(bytes.take(length)?).ok_or(BAD_SPS)?);
+    }
+    let nal_length = (lengths & 3) + 1;
+    Ok(AvcConfig { profile, compatibility, level, nal_length, sps, raw: payload.to_vec() })
+}
+
+/// Reads one NAL unit of type 7, header included.
+fn read_sps(nal: &[u8]) -> Option<Sps> {
+    let (header, body) = nal.split_first()?;
+    if header & 31 != 7 {
+        return None;
+    }
+    let body = unescape(body);
+    let mut bits = Bits { bytes: &body, at: 0 };
+    let [profile, compatibility, level] = [bits.byte()?, bits.byte()?, bits.byte()?];
+    bits.golomb()?;
+    let format = if has_chroma_format(profile) { read_format(&mut bits)? } else { Format::default() };
+    skip_order(&mut bits)?;
+    let columns = bits.golomb()?.checked_add(1)?;
+    let map_units = bits.golomb()?.checked_add(1)?;
+    let frame_mbs_only = bits.flag()?;
+    if !frame_mbs_only {
+        bits.flag()?;
+    }
+    bits.flag()?;
+    let frame_factor = if frame_mbs_only { 1 } else { 2 };
+    let crop = read_crop(&mut bits, format, frame_factor)?;
+    let width = columns.checked_mul(16)?.checked_sub(crop.0)?;
+    let height = map_units.checked_mul(16)?.checked_mul(frame_factor)?.checked_sub(crop.1)?;
+    // What follows is optional and often cut by sloppy writers: no aspect then, rather than no file.
+    let sample_aspect = read_aspect(&mut bits).flatten();
+    let Format { chroma, luma_bits, chroma_bits, .. } = format;
+    let depth = |n: u32| u8::try_from(n).unwrap_or(u8::MAX);
+    Some(Sps {
+        profile,
+        compatibility,
+        level,
+        chroma: u8::try_from(chroma).unwrap_or(u8::MAX),
+        luma_bits: depth(luma_bits),
+        chroma_bits: depth(chroma_bits),
+        frame_mbs_only,
+        width,
+        height,
+        sample_aspect,
+    })
+}
+
+/// Profiles whose parameter sets carry chroma format and bit depth (7.3.2.1.1).
+fn has_chroma_format(profile: u8) -> bool {
+    matches!(profile, 100 | 110 | 122 | 244 | 44 | 83 | 86 | 118 | 128 | 138 | 139 | 134 | 135)
+}
+
+#[derive(Clone, Copy)]
+struct Format {
+    chroma: u32,
+    separate_planes: bool,
+    luma_bits: u32,
+    chroma_bits: u32,
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self { chroma: 1, separate_planes: false, luma_bits: 8, chroma_bits: 8 }
+    }
+}
+
+fn read_format(bits: &mut Bits<'_>) -> Option<Format> {
+    let chroma = bits.golomb()?;
+    let separate_planes = chroma == 3 && bits.flag()?;
+    let luma_bits = bits.golomb()?.checked_add(8)?;
+    let chroma_bits = bits.golomb()?.checked_add(8)?;
+    bits.flag()?;
+    if bits.flag()? {
+        for list in 0..if chroma == 3 { 12 } else { 8 } {
+            if bits.flag()? {
+                skip_scaling_list(bits, if list < 6 { 16 } else { 64 })?;
+            }
+        }
+    }
+    Some(Format { chroma, separate_planes, luma_bits, chroma_bits })
+}
+
+/// 7.3.2.1.1.1: the list ends early where the scale becomes zero.
+fn skip_scaling_list(bits: &mut Bits<'_>, size: u32) -> Option<()> {
+    let mut last: i64 = 8;
+    for _ in 0..size {
+        last = (last + bits.signed_golomb()?).rem_euclid(256);
+        if last == 0 {
+            break;
+        }
+    }
+    Some(())
+}
+
+/// Frame numbers and picture order.
+fn skip_order(bits: &mut Bits<'_>) -> Option<()> {
+    bits.golomb()?;
+    match bits.golomb()? {
+        0 => {
+            bits.golomb()?;
+        }
+        1 => {
+            bits.flag()?;
+            bits.golomb()?;
+            bits.golomb()?;
+            let cycle = bits.golomb()?;
+            if cycle > 255 {
+                return None;
+            }
+            for _ in 0..cycle {
+                bits.golomb()?;
+            }
+        }
+        _ => {}
+    }
+    bits.golomb()?;
+    bits.flag().map(|_| ())
+}
+
+/// Pixels cut from width and height (equations 7-19 to 7-22).
+fn read_crop(bits: &mut Bits<'_>, format: Format, frame_factor: u32) -> Option<(u32, u32)> {
+    if !bits.flag()? {
+        return Some((0, 0));
+    }
+    let [left, right, top, bottom] = [bits.golomb()?, bits.golomb()?, bits.golomb()?, bits.golomb()?];
+    let (x, y) = match format.chroma {
+        1 => (2, 2),
+        2 => (2, 1),
+        _ => (1, 1),
+    };
+    let (x, y) = if format.separate_planes { (1, 1) } else { (x, y) };
+    let width = left.checked_add(right)?.checked_mul(x)?;
+    let height = top.checked_add(bottom)?.checked_mul(y * frame_factor)?;
+    Some((width, height))
+}
+
+/// The aspect of the VUI (annex E, table E-1); the inner `None` is "unspecified".
+fn read_aspect(bits: &mut Bits<'_>) -> Option<Option<(u16, u16)>> {
+    const TABLE: [(u16, u16); 16] = [
+        (1, 1),
+        (12, 11),
+        (10, 11),
+        (16, 11),
+        (40, 33),
+        (24, 11),
+        (20, 11),
+        (32, 11),
+        (80, 33),
+        (18, 11),
+        (15, 11),
+        (64, 33),
+        (160, 99),
+        (4, 3),
+        (3, 2),
+        (2, 1),
+    ];
+    if !bits.flag()? || !bits.flag()? {
+        return Some(None);
+    }
+    match bits.byte()? {
+        0 => Some(None),
+        255 => {
+            let aspect = (bits.bits(16)? as u16, bits.bits(16)? as u16);
+            Some((aspect.0 != 0 && aspect.1 != 0).then_some(aspect))
+        }
+        id => Some(TABLE.get(usize::from(id) - 1).copied()),
+    }
+}
+
+/// Takes out emulation prevention bytes (7.4.1.1).
+fn unescape(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut zeros = 0;
+    for &byte in bytes {
+        if zeros >= 2 && byte == 3 {
+            zeros = 0;
+            continue;
+        }
+        zeros = if byte == 0 { zeros + 1 } else { 0 };
+        out.push(byte);
+    }
+    out
+}
+
+/// Reads bits, most significant first; `None` past the end.
+pub(crate) struct Bits<'a> {
+    pub(crate) bytes: &'a [u8],
+    pub(crate) at: usize,
+}
+
+impl Bits<'_> {
+    pub(crate) fn bit(&mut self) -> Option<u32> {
+        let byte = self.bytes.get(self.at / 8)?;
+        let bit = byte >> (7 - self.at % 8) & 1;
+        self.at += 1;
+        Some(u32::from(bit))
+    }
+
+    pub(crate) fn flag(&mut self) -> Option<bool> {
+        self.bit().map(|bit| bit == 1)
+    }
+
+    /// Up to 32 bits.
+    pub(crate) fn bits(&mut self, count: u32) -> Option<u32> {
+        (0..count).try_fold(0, |value, _| Some(value << 1 | self.bit()?))
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        self.bits(8).map(|value| value as u8)
+    }
+
+    /// ue(v), 9.1; longer codes than 32 bits are no valid values of any field here.
+    fn golomb(&mut self) -> Option<u32> {
+        let mut zeros = 0;
+        while !self.flag()? {
+            zeros += 1;
+            if zeros > 31 {
+                return None;
+            }
+        }
+        let rest = u64::from(self.bits(zeros)?);
+        u32::try_from((1_u64 << zeros) - 1 + rest).ok()
+    }
+
+    fn signed_golomb(&mut self) -> Option<i64> {
+        let code = i64::from(self.golomb()?);
+        Some(if code % 2 == 0 { -(code / 2) } else { (code + 1) / 2 })
+    }
+}
