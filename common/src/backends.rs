@@ -1,6 +1,20 @@
-//! Opens the three backends by their configured addresses. The only place that knows which kinds there are.
+//! Opens the three backends by their configured addresses, and makes sure that database and store belong together. The
+//! only place that knows which kinds there are.
 
-use crate::{db::Db, queue::SharedQueue, storage::SharedStorage};
+use std::path::Path;
+
+use bytes::Bytes;
+use futures_util::TryStreamExt;
+
+use crate::{
+    db::{Db, DbError, config::DatabaseConfig},
+    key::Key,
+    queue::{self, QueueError, SharedQueue, config::QueueConfig},
+    storage::{SharedStorage, StorageError, config::StorageConfig, file::DirectoryStorage},
+};
+
+/// Longer than any deployment id; what is longer is not one of ours.
+const MAX_DEPLOYMENT_ID: u64 = 256;
 
 /// Database, storage and queue of one process.
 #[derive(Clone)]
@@ -8,4 +22,140 @@ pub struct Backends {
     pub db: Db,
     pub storage: SharedStorage,
     pub queue: SharedQueue,
+}
+
+/// Why the backends cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendsError {
+    #[error("storage.url {0:?} is neither file:DIR nor s3://BUCKET/PREFIX")]
+    UnknownStorage(String),
+    #[error(transparent)]
+    Database(#[from] DbError),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+    #[error(
+        "the store belongs to deployment {found:?}, but the database is of deployment {expected:?}: \
+         point storage.url and database.url at the same deployment, or use an empty prefix"
+    )]
+    OtherDeployment { expected: String, found: String },
+    #[error(
+        "the store holds objects (such as {0}) but does not say to which deployment they belong: \
+         use an empty prefix, or put the database's deployment id into the object `deployment`"
+    )]
+    UnmarkedStore(String),
+}
+
+impl Backends {
+    /// Opens all three. Which kinds a footing permits is the caller's to decide; nothing is migrated.
+    ///
+    /// # Errors
+    /// An address cannot be read, or what it names is away.
+    pub async fn open(
+        database: &DatabaseConfig,
+        queue: &QueueConfig,
+        storage: &StorageConfig,
+    ) -> Result<Self, BackendsError> {
+        Ok(Self { db: Db::connect(database).await?, storage: open_storage(storage)?, queue: queue::open(queue).await? })
+    }
+
+    /// Compares the identity that lies in the store with the database's; an empty store gets it. To be asked at every
+    /// start, after migrating, before anything is written or deleted.
+    ///
+    /// # Errors
+    /// They differ, the store is of nobody knows whom, or one of them is away.
+    pub async fn check_deployment(&self) -> Result<(), BackendsError> {
+        let expected = self.db.deployment_id().await?;
+        check_deployment(&self.storage, &expected).await
+    }
+}
+
+/// Opens a store by the scheme of its address.
+///
+/// # Errors
+/// The address cannot be read, or the directory cannot be made.
+pub fn open_storage(config: &StorageConfig) -> Result<SharedStorage, BackendsError> {
+    match config.url.split_once(':') {
+        Some(("file", folder)) if !folder.is_empty() => {
+            let folder = folder.strip_prefix("//").unwrap_or(folder);
+            Ok(std::sync::Arc::new(DirectoryStorage::open(Path::new(folder))?))
+        }
+        _ => Err(BackendsError::UnknownStorage(config.url.clone())),
+    }
+}
+
+/// The same as `Backends::check_deployment`, for an identity that is known already.
+///
+/// # Errors
+/// As there.
+pub async fn check_deployment(storage: &SharedStorage, expected: &str) -> Result<(), BackendsError> {
+    if found_deployment(storage).await?.is_none() {
+        if let Some(object) = storage.list("").try_next().await? {
+            return Err(BackendsError::UnmarkedStore(object.key.to_string()));
+        }
+        storage.put(&Key::Deployment, Bytes::from(expected.to_owned())).await?;
+    }
+    // Read back also what was just written: of two deployments that start at once on one prefix, one must notice.
+    let found = found_deployment(storage).await?.unwrap_or_default();
+    if found == expected {
+        return Ok(());
+    }
+    Err(BackendsError::OtherDeployment { expected: expected.to_owned(), found })
+}
+
+async fn found_deployment(storage: &SharedStorage) -> Result<Option<String>, StorageError> {
+    let meta = match storage.head(&Key::Deployment).await {
+        Err(StorageError::NotFound { .. }) => return Ok(None),
+        found => found?,
+    };
+    if meta.size == 0 {
+        return Ok(Some(String::new()));
+    }
+    let body = storage.get(&Key::Deployment, 0..meta.size.min(MAX_DEPLOYMENT_ID), Some(&meta.version)).await?;
+    let bytes = body.try_fold(Vec::new(), async |mut all, chunk| {
+        all.extend_from_slice(&chunk);
+        Ok(all)
+    });
+    // An editor may have ended the line.
+    Ok(Some(String::from_utf8_lossy(&bytes.await?).trim().to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{FileId, OrgId};
+
+    fn directory(folder: &Path) -> SharedStorage {
+        let url = format!("file:{}", folder.display());
+        open_storage(&StorageConfig { url, ..StorageConfig::default() }).unwrap()
+    }
+
+    #[tokio::test]
+    async fn an_empty_store_is_marked_once_and_refuses_other_deployments() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = directory(folder.path());
+        check_deployment(&storage, "one").await.unwrap();
+        check_deployment(&storage, "one").await.unwrap();
+        let other = check_deployment(&storage, "two").await;
+        assert!(matches!(other, Err(BackendsError::OtherDeployment { found, .. }) if found == "one"));
+    }
+
+    #[tokio::test]
+    async fn a_store_with_objects_and_no_mark_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = directory(folder.path());
+        let key = Key::Staging { org: OrgId::new("acme"), file: FileId::new() };
+        storage.put(&key, Bytes::from_static(b"x")).await.unwrap();
+        let unmarked = check_deployment(&storage, "one").await;
+        assert!(matches!(unmarked, Err(BackendsError::UnmarkedStore(name)) if name == key.to_string()));
+    }
+
+    #[test]
+    fn an_address_of_no_known_kind_is_refused() {
+        for url in ["", "objects", "file:", "ftp://x/y"] {
+            let config = StorageConfig { url: url.to_owned(), ..StorageConfig::default() };
+            assert!(matches!(open_storage(&config), Err(BackendsError::UnknownStorage(_))), "{url}");
+        }
+    }
 }

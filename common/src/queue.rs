@@ -79,6 +79,14 @@ pub struct Depth {
     pub dead: u64,
 }
 
+/// Opens the queue of the configured address: `memory:` or Redis.
+///
+/// # Errors
+/// The address cannot be read, or Redis is away.
+pub async fn open(_config: &config::QueueConfig) -> Result<SharedQueue, QueueError> {
+    todo!()
+}
+
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
     /// Adds entries; one that is known already (waiting, delayed or leased) is left as it is, but an earlier `run_at`
