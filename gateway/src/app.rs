@@ -1,0 +1,40 @@
+//! What every handler is given: the backends, the keys and the configuration of one gateway. Knows no handler.
+
+use std::sync::Arc;
+
+use reelgate_common::{
+    auth::Authenticator, backends::Backends, db::Db, ids::ProcessId, queue::SharedQueue, storage::SharedStorage,
+    tokens::Keyring,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{config::GatewayConfig, upload::Uploads};
+
+/// One per process, behind an `Arc`.
+pub struct App {
+    pub config: GatewayConfig,
+    pub db: Db,
+    pub storage: SharedStorage,
+    pub queue: SharedQueue,
+    pub keyring: Keyring,
+    pub authenticator: Authenticator,
+    /// This process, for elections.
+    pub process: ProcessId,
+    /// What uploads share: budgets and the set of those under way.
+    pub uploads: Uploads,
+    /// Cancelled when the gateway begins to drain: no new work, `/readyz` says no.
+    pub draining: CancellationToken,
+}
+
+impl App {
+    /// # Errors
+    /// A sentence that names the key of the configuration to change.
+    pub async fn new(config: GatewayConfig, backends: Backends, draining: CancellationToken) -> Result<Arc<Self>, String> {
+        let keyring = Keyring::new(&config.tokens)?;
+        let authenticator = Authenticator::new(&config.auth).await?;
+        let process = ProcessId::new(format!("gateway-{}", uuid::Uuid::now_v7().simple()));
+        let uploads = Uploads::new(&config.upload);
+        let Backends { db, storage, queue } = backends;
+        Ok(Arc::new(Self { config, db, storage, queue, keyring, authenticator, process, uploads, draining }))
+    }
+}

@@ -1,0 +1,247 @@
+//! Config section `[http]`, and the sections a gateway reads.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use http::HeaderValue;
+use reelgate_common::{
+    auth::config::AuthConfig,
+    config::{ConfigError, RawConfig},
+    job::JobPolicy,
+    tokens::config::TokensConfig,
+};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::{maintenance::config::MaintenanceConfig, upload::config::UploadConfig};
+
+/// Everything a gateway needs to know besides its backends.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct GatewayConfig {
+    pub http: HttpConfig,
+    pub upload: UploadConfig,
+    pub maintenance: MaintenanceConfig,
+    pub auth: AuthConfig,
+    pub tokens: TokensConfig,
+    pub jobs: JobPolicy,
+}
+
+impl GatewayConfig {
+    /// Reads and checks the sections of a gateway.
+    ///
+    /// # Errors
+    /// A key is unknown, of the wrong type, or its value is refused.
+    pub fn from_raw(raw: &RawConfig) -> Result<Self, ConfigError> {
+        let config = Self {
+            http: raw.section("http")?,
+            upload: raw.section("upload")?,
+            maintenance: raw.section("maintenance")?,
+            auth: raw.section("auth")?,
+            tokens: raw.section("tokens")?,
+            jobs: raw.section("jobs")?,
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// # Errors
+    /// A value is refused.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let named = |section| move |message| ConfigError::Invalid { section, message };
+        self.http.validate().map_err(named("http"))?;
+        self.upload.validate().map_err(named("upload"))?;
+        self.maintenance.validate().map_err(named("maintenance"))?;
+        self.jobs.validate().map_err(named("jobs"))
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct HttpConfig {
+    /// Address of the API; port 0 takes any free one.
+    pub listen: SocketAddr,
+    /// Address of `/healthz`, `/readyz` and `/metrics`; never the same as `listen`.
+    pub ops_listen: SocketAddr,
+    /// Proxies (`10.0.0.7`, `10.0.0.0/8`) whose `X-Forwarded-For` and `X-Request-Id` are believed.
+    #[serde(deserialize_with = "list")]
+    pub trusted_proxies: Vec<String>,
+    /// Origins whose pages may use the API; `*` is every one. A list or a comma-separated text.
+    #[serde(deserialize_with = "list")]
+    pub cors_origins: Vec<String>,
+    /// Time for a request's head, and for an idle connection to send its next one.
+    pub header_timeout_ms: u64,
+    /// Time without a byte while a request's body flows.
+    pub body_idle_timeout_ms: u64,
+    /// Time in which a client that is being sent something takes nothing, e.g. a paused player.
+    pub send_stall_timeout_ms: u64,
+    pub max_headers: usize,
+    /// Connections at once; more wait in the system's backlog.
+    pub max_connections: usize,
+    /// How long responses under way may go on after the stop signal.
+    pub drain_seconds: u64,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            ops_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
+            trusted_proxies: Vec::new(),
+            cors_origins: vec!["*".to_owned()],
+            header_timeout_ms: 15_000,
+            body_idle_timeout_ms: 60_000,
+            send_stall_timeout_ms: 900_000,
+            max_headers: 100,
+            max_connections: 20_000,
+            drain_seconds: 30,
+        }
+    }
+}
+
+impl HttpConfig {
+    /// # Errors
+    /// A sentence that names the key to change.
+    pub fn validate(&self) -> Result<(), String> {
+        if self.listen == self.ops_listen && self.listen.port() != 0 {
+            return Err("ops_listen must differ from listen".to_owned());
+        }
+        for (name, value) in [
+            ("header_timeout_ms", self.header_timeout_ms),
+            ("body_idle_timeout_ms", self.body_idle_timeout_ms),
+            ("send_stall_timeout_ms", self.send_stall_timeout_ms),
+        ] {
+            if value == 0 {
+                return Err(format!("{name} must be above 0"));
+            }
+        }
+        if self.max_connections == 0 || self.max_headers == 0 {
+            return Err("max_connections and max_headers must be above 0".to_owned());
+        }
+        if let Some(origin) = self.cors_origins.iter().find(|origin| HeaderValue::from_str(origin).is_err()) {
+            return Err(format!("cors_origins: {origin:?} is not an origin"));
+        }
+        self.trusted_proxies.iter().try_for_each(|text| Network::parse(text).map(drop))
+    }
+
+    #[must_use]
+    pub fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.header_timeout_ms)
+    }
+
+    #[must_use]
+    pub fn body_idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.body_idle_timeout_ms)
+    }
+
+    #[must_use]
+    pub fn send_stall_timeout(&self) -> Duration {
+        Duration::from_millis(self.send_stall_timeout_ms)
+    }
+
+    /// Whether what this peer says about its client is believed.
+    #[must_use]
+    pub fn trusts(&self, peer: IpAddr) -> bool {
+        self.trusted_proxies.iter().filter_map(|text| Network::parse(text).ok()).any(|network| network.contains(peer))
+    }
+}
+
+/// An address with a prefix length.
+struct Network {
+    address: IpAddr,
+    prefix: u32,
+}
+
+impl Network {
+    fn parse(text: &str) -> Result<Self, String> {
+        let wrong = || format!("trusted_proxies: {text:?} is neither an address nor a network like 10.0.0.0/8");
+        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let widest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = prefix.map_or(Ok(widest), str::parse).map_err(|_| wrong())?;
+        if prefix > widest { Err(wrong()) } else { Ok(Self { address, prefix }) }
+    }
+
+    fn contains(&self, peer: IpAddr) -> bool {
+        match (self.address, peer.to_canonical()) {
+            (IpAddr::V4(own), IpAddr::V4(peer)) => {
+                let shift = 32 - self.prefix;
+                own.to_bits().checked_shr(shift) == peer.to_bits().checked_shr(shift)
+            }
+            (IpAddr::V6(own), IpAddr::V6(peer)) => {
+                let shift = 128 - self.prefix;
+                own.to_bits().checked_shr(shift) == peer.to_bits().checked_shr(shift)
+            }
+            _ => false,
+        }
+    }
+}
+
+/// A list, or one comma-separated text: environment variables have no lists.
+fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        List(Vec<String>),
+        Text(String),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::List(list) => list,
+        Either::Text(text) => {
+            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn from_environment(pairs: &[(&str, &str)]) -> Result<GatewayConfig, ConfigError> {
+        let environment = pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        GatewayConfig::from_raw(&RawConfig::load_with(None, environment.collect::<HashMap<_, _>>())?)
+    }
+
+    #[test]
+    fn lists_may_come_from_the_environment() {
+        let origins = "https://a.example, https://b.example";
+        let config = from_environment(&[
+            ("REELGATE__HTTP__CORS_ORIGINS", origins),
+            ("REELGATE__HTTP__LISTEN", "0.0.0.0:80"),
+            ("REELGATE__HTTP__TRUSTED_PROXIES", "10.0.0.0/8"),
+        ])
+        .unwrap();
+        assert_eq!(config.http.cors_origins, ["https://a.example", "https://b.example"]);
+        assert_eq!(config.http.listen.port(), 80);
+        assert_eq!(config.http.trusted_proxies, ["10.0.0.0/8"]);
+    }
+
+    #[test]
+    fn unknown_keys_and_senseless_values_are_refused() {
+        for (key, value) in [
+            ("REELGATE__HTTP__PORT", "1"),
+            ("REELGATE__HTTP__HEADER_TIMEOUT_MS", "0"),
+            ("REELGATE__HTTP__OPS_LISTEN", "127.0.0.1:8080"),
+            ("REELGATE__HTTP__TRUSTED_PROXIES", "10.0.0.0/33"),
+        ] {
+            assert!(from_environment(&[(key, value)]).is_err(), "{key}");
+        }
+    }
+
+    #[test]
+    fn only_named_proxies_are_believed() {
+        let trusted = |list: &[&str], peer: &str| {
+            let trusted_proxies = list.iter().map(|text| (*text).to_owned()).collect();
+            HttpConfig { trusted_proxies, ..HttpConfig::default() }.trusts(peer.parse().unwrap())
+        };
+        assert!(!trusted(&[], "127.0.0.1"));
+        assert!(trusted(&["10.0.0.0/8"], "10.1.2.3"));
+        assert!(trusted(&["10.0.0.0/8"], "::ffff:10.1.2.3"));
+        assert!(!trusted(&["10.0.0.0/8"], "11.1.2.3"));
+        assert!(trusted(&["0.0.0.0/0"], "11.1.2.3"));
+        assert!(trusted(&["fd00::/8"], "fd12::1"));
+        assert!(!trusted(&["fd00::1"], "fd00::2"));
+    }
+}

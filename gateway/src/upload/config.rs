@@ -1,0 +1,15 @@
+//! Config section `[upload]`.
+
+use serde::{Deserialize, Serialize};
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Default)]
+#[serde(default, deny_unknown_fields)]
+pub struct UploadConfig {}
+
+impl UploadConfig {
+    /// # Errors
+    /// A sentence that names the key to change.
+    pub fn validate(&self) -> Result<(), String> {
+        Ok(())
+    }
+}
