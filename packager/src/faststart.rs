@@ -17,11 +17,14 @@ use crate::{
     track::{Track, TrackKind},
 };
 
+/// A longer `stss` is not added where there was none.
+const MAX_ADDED_SYNC: usize = 2_000_000;
+
 /// The bytes of a virtual file: `head`, then `pieces` of the original in this order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Faststart {
-    /// At most twice `moov` and `ftyp` (every offset becomes 64 bits wide), and 4 bytes per clean entry where a track that
-    /// reorders frames had no `stss`.
+    /// At most twice `moov` and `ftyp` (every offset becomes 64 bits wide), and 8 MB for each track that reorders frames and
+    /// had no `stss`.
     pub head: Vec<u8>,
     pub pieces: Vec<Range<u64>>,
 }
@@ -30,7 +33,9 @@ impl Faststart {
     /// Length of the virtual file.
     #[must_use]
     pub fn len(&self) -> u64 {
-        self.pieces.iter().fold(self.head.len() as u64, |sum, piece| sum + (piece.end - piece.start))
+        self.pieces
+            .iter()
+            .fold(self.head.len() as u64, |sum, piece| sum.saturating_add(piece.end.saturating_sub(piece.start)))
     }
 
     #[must_use]
@@ -90,7 +95,11 @@ fn joined(pieces: &[Range<u64>]) -> Vec<Range<u64>> {
 
 /// For each track what its `stss` shall list; `None` leaves it as it is.
 fn clean_sync(movie: &Movie) -> Result<Vec<Option<Vec<u32>>>, Mp4Error> {
-    movie.tracks.iter().map(|track| if track.kind == TrackKind::Video { clean_numbers(track) } else { Ok(None) }).collect()
+    movie
+        .tracks
+        .iter()
+        .map(|track| if track.kind == TrackKind::Video { clean_numbers(track) } else { Ok(None) })
+        .collect()
 }
 
 fn clean_numbers(track: &Track) -> Result<Option<Vec<u32>>, Mp4Error> {
@@ -103,6 +112,9 @@ fn clean_numbers(track: &Track) -> Result<Option<Vec<u32>>, Mp4Error> {
     // A list without any entry would say that playing can begin nowhere: worse than one that says too much.
     if count == listed || count == 0 {
         return Ok(None);
+    }
+    if track.tables.sync.is_none() && count > MAX_ADDED_SYNC {
+        return Err(Mp4Error::Limit { what: "sync samples", limit: MAX_ADDED_SYNC as u64 });
     }
     Ok(Some(clean_entries(track)?.map(|entry| entry.sample).collect()))
 }
@@ -147,7 +159,7 @@ impl<'a> Writer<'a> {
         let mut pieces = Vec::with_capacity(plan.pieces.len());
         for piece in plan.pieces {
             pieces.push((piece.clone(), next));
-            next = next.saturating_add(piece.end - piece.start);
+            next = next.saturating_add(piece.end.saturating_sub(piece.start));
         }
         Self { plan, wide, pieces, too_wide: false }
     }
@@ -169,7 +181,13 @@ impl<'a> Writer<'a> {
     }
 
     /// Copies a box, descending along `path` to the sample table.
-    fn container(&mut self, out: &mut Vec<u8>, this: Child<'_>, path: &[[u8; 4]], track: usize) -> Result<(), Mp4Error> {
+    fn container(
+        &mut self,
+        out: &mut Vec<u8>,
+        this: Child<'_>,
+        path: &[[u8; 4]],
+        track: usize,
+    ) -> Result<(), Mp4Error> {
         boxed(out, this.kind, |out| {
             each_child(out, this.payload, |out, child| match path.split_first() {
                 Some((step, deeper)) if child.kind.0 == *step => {
@@ -257,7 +275,7 @@ fn each_child(
     mut write: impl FnMut(&mut Vec<u8>, Child<'_>) -> Result<bool, Mp4Error>,
 ) -> Result<(), Mp4Error> {
     let mut boxes = children(payload);
-    while let Some(child) = boxes.next() {
+    for child in boxes.by_ref() {
         let child = child?;
         if !write(out, child)? {
             out.extend_from_slice(child.whole);

@@ -66,7 +66,8 @@ fn counting(movie: &Movie) -> impl Iterator<Item = &Track> {
 }
 
 fn is_still_picture(track: &Track) -> bool {
-    let still = |entry: &SampleEntry| matches!(&entry.format.0, b"jpeg" | b"mjpa" | b"mjpb" | b"png " | b"tiff" | b"gif ");
+    let still =
+        |entry: &SampleEntry| matches!(&entry.format.0, b"jpeg" | b"mjpa" | b"mjpb" | b"png " | b"tiff" | b"gif ");
     track.sample_count() <= 1 && track.entries.first().is_some_and(still)
 }
 
@@ -142,9 +143,8 @@ fn judge_track(found: &mut Findings, track: &Track, file_size: u64) {
     if track.entries.iter().any(|entry| matches!(&entry.format.0, b"encv" | b"enca" | b"drms" | b"drmi")) {
         found.web("encrypted", format!("Track {id} is encrypted."));
     }
-    let referenced = |entry: &SampleEntry| {
-        (1..=track.data_references.len()).contains(&usize::from(entry.data_reference))
-    };
+    let referenced =
+        |entry: &SampleEntry| (1..=track.data_references.len()).contains(&usize::from(entry.data_reference));
     if !track.entries.iter().all(referenced) {
         found.web("broken_index", format!("Track {id} does not say where its media lies."));
     }
@@ -156,36 +156,38 @@ fn judge_track(found: &mut Findings, track: &Track, file_size: u64) {
     }
     if track.sample_count() > MAX_SAMPLES {
         found.web("too_many_samples", format!("Track {id} has {} samples.", track.sample_count()));
-    } else if !track.tables.is_consistent() || check_extents(track, file_size) == Err(Misplaced::Tables) {
-        found.web("broken_index", format!("The sample tables of track {id} contradict one another."));
-    } else if check_extents(track, file_size) == Err(Misplaced::Outside) {
-        found.web("samples_outside_file", format!("Samples of track {id} lie behind the end of the file."));
+    } else {
+        judge_places(found, track, file_size);
     }
     if !edits_are_plain(&track.edits) {
         found.segment("several_edits", format!("The edit list of track {id} does more than delay or begin it."));
     }
 }
 
+fn judge_places(found: &mut Findings, track: &Track, file_size: u64) {
+    let id = track.id;
+    let places = if track.tables.is_consistent() { check_extents(track, file_size) } else { Err(Misplaced::Tables) };
+    match places {
+        Ok(()) => {}
+        Err(Misplaced::Tables) => {
+            found.web("broken_index", format!("The sample tables of track {id} contradict one another."));
+        }
+        Err(Misplaced::Outside) => {
+            found.web("samples_outside_file", format!("Samples of track {id} lie behind the end of the file."));
+        }
+    }
+}
+
 /// At most one edit besides one empty one, which comes first; normal speed.
 fn edits_are_plain(edits: &[Edit]) -> bool {
-    let rest = edits.strip_prefix_if(Edit::is_empty);
+    let rest = match edits.split_first() {
+        Some((first, rest)) if first.is_empty() => rest,
+        _ => edits,
+    };
     match rest {
         [] => edits.is_empty(),
         [edit] => edit.media_time >= 0 && edit.rate == 1 << 16,
         _ => false,
-    }
-}
-
-trait StripPrefix<T> {
-    fn strip_prefix_if(&self, is: impl Fn(&T) -> bool) -> &[T];
-}
-
-impl<T> StripPrefix<T> for [T] {
-    fn strip_prefix_if(&self, is: impl Fn(&T) -> bool) -> &[T] {
-        match self.split_first() {
-            Some((first, rest)) if is(first) => rest,
-            _ => self,
-        }
     }
 }
 
@@ -298,7 +300,9 @@ fn judge_audio(found: &mut Findings, track: &Track) {
         match sound(entry, audio) {
             Sound::AacLc => {}
             Sound::Mp3 => found.segment("audio_mp3", "The audio is MP3, which segments cannot hold.".to_owned()),
-            Sound::Other => found.web("audio_codec", format!("The audio ({}) is neither AAC-LC nor MP3.", entry.format)),
+            Sound::Other => {
+                found.web("audio_codec", format!("The audio ({}) is neither AAC-LC nor MP3.", entry.format));
+            }
         }
         let channels = audio.aac.as_ref().map_or(audio.channels, |aac| u32::from(aac.channels));
         if !(1..=2).contains(&channels) {

@@ -1,6 +1,6 @@
 //! Pure MP4 work: reading an index, judging what can be served as it is, and moving `moov` to the front without copying
 //! media. No IO, no unsafe, no panics on any input, no allocation beyond a stated bound: a `Movie` takes at most three times
-//! the bytes of the `moov` it was read from plus 2 KiB for each of at most `MAX_TRACKS` tracks, and nothing here ever
+//! the bytes of the `moov` it was read from plus 32 KiB for each of at most `MAX_TRACKS` tracks, and nothing here ever
 //! allocates by a number found in a file before that many bytes of the file have been seen.
 //!
 //! Why a parser of our own, after weighing the two crates at hand. `mp4parse` is careful, but it reads for playback in a

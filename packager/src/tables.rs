@@ -75,7 +75,7 @@ impl SampleSizes {
                 }
                 let at = index as usize;
                 match bits {
-                    4 => bytes.get(at / 2).map(|b| u32::from(if at % 2 == 0 { b >> 4 } else { b & 15 })),
+                    4 => bytes.get(at / 2).map(|b| u32::from(if at.is_multiple_of(2) { b >> 4 } else { b & 15 })),
                     8 => bytes.get(at).copied().map(u32::from),
                     _ => bytes.as_chunks::<2>().0.get(at).map(|b| u32::from(u16::from_be_bytes(*b))),
                 }

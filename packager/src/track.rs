@@ -7,9 +7,7 @@ use crate::{
     fourcc::FourCc,
     matrix::Matrix,
     sample_entry::{SampleEntry, read_stsd},
-    tables::{
-        SampleTables, read_co64, read_ctts, read_stco, read_stsc, read_stss, read_stsz, read_stts, read_stz2,
-    },
+    tables::{SampleTables, read_co64, read_ctts, read_stco, read_stsc, read_stss, read_stsz, read_stts, read_stz2},
 };
 
 /// What a handler is for.
