@@ -3,11 +3,11 @@
 //! the bytes of the `moov` it was read from plus 32 KiB for each of at most `MAX_TRACKS` tracks, and nothing here ever
 //! allocates by a number found in a file before that many bytes of the file have been seen.
 //!
-//! Why a parser of our own, after weighing the two crates at hand. `mp4parse` is careful, but it reads for playback in a
-//! browser: it allocates one record per sample where we need run-length tables (10⁹ samples must cost nothing), hides the
-//! raw positions that `stco`/`co64` rewriting needs, and drops what we must keep byte for byte. `re_mp4` expands every
-//! sample too, and reads whole files. Both leave the SPS (interlacing, bit depth) and QuickTime's sound descriptions to
-//! the caller. What we need beyond box headers is most of the work, so the headers are read here as well.
+//! Why a parser of our own, after weighing the two crates at hand. `re_mp4` makes a record of every sample, loads the media
+//! into memory, and indexes its tables unchecked: a hostile file panics. `mp4parse` is careful and its tables are run-length,
+//! but a track's edit list is reduced to one delay and one media time, where we must know every edit; `avcC` is handed on as
+//! bytes, without the SPS (interlacing, bit depth); and it does not write, while rewriting `stco`/`co64` with all else kept
+//! byte for byte needs the raw boxes anyway. What is left after that is box headers and fixed tables, read here as well.
 //!
 //! A caller with range access walks the top level (`TopWalk`, 16 bytes a box), fetches `ftyp` and `moov` whole, and then
 //! needs no more bytes: `parse_movie`, `judge`, `segment_grid_points`, `codecs` and `faststart` work from these.

@@ -1,6 +1,9 @@
 //! What the judgement says of every MP4 and MOV of the corpus. The table was checked by hand against ffprobe.
 
-use std::{env, fs, path::PathBuf};
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use reelgate_packager::{codecs, judge, parse_movie};
 
@@ -57,7 +60,7 @@ fn corpus() -> Option<PathBuf> {
 }
 
 /// `web+segment avc1...`, `web: reasons`, `no: reasons`, or the error.
-fn verdict(path: &PathBuf) -> String {
+fn verdict(path: &Path) -> String {
     let read = || {
         let file = Loaded::open(path)?;
         let movie = parse_movie(file.whole(b"moov"))?;
