@@ -1,1 +1,51 @@
-//! placeholder
+//! The schema's history. Each migration is written once and never changed, so it speaks SQL and imports no entity.
+//!
+//! All times are whole milliseconds UTC; JSON is kept as text, for it is never searched.
+
+mod m20261123_000001_first;
+
+use async_trait::async_trait;
+use sea_orm_migration::{
+    MigrationTrait, MigratorTrait,
+    sea_orm::{
+        ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, SqliteTransactionMode,
+        TransactionOptions, TransactionTrait,
+    },
+};
+
+/// Any number, the same for all processes of all deployments: Postgres keeps advisory locks per database.
+const ADVISORY_LOCK: i64 = 0x7265_656c_6761_7465;
+
+struct Migrator;
+
+#[async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![Box::new(m20261123_000001_first::Migration)]
+    }
+}
+
+/// Brings the schema up to date: all or nothing, one process at a time, nothing to do when it is done already.
+///
+/// # Errors
+/// The database is away, may not be changed, or was migrated by a newer build.
+pub async fn up(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    let transaction = begin_alone(connection).await?;
+    Migrator::up(&transaction, None).await?;
+    transaction.commit().await
+}
+
+/// A transaction that no other migration runs beside: the second process waits here for the first.
+async fn begin_alone(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
+    let options = TransactionOptions {
+        sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+        ..TransactionOptions::default()
+    };
+    let transaction = connection.begin_with_options(options).await?;
+    if transaction.get_database_backend() == DbBackend::Postgres {
+        // Migrations and the wait for them may take longer than the pool grants to a request's statement.
+        let sql = format!("SET LOCAL statement_timeout = 0; SELECT pg_advisory_xact_lock({ADVISORY_LOCK});");
+        transaction.execute_unprepared(&sql).await?;
+    }
+    Ok(transaction)
+}
