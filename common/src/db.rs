@@ -6,13 +6,22 @@
 //! - every write transaction on SQLite is IMMEDIATE (`Db::write`), a bare `begin()` appears nowhere else;
 //! - times that several processes compare (heartbeats, leadership, due jobs) use the database's clock.
 
+mod attempts;
+mod census;
 pub mod config;
 mod connect;
 mod entity;
+mod error;
+mod fence;
 mod files;
 mod jobs;
 mod leader;
+mod promotion;
+mod read;
 mod renditions;
+mod settle;
+mod tombstones;
+mod transaction;
 mod types;
 mod uploads;
 

@@ -1,6 +1,16 @@
-//! Opening the database, its dialects, its clock, and the one way to write in a transaction.
+//! Opening the database: its two dialects, and how long anyone waits for it.
 
-use sea_orm::DatabaseConnection;
+use std::{future::Future, sync::Arc, time::Duration};
+
+use sea_orm::{
+    ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr,
+    sqlx::{
+        Connection, Error as SqlxError,
+        postgres::PgPoolOptions,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
+};
+use tokio::sync::Semaphore;
 
 use super::{DbError, config::DatabaseConfig};
 
@@ -8,6 +18,9 @@ use super::{DbError, config::DatabaseConfig};
 #[derive(Debug, Clone)]
 pub struct Db {
     pub(super) connection: DatabaseConnection,
+    pub(super) timeout: Duration,
+    /// SQLite has one writer at a time: they queue here, in order, and not in its busy handler, which is unfair.
+    pub(super) turn: Option<Arc<Semaphore>>,
 }
 
 impl Db {
@@ -15,8 +28,12 @@ impl Db {
     ///
     /// # Errors
     /// The address cannot be read, or the database is away.
-    pub async fn connect(_config: &DatabaseConfig) -> Result<Self, DbError> {
-        todo!()
+    pub async fn connect(config: &DatabaseConfig) -> Result<Self, DbError> {
+        let timeout = Duration::from_millis(config.timeout_ms);
+        let options = options(config, timeout)?;
+        let connection = within(timeout, Database::connect(options)).await?;
+        let turn = (connection.get_database_backend() == DbBackend::Sqlite).then(|| Arc::new(Semaphore::new(1)));
+        Ok(Self { connection, timeout, turn })
     }
 
     /// For `reelgate migrate` and the embedded start only: migrations need the bare connection.
@@ -28,6 +45,83 @@ impl Db {
     /// # Errors
     /// The database is away.
     pub async fn ping(&self) -> Result<(), DbError> {
-        todo!()
+        within(self.timeout, self.connection.ping()).await
     }
+
+    /// Closes all connections, waiting for those in use; SQLite folds its log into the file.
+    pub async fn close(&self) {
+        if let Err(error) = self.connection.close_by_ref().await {
+            tracing::warn!(%error, "the database did not close cleanly");
+        }
+    }
+
+    /// Runs one helper's work; when the database hangs the caller hears of it in time.
+    pub(super) async fn in_time<T>(&self, work: impl Future<Output = Result<T, DbError>>) -> Result<T, DbError> {
+        within(self.timeout, work).await
+    }
+}
+
+async fn within<T, E: Into<DbError>>(
+    timeout: Duration,
+    work: impl Future<Output = Result<T, E>>,
+) -> Result<T, DbError> {
+    match tokio::time::timeout(timeout, work).await {
+        Ok(answer) => answer.map_err(Into::into),
+        Err(elapsed) => Err(DbError::Away(Box::new(elapsed))),
+    }
+}
+
+fn options(config: &DatabaseConfig, timeout: Duration) -> Result<ConnectOptions, DbError> {
+    let url = config.url.expose();
+    let mut options = match url.strip_prefix("sqlite:") {
+        Some(path) => sqlite(path, timeout),
+        None if url.starts_with("postgres://") || url.starts_with("postgresql://") => postgres(url, timeout),
+        None => return Err(unreadable_address()),
+    };
+    options
+        .max_connections(config.max_connections.max(1))
+        .acquire_timeout(timeout)
+        .sqlx_logging(false)
+        .record_stmt_in_spans(false);
+    Ok(options)
+}
+
+fn unreadable_address() -> DbError {
+    let source = DbErr::Custom("expected sqlite:PATH or postgres://…".to_owned());
+    DbError::Refused { what: "database.url", source: Box::new(source) }
+}
+
+/// All after `sqlite:` (and an optional `//`) is a path as it stands, also with `%` or `?` in it.
+fn sqlite(path: &str, timeout: Duration) -> ConnectOptions {
+    let path = path.strip_prefix("//").unwrap_or(path).to_owned();
+    let mut options = ConnectOptions::new("sqlite:file");
+    options.map_sqlx_sqlite_opts(move |settings: SqliteConnectOptions| {
+        settings
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(timeout)
+            .foreign_keys(true)
+    });
+    options
+}
+
+fn postgres(url: &str, timeout: Duration) -> ConnectOptions {
+    let mut options = ConnectOptions::new(url);
+    options.statement_timeout(timeout).set_application_name("reelgate");
+    options.map_sqlx_postgres_pool_opts(move |pool| drop_hanging(pool, timeout));
+    options
+}
+
+/// A connection whose server fell silent is closed. Without this the pool would wait for it for ever, and be one smaller.
+fn drop_hanging(pool: PgPoolOptions, timeout: Duration) -> PgPoolOptions {
+    pool.after_release(move |connection, _| {
+        Box::pin(async move {
+            match tokio::time::timeout(timeout, connection.ping()).await {
+                Ok(answer) => answer.map(|()| true),
+                Err(elapsed) => Err(SqlxError::Io(elapsed.into())),
+            }
+        })
+    })
 }

@@ -1,18 +1,47 @@
-//! Files: from the row before the first byte to the purge of the last object.
+//! Files: from the row before the first byte to the end of the upload, and how they are found.
 
-use super::{Db, DbError, FileFilter, FileWithRenditions, NewFile, NewJob, StagedFile, Tombstone};
-use crate::{
-    ids::{FileId, OrgId},
-    key::Key,
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select, Set,
 };
+
+use super::{
+    Db, DbError, FileFilter, FileWithRenditions, NewFile, NewJob, StagedFile,
+    entity::{files, jobs, signed, uploads},
+    read,
+    transaction::WriteTx,
+};
+use crate::{
+    file::{FileKind, FileState},
+    ids::{FileId, OrgId},
+    timestamp::Timestamp,
+};
+
+/// Longest page of a list.
+const MAX_PAGE: u64 = 200;
+
+/// Well below what either database takes as parameters of one statement.
+pub(super) const CHUNK: usize = 1_000;
 
 impl Db {
     /// Inserts the file (`uploading`) and its upload row in one transaction.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn create_file(&self, _new: &NewFile) -> Result<(), DbError> {
-        todo!()
+    pub async fn create_file(&self, new: &NewFile) -> Result<(), DbError> {
+        self.in_time(async {
+            let tx = self.write().await?;
+            files::Entity::insert(new_row(new, tx.now)).exec_without_returning(&*tx).await?;
+            let upload = uploads::ActiveModel {
+                file_id: Set(new.id.0),
+                org_id: Set(new.org_id.as_str().to_owned()),
+                staging_key: Set(new.staging_key.to_string()),
+                multipart: Set(None),
+                touched_at: Set(tx.now.0),
+            };
+            uploads::Entity::insert(upload).exec_without_returning(&*tx).await?;
+            tx.commit().await
+        })
+        .await
     }
 
     /// Ends an upload: file `staged` (or `ready`), upload row gone, job inserted, one transaction, durable.
@@ -22,91 +51,155 @@ impl Db {
     /// The database is away; when it is not known whether the commit happened, look with `find_file`.
     pub async fn stage_file(
         &self,
-        _org: &OrgId,
-        _file: FileId,
-        _staged: &StagedFile,
-        _job: Option<&NewJob>,
+        org: &OrgId,
+        file: FileId,
+        staged: &StagedFile,
+        job: Option<&NewJob>,
     ) -> Result<Option<FileWithRenditions>, DbError> {
-        todo!()
+        self.in_time(async {
+            let tx = self.write().await?;
+            let Some(row) = lock_uploading(&tx, org, file).await? else { return Ok(None) };
+            let row = staged_row(row, staged, tx.now).update(&*tx).await?;
+            uploads::Entity::delete_by_id(file.0).exec(&*tx).await?;
+            if let Some(job) = job {
+                jobs::Entity::insert(jobs::row(job, &row, tx.now)).exec_without_returning(&*tx).await?;
+            }
+            let found = read::complete_one(&*tx, Some(row)).await?;
+            tx.commit().await?;
+            Ok(found)
+        })
+        .await
     }
 
-    /// Closes an upload that will not be finished: both rows gone. Only while the file is `uploading`.
+    /// Closes an upload that will not be finished: both rows gone. Only while the file is `uploading`; of a deleted one
+    /// only the upload row goes, for its tombstone must stand until it is purged.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn abandon_upload(&self, _org: &OrgId, _file: FileId) -> Result<(), DbError> {
-        todo!()
+    pub async fn abandon_upload(&self, org: &OrgId, file: FileId) -> Result<(), DbError> {
+        self.in_time(async {
+            let tx = self.write().await?;
+            if lock_uploading(&tx, org, file).await?.is_some() {
+                files::Entity::delete_by_id(file.0).exec(&*tx).await?;
+            } else {
+                uploads::Entity::delete_by_id(file.0)
+                    .filter(uploads::Column::OrgId.eq(org.as_str()))
+                    .exec(&*tx)
+                    .await?;
+            }
+            tx.commit().await
+        })
+        .await
     }
 
     /// A file of this organisation, not deleted, with the renditions of its current generation.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn find_file(&self, _org: &OrgId, _file: FileId) -> Result<Option<FileWithRenditions>, DbError> {
-        todo!()
+    pub async fn find_file(&self, org: &OrgId, file: FileId) -> Result<Option<FileWithRenditions>, DbError> {
+        self.find_one(living(org).filter(files::Column::Id.eq(file.0))).await
     }
 
     /// The same by its exact location.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn find_location(&self, _org: &OrgId, _location: &str) -> Result<Option<FileWithRenditions>, DbError> {
-        todo!()
+    pub async fn find_location(&self, org: &OrgId, location: &str) -> Result<Option<FileWithRenditions>, DbError> {
+        // Postgres refuses a NUL in any text; no location has one.
+        if location.contains('\0') {
+            return Ok(None);
+        }
+        self.find_one(living(org).filter(files::Column::Location.eq(location))).await
+    }
+
+    async fn find_one(&self, query: Select<files::Entity>) -> Result<Option<FileWithRenditions>, DbError> {
+        self.in_time(async {
+            let row = query.one(&self.connection).await?;
+            read::complete_one(&self.connection, row).await
+        })
+        .await
     }
 
     /// A page of an organisation's files, newest first.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn list_files(&self, _org: &OrgId, _filter: &FileFilter) -> Result<Vec<FileWithRenditions>, DbError> {
-        todo!()
-    }
-
-    /// Deletes for everybody at once: tombstone, generation + 1, jobs cancelled. False when there was no such file.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn delete_file(&self, _org: &OrgId, _file: FileId) -> Result<bool, DbError> {
-        todo!()
-    }
-
-    /// Deleted files whose rows still stand, oldest first.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn tombstones(&self, _limit: u64) -> Result<Vec<Tombstone>, DbError> {
-        todo!()
-    }
-
-    /// Removes all rows of a deleted file, when no object of it is left.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn purge_file(&self, _file: FileId) -> Result<(), DbError> {
-        todo!()
-    }
-
-    /// Accepted files (`ready`, `failed`, or beyond the probe) whose source still lies in staging.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn unpromoted(&self, _limit: u64) -> Result<Vec<(OrgId, FileId, Key)>, DbError> {
-        todo!()
-    }
-
-    /// Says where the source lies now. Only from `from`, so that a repeated promotion changes nothing.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn set_source_key(&self, _file: FileId, _from: &Key, _to: &Key) -> Result<bool, DbError> {
-        todo!()
+    pub async fn list_files(&self, org: &OrgId, filter: &FileFilter) -> Result<Vec<FileWithRenditions>, DbError> {
+        let mut query = living(org).order_by_desc(files::Column::Id).limit(filter.limit.clamp(1, MAX_PAGE));
+        if let Some(state) = filter.state {
+            query = query.filter(files::Column::State.eq(state.as_str()));
+        }
+        if let Some(kind) = filter.kind {
+            query = query.filter(files::Column::Kind.eq(kind.as_str()));
+        }
+        if let Some(after) = filter.after {
+            query = query.filter(files::Column::Id.lt(after.0));
+        }
+        self.in_time(async {
+            let rows = query.all(&self.connection).await?;
+            read::complete(&self.connection, rows).await
+        })
+        .await
     }
 
     /// Whether any row names this file (the reconciler's question about an object), deleted ones included.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn known_files(&self, _files: &[FileId]) -> Result<Vec<FileId>, DbError> {
-        todo!()
+    pub async fn known_files(&self, files: &[FileId]) -> Result<Vec<FileId>, DbError> {
+        let mut known = Vec::with_capacity(files.len());
+        for chunk in files.chunks(CHUNK) {
+            let query = files::Entity::find()
+                .select_only()
+                .column(files::Column::Id)
+                .filter(files::Column::Id.is_in(chunk.iter().map(|file| file.0)))
+                .into_tuple();
+            known.extend(self.in_time(async { Ok(query.all(&self.connection).await?) }).await?.into_iter().map(FileId));
+        }
+        Ok(known)
     }
+}
+
+/// The files of an organisation that it has not deleted.
+pub(super) fn living(org: &OrgId) -> Select<files::Entity> {
+    files::Entity::find().filter(files::Column::OrgId.eq(org.as_str())).filter(files::Column::DeletedAt.is_null())
+}
+
+async fn lock_uploading(tx: &WriteTx, org: &OrgId, file: FileId) -> Result<Option<files::Model>, DbError> {
+    let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&**tx).await?;
+    Ok(row.filter(|row| row.is(FileState::Uploading)))
+}
+
+fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
+    files::ActiveModel {
+        id: Set(new.id.0),
+        org_id: Set(new.org_id.as_str().to_owned()),
+        owner_id: Set(new.owner_id.as_str().to_owned()),
+        location: Set(new.location.clone()),
+        filename: Set(new.filename.clone()),
+        content_type: Set("application/octet-stream".to_owned()),
+        size_bytes: Set(0),
+        sha256: Set(String::new()),
+        kind: Set(FileKind::Other.as_str().to_owned()),
+        state: Set(FileState::Uploading.as_str().to_owned()),
+        generation: Set(1),
+        source_key: Set(new.staging_key.to_string()),
+        created_at: Set(now.0),
+        updated_at: Set(now.0),
+        ..Default::default()
+    }
+}
+
+fn staged_row(row: files::Model, staged: &StagedFile, now: Timestamp) -> files::ActiveModel {
+    let mut row = row.into_active_model();
+    row.size_bytes = Set(signed(staged.size_bytes));
+    row.sha256 = Set(staged.sha256.clone());
+    row.content_type = Set(staged.content_type.clone());
+    row.kind = Set(staged.kind.as_str().to_owned());
+    row.state = Set(staged.state.as_str().to_owned());
+    row.updated_at = Set(now.0);
+    if staged.state == FileState::Ready {
+        row.ready_at = Set(Some(now.0));
+    }
+    row
 }

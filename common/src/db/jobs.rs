@@ -1,118 +1,183 @@
-//! Jobs: claim confirmation, heartbeats, and every way an attempt can end. `attempt` is the fencing token.
+//! Jobs as dispatcher, reaper and people see them: what waits, what has fallen silent, what to run once more.
 
 use std::time::Duration;
 
-use super::{Attempt, Census, Db, DbError, DueJob, Fenced, JobBeat, NotBegun, SilentJob, Verdict};
-use crate::{
-    file::Failure,
-    ids::{JobId, OrgId, ProcessId},
-    job::{Fence, JobPolicy, JobRecord},
+use sea_orm::{
+    ActiveModelTrait, ColumnTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder,
+    QuerySelect, Set, Statement, prelude::Uuid,
 };
 
+use super::{
+    Db, DbError, DueJob, Retried, SilentJob,
+    entity::{files, jobs, signed},
+    files::living,
+    settle,
+    transaction::WriteTx,
+};
+use crate::{
+    file::FileState,
+    ids::{FileId, JobId, OrgId},
+    job::{JobRecord, JobState},
+    timestamp::Timestamp,
+};
+
+/// The organisations that wait, found by one index step each, then the first few jobs of each by the same index
+/// (`jobs_waiting`). A window function would read every waiting job.
+const WAITING_ORGS: &str = "
+WITH RECURSIVE waiting (org_id) AS (
+    SELECT (SELECT min(org_id) FROM jobs WHERE state = 'queued')
+    UNION ALL
+    SELECT (SELECT min(org_id) FROM jobs WHERE state = 'queued' AND org_id > waiting.org_id)
+    FROM waiting WHERE waiting.org_id IS NOT NULL
+)";
+
+const DUE_POSTGRES: &str = "
+SELECT due.id, due.org_id, due.priority, due.next_attempt_at
+FROM waiting CROSS JOIN LATERAL (
+    SELECT id, org_id, priority, next_attempt_at FROM jobs
+    WHERE state = 'queued' AND org_id = waiting.org_id AND next_attempt_at <= $1
+    ORDER BY priority DESC, next_attempt_at, id LIMIT $2
+) due
+ORDER BY due.priority DESC, due.next_attempt_at, due.id LIMIT $3";
+
+/// SQLite has no LATERAL; there CROSS JOIN fixes the order of the loops.
+const DUE_SQLITE: &str = "
+SELECT due.id, due.org_id, due.priority, due.next_attempt_at
+FROM waiting CROSS JOIN jobs due ON due.id IN (
+    SELECT id FROM jobs
+    WHERE state = 'queued' AND org_id = waiting.org_id AND next_attempt_at <= $1
+    ORDER BY priority DESC, next_attempt_at, id LIMIT $2
+)
+ORDER BY due.priority DESC, due.next_attempt_at, due.id LIMIT $3";
+
+#[derive(FromQueryResult)]
+struct DueRow {
+    id: Uuid,
+    org_id: String,
+    priority: i32,
+    next_attempt_at: i64,
+}
+
 impl Db {
-    /// Confirms a claim: `attempt + 1`, job `running`, file `processing` (a `ready` file stays `ready`); one transaction.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn begin_attempt(
-        &self,
-        _job: JobId,
-        _worker: &ProcessId,
-        _policy: &JobPolicy,
-    ) -> Result<Result<Attempt, NotBegun>, DbError> {
-        todo!()
-    }
-
-    /// Says that the attempt lives, and how far it is (0.0 to 1.0, never going back).
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn heartbeat_job(&self, _fence: &Fence, _progress: f64) -> Result<JobBeat, DbError> {
-        todo!()
-    }
-
-    /// The attempt has published or refused everything: job `done`, progress 1.0.
-    ///
-    /// # Errors
-    /// The database is away. Repeating it is harmless.
-    pub async fn finish_job(&self, _fence: &Fence) -> Result<Fenced, DbError> {
-        todo!()
-    }
-
-    /// The task failed while its worker lived: counts a Failure; queued again with backoff, or dead at once when
-    /// `failure.retryable` is false, or after `policy.max_failures`. A dead job makes a file without anything playable
-    /// `failed`. `jitter` is a random number in 0.0..=1.0.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn fail_attempt(
-        &self,
-        _fence: &Fence,
-        _failure: &Failure,
-        _policy: &JobPolicy,
-        _jitter: f64,
-    ) -> Result<Verdict, DbError> {
-        todo!()
-    }
-
-    /// We stopped the attempt (shutdown): queued again at once; counts for nothing.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn interrupt_attempt(&self, _fence: &Fence) -> Result<Fenced, DbError> {
-        todo!()
-    }
-
-    /// The worker was lost: counts a Loss; queued again with backoff, or dead after `policy.max_losses` (code `worker_lost`).
-    /// Only while the job is `running` and, when `attempt` is given, in that attempt.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn lose_attempt(
-        &self,
-        _job: JobId,
-        _attempt: Option<i64>,
-        _policy: &JobPolicy,
-        _jitter: f64,
-    ) -> Result<Verdict, DbError> {
-        todo!()
-    }
-
     /// Running jobs without a heartbeat for `silent`, by the database's clock.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn silent_jobs(&self, _silent: Duration, _limit: u64) -> Result<Vec<SilentJob>, DbError> {
-        todo!()
+    pub async fn silent_jobs(&self, silent: Duration, limit: u64) -> Result<Vec<SilentJob>, DbError> {
+        self.in_time(async {
+            let since = self.now().await?.minus(silent);
+            let rows: Vec<(Uuid, i64)> = jobs::Entity::find()
+                .select_only()
+                .columns([jobs::Column::Id, jobs::Column::Attempt])
+                .filter(jobs::Column::State.eq(JobState::Running.as_str()))
+                .filter(jobs::Column::HeartbeatAt.lte(since.0))
+                .order_by_asc(jobs::Column::HeartbeatAt)
+                .limit(limit)
+                .into_tuple()
+                .all(&self.connection)
+                .await?;
+            Ok(rows.into_iter().map(|(id, attempt)| SilentJob { id: JobId(id), attempt }).collect())
+        })
+        .await
     }
 
     /// Queued jobs due within `horizon`, the most urgent first, at most `per_org` of one organisation.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn due_jobs(&self, _horizon: Duration, _limit: u64, _per_org: u64) -> Result<Vec<DueJob>, DbError> {
-        todo!()
-    }
-
-    /// The embedded start: no other process can hold a lease, so every running job is queued again at once (a Loss).
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn void_leases(&self) -> Result<u64, DbError> {
-        todo!()
+    pub async fn due_jobs(&self, horizon: Duration, limit: u64, per_org: u64) -> Result<Vec<DueJob>, DbError> {
+        self.in_time(async {
+            let until = self.now().await?.plus(horizon);
+            let backend = self.connection.get_database_backend();
+            let due = if backend == DbBackend::Sqlite { DUE_SQLITE } else { DUE_POSTGRES };
+            let values = [until.0.into(), signed(per_org).into(), signed(limit).into()];
+            let query = Statement::from_sql_and_values(backend, format!("{WAITING_ORGS}{due}"), values);
+            let rows = DueRow::find_by_statement(query).all(&self.connection).await?;
+            rows.into_iter().map(DueRow::into_due).collect()
+        })
+        .await
     }
 
     /// A file's jobs, newest first.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn jobs_of(&self, _org: &OrgId, _file: crate::ids::FileId) -> Result<Vec<JobRecord>, DbError> {
-        todo!()
+    pub async fn jobs_of(&self, org: &OrgId, file: FileId) -> Result<Vec<JobRecord>, DbError> {
+        let query = jobs::Entity::find()
+            .filter(jobs::Column::FileId.eq(file.0))
+            .filter(jobs::Column::OrgId.eq(org.as_str()))
+            .order_by_desc(jobs::Column::Id);
+        let rows = self.in_time(async { Ok(query.all(&self.connection).await?) }).await?;
+        rows.into_iter().map(jobs::Model::into_record).collect()
     }
 
+    /// A person asks for another run of a `failed` file whose failure says that one could succeed: its dead job is
+    /// queued again with its counters reset, the file is `staged` again. Attempts go on counting, so fences hold.
+    ///
     /// # Errors
     /// The database is away.
-    pub async fn census(&self, _stuck_after: Duration) -> Result<Census, DbError> {
-        todo!()
+    pub async fn retry_job(&self, org: &OrgId, file: FileId) -> Result<Retried, DbError> {
+        self.in_time(async {
+            let tx = self.write().await?;
+            let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
+            let Some(row) = row else { return Ok(Retried::NoSuchFile) };
+            if !row.is(FileState::Failed) || row.failure_retryable != Some(true) {
+                return Ok(Retried::NotRetryable);
+            }
+            let Some(job) = dead_job(&tx, &row).await? else { return Ok(Retried::NotRetryable) };
+            let due = DueJob {
+                id: JobId(job.id),
+                org_id: org.clone(),
+                priority: u8::try_from(job.priority).unwrap_or_default(),
+                run_at: tx.now,
+            };
+            restage(&tx, row).await?;
+            requeue(&tx, job).await?;
+            tx.commit().await?;
+            Ok(Retried::Queued(due))
+        })
+        .await
     }
+}
+
+impl DueRow {
+    fn into_due(self) -> Result<DueJob, DbError> {
+        let priority = u8::try_from(self.priority).map_err(|error| DbError::Garbled(error.to_string()))?;
+        Ok(DueJob {
+            id: JobId(self.id),
+            org_id: OrgId::new(self.org_id),
+            priority,
+            run_at: Timestamp(self.next_attempt_at),
+        })
+    }
+}
+
+async fn dead_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model>, DbError> {
+    let dead = jobs::Entity::find()
+        .filter(jobs::Column::FileId.eq(file.id))
+        .filter(jobs::Column::Generation.eq(file.generation))
+        .filter(jobs::Column::State.eq(JobState::Dead.as_str()))
+        .lock_exclusive();
+    Ok(dead.one(&**tx).await?)
+}
+
+async fn restage(tx: &WriteTx, file: files::Model) -> Result<(), DbError> {
+    let mut file = file.into_active_model();
+    file.state = Set(FileState::Staged.as_str().to_owned());
+    file.failure_code = Set(None);
+    file.failure_message = Set(None);
+    file.failure_retryable = Set(None);
+    file.updated_at = Set(tx.now.0);
+    file.update(&**tx).await?;
+    Ok(())
+}
+
+async fn requeue(tx: &WriteTx, job: jobs::Model) -> Result<(), DbError> {
+    let mut job = job.into_active_model();
+    job.failures = Set(0);
+    job.losses = Set(0);
+    job.progress = Set(0.0);
+    job.last_error_code = Set(None);
+    job.last_error = Set(None);
+    settle::queued(tx, job, tx.now).await
 }

@@ -1,7 +1,20 @@
 //! Publishing: the only writes that make something playable, each under the fence.
 
-use super::{Db, DbError, Fenced};
-use crate::{file::FileKind, grid::SegmentGrid, job::Fence, media_info::MediaInfo, rendition::Rendition};
+use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, Set};
+
+use super::{
+    Db, DbError, Fenced,
+    entity::{files, renditions, write_json},
+    fence,
+};
+use crate::{
+    file::{FileKind, FileState},
+    grid::SegmentGrid,
+    job::Fence,
+    media_info::MediaInfo,
+    rendition::{Rendition, RenditionKind},
+    timestamp::Timestamp,
+};
 
 impl Db {
     /// Stores what the probe found, the grid and the plan. File kind and content type follow the probe.
@@ -10,14 +23,31 @@ impl Db {
     /// The database is away.
     pub async fn record_probe(
         &self,
-        _fence: &Fence,
-        _kind: FileKind,
-        _content_type: &str,
-        _media: &MediaInfo,
-        _grid: &SegmentGrid,
-        _plan: &serde_json::Value,
+        fence: &Fence,
+        kind: FileKind,
+        content_type: &str,
+        media: &MediaInfo,
+        grid: &SegmentGrid,
+        plan: &serde_json::Value,
     ) -> Result<Fenced, DbError> {
-        todo!()
+        let (media, grid, plan) = (write_json(media)?, write_json(grid)?, write_json(plan)?);
+        self.in_time(async {
+            let tx = self.write().await?;
+            let Some(locked) = fence::lock_held(&tx, fence).await? else { return Ok(Fenced::Stale) };
+            let mut file = locked.file.into_active_model();
+            file.kind = Set(kind.as_str().to_owned());
+            file.content_type = Set(content_type.to_owned());
+            file.media = Set(Some(media));
+            file.grid = Set(Some(grid));
+            file.updated_at = Set(tx.now.0);
+            file.update(&*tx).await?;
+            let mut job = locked.job.into_active_model();
+            job.plan = Set(Some(plan));
+            job.update(&*tx).await?;
+            tx.commit().await?;
+            Ok(Fenced::Written)
+        })
+        .await
     }
 
     /// Publishes one rendition and, with the first playable one, makes the file `ready`; one transaction.
@@ -26,7 +56,35 @@ impl Db {
     /// # Errors
     /// The database is away; when it is not known whether the commit happened, ask again: the same fence publishing the
     /// same rendition twice is `Written`.
-    pub async fn publish(&self, _fence: &Fence, _rendition: &Rendition) -> Result<Fenced, DbError> {
-        todo!()
+    pub async fn publish(&self, fence: &Fence, rendition: &Rendition) -> Result<Fenced, DbError> {
+        self.in_time(async {
+            let tx = self.write().await?;
+            let Some(locked) = fence::lock_held(&tx, fence).await? else { return Ok(Fenced::Stale) };
+            let name = (fence.file_id.0, fence.generation, rendition.name.clone());
+            if let Some(first) = renditions::Entity::find_by_id(name).one(&*tx).await? {
+                return Ok(if first.attempt == fence.attempt { Fenced::Written } else { Fenced::Stale });
+            }
+            let row = renditions::row(fence, rendition, tx.now)?;
+            renditions::Entity::insert(row).exec_without_returning(&*tx).await?;
+            touched(locked.file, rendition.kind, tx.now).update(&*tx).await?;
+            tx.commit().await?;
+            Ok(Fenced::Written)
+        })
+        .await
     }
+}
+
+fn touched(file: files::Model, published: RenditionKind, now: Timestamp) -> files::ActiveModel {
+    let first = is_playable(published) && !file.is(FileState::Ready);
+    let mut file = file.into_active_model();
+    file.updated_at = Set(now.0);
+    if first {
+        file.state = Set(FileState::Ready.as_str().to_owned());
+        file.ready_at = Set(Some(now.0));
+    }
+    file
+}
+
+fn is_playable(kind: RenditionKind) -> bool {
+    matches!(kind, RenditionKind::Video | RenditionKind::Audio)
 }

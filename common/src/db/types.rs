@@ -146,6 +146,16 @@ pub struct DueJob {
     pub run_at: Timestamp,
 }
 
+/// Answer to `retry_job`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Retried {
+    /// Waits again; the caller may put it into the queue.
+    Queued(DueJob),
+    /// Not failed, or failed for a reason that another run would meet again.
+    NotRetryable,
+    NoSuchFile,
+}
+
 /// A running job whose worker has not been heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SilentJob {
@@ -159,7 +169,9 @@ pub struct Tombstone {
     pub file_id: FileId,
     pub org_id: OrgId,
     pub staging_key: Key,
-    /// A worker may still be writing: purge objects, but keep the row until it has stopped.
+    /// An unfinished multipart upload, to be aborted before the purge.
+    pub multipart: Option<MultipartId>,
+    /// A worker or a gateway may still be writing: purge objects, but keep the row until it has stopped.
     pub running: bool,
     pub deleted_for: Duration,
 }

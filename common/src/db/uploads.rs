@@ -2,7 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Db, DbError, PendingUpload};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+
+use super::{
+    Db, DbError, PendingUpload,
+    entity::{files, uploads},
+    files::CHUNK,
+};
 use crate::{ids::FileId, storage::MultipartId};
 
 impl Db {
@@ -10,23 +16,63 @@ impl Db {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn set_multipart(&self, _file: FileId, _multipart: &MultipartId) -> Result<(), DbError> {
-        todo!()
+    pub async fn set_multipart(&self, file: FileId, multipart: &MultipartId) -> Result<(), DbError> {
+        self.in_time(async {
+            let tx = self.write().await?;
+            uploads::Entity::update_many()
+                .col_expr(uploads::Column::Multipart, Expr::value(multipart.0.as_str()))
+                .col_expr(uploads::Column::TouchedAt, Expr::value(tx.now.0))
+                .filter(uploads::Column::FileId.eq(file.0))
+                .exec(&*tx)
+                .await?;
+            tx.commit().await
+        })
+        .await
     }
 
-    /// Says that these uploads are alive (one statement for all uploads of a gateway).
+    /// Says that these uploads are alive (one transaction for all uploads of a gateway).
     ///
     /// # Errors
     /// The database is away.
-    pub async fn touch_uploads(&self, _files: &[FileId]) -> Result<(), DbError> {
-        todo!()
+    pub async fn touch_uploads(&self, files: &[FileId]) -> Result<(), DbError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        // In one order, so that two gateways with a file in common never wait for each other in a ring.
+        let mut ids: Vec<_> = files.iter().map(|file| file.0).collect();
+        ids.sort_unstable();
+        self.in_time(async {
+            let tx = self.write().await?;
+            for chunk in ids.chunks(CHUNK) {
+                uploads::Entity::update_many()
+                    .col_expr(uploads::Column::TouchedAt, Expr::value(tx.now.0))
+                    .filter(uploads::Column::FileId.is_in(chunk.iter().copied()))
+                    .exec(&*tx)
+                    .await?;
+            }
+            tx.commit().await
+        })
+        .await
     }
 
-    /// Uploads that nobody has touched for `silent`, by the database's clock.
+    /// Uploads that nobody has touched for `silent`, by the database's clock; those of deleted files are with their
+    /// tombstones.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn silent_uploads(&self, _silent: Duration, _limit: u64) -> Result<Vec<PendingUpload>, DbError> {
-        todo!()
+    pub async fn silent_uploads(&self, silent: Duration, limit: u64) -> Result<Vec<PendingUpload>, DbError> {
+        self.in_time(async {
+            let since = self.now().await?.minus(silent);
+            let rows = uploads::Entity::find()
+                .inner_join(files::Entity)
+                .filter(files::Column::DeletedAt.is_null())
+                .filter(uploads::Column::TouchedAt.lte(since.0))
+                .order_by_asc(uploads::Column::TouchedAt)
+                .limit(limit)
+                .all(&self.connection)
+                .await?;
+            rows.into_iter().map(uploads::Model::into_pending).collect()
+        })
+        .await
     }
 }

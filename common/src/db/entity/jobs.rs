@@ -1,0 +1,104 @@
+//! Table `jobs`.
+
+use sea_orm::{Set, entity::prelude::*};
+
+use super::{parse, read_json, unsigned};
+use crate::{
+    db::{DbError, NewJob},
+    ids::{FileId, JobId, OrgId},
+    job::{JobRecord, JobState, PAYLOAD_VERSION},
+    timestamp::Timestamp,
+};
+
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[sea_orm(table_name = "jobs")]
+pub struct Model {
+    #[sea_orm(primary_key, auto_increment = false)]
+    pub id: Uuid,
+    pub file_id: Uuid,
+    pub org_id: String,
+    pub generation: i64,
+    pub kind: String,
+    pub state: String,
+    pub priority: i32,
+    pub payload_version: i32,
+    pub attempt: i64,
+    pub failures: i32,
+    pub losses: i32,
+    pub next_attempt_at: i64,
+    pub heartbeat_at: Option<i64>,
+    pub lease_ms: Option<i64>,
+    /// Stays on a cancelled job until its worker has stopped.
+    pub worker: Option<String>,
+    pub progress: f64,
+    pub last_error_code: Option<String>,
+    pub last_error: Option<String>,
+    pub plan: Option<String>,
+    pub created_at: i64,
+    pub finished_at: Option<i64>,
+}
+
+#[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
+pub enum Relation {}
+
+impl ActiveModelBehavior for ActiveModel {}
+
+impl Model {
+    pub(in crate::db) fn is(&self, state: JobState) -> bool {
+        self.state == state.as_str()
+    }
+
+    /// Whether a worker holds this job and has been heard of within the lease.
+    pub(in crate::db) fn is_alive(&self, now: Timestamp) -> bool {
+        match (&self.worker, self.heartbeat_at, self.lease_ms) {
+            (Some(_), Some(heartbeat), Some(lease)) => heartbeat.saturating_add(lease) > now.0,
+            _ => false,
+        }
+    }
+
+    pub(in crate::db) fn into_record(self) -> Result<JobRecord, DbError> {
+        Ok(JobRecord {
+            id: JobId(self.id),
+            file_id: FileId(self.file_id),
+            org_id: OrgId::new(self.org_id),
+            generation: self.generation,
+            kind: parse(&self.kind)?,
+            state: parse(&self.state)?,
+            priority: unsigned(self.priority.into())?,
+            payload_version: self.payload_version,
+            attempt: self.attempt,
+            failures: self.failures,
+            losses: self.losses,
+            next_attempt_at: Timestamp(self.next_attempt_at),
+            heartbeat_at: self.heartbeat_at.map(Timestamp),
+            worker: self.worker,
+            progress: self.progress,
+            last_error_code: self.last_error_code,
+            last_error: self.last_error,
+            plan: self.plan.as_deref().map(read_json).transpose()?,
+            created_at: Timestamp(self.created_at),
+            finished_at: self.finished_at.map(Timestamp),
+        })
+    }
+}
+
+/// The row of a job that has never run.
+pub(in crate::db) fn row(new: &NewJob, file: &super::files::Model, now: Timestamp) -> ActiveModel {
+    ActiveModel {
+        id: Set(new.id.0),
+        file_id: Set(file.id),
+        org_id: Set(file.org_id.clone()),
+        generation: Set(file.generation),
+        kind: Set(new.kind.as_str().to_owned()),
+        state: Set(JobState::Queued.as_str().to_owned()),
+        priority: Set(new.priority.into()),
+        payload_version: Set(PAYLOAD_VERSION),
+        attempt: Set(0),
+        failures: Set(0),
+        losses: Set(0),
+        next_attempt_at: Set(now.0),
+        progress: Set(0.0),
+        created_at: Set(now.0),
+        ..Default::default()
+    }
+}
