@@ -29,7 +29,11 @@ pub struct App {
 impl App {
     /// # Errors
     /// A sentence that names the key of the configuration to change.
-    pub async fn new(config: GatewayConfig, backends: Backends, draining: CancellationToken) -> Result<Arc<Self>, String> {
+    pub async fn new(
+        config: GatewayConfig,
+        backends: Backends,
+        draining: CancellationToken,
+    ) -> Result<Arc<Self>, String> {
         let keyring = Keyring::new(&config.tokens)?;
         let authenticator = Authenticator::new(&config.auth).await?;
         let process = ProcessId::new(format!("gateway-{}", uuid::Uuid::now_v7().simple()));

@@ -9,7 +9,7 @@ use http::{
 use reelgate_common::{
     auth::AuthError,
     db::DbError,
-    file::{FileState, Failure},
+    file::{Failure, FileState},
     storage::StorageError,
     tokens::TokenError,
 };
@@ -84,11 +84,7 @@ struct ErrorBody<'a> {
 }
 
 impl ApiError {
-    pub fn new(
-        status: StatusCode,
-        code: impl Into<Cow<'static, str>>,
-        detail: impl Into<Cow<'static, str>>,
-    ) -> Self {
+    pub fn new(status: StatusCode, code: impl Into<Cow<'static, str>>, detail: impl Into<Cow<'static, str>>) -> Self {
         Self { status, code: code.into(), detail: Detail::Text(detail.into()), state: None, headers: Vec::new() }
     }
 
@@ -186,7 +182,9 @@ impl From<StorageError> for ApiError {
             StorageError::Full { .. } => {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", "The object store has no room left")
             }
-            StorageError::Denied { .. } | StorageError::NotFound { .. } | StorageError::Changed { .. } => Self::internal(),
+            StorageError::Denied { .. } | StorageError::NotFound { .. } | StorageError::Changed { .. } => {
+                Self::internal()
+            }
             StorageError::Timeout { .. } | StorageError::Failed { .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "storage_unavailable", "The object store is not available")
                     .retry_after(2)

@@ -1,12 +1,60 @@
-//! The loops that keep database, queue and object store in step: dispatcher, reaper, reconciler, sweeper of uploads.
+//! The loops that keep database, queue and object store in step, so that nobody has to.
+//!
+//! Every gateway starts them; the database elects the one that acts (`leader`). Each duty is harmless when two gateways
+//! do it at once or when one dies in the middle: it looks, decides, and changes rows only under the conditions that it
+//! saw. What a duty does not finish it finds again at its next turn.
 
 pub mod config;
+mod dispatch;
+mod duty;
+mod gauges;
+mod leader;
+mod orphans;
+mod promote;
+pub mod purge;
+mod reap;
+mod sweep;
 
 use std::sync::Arc;
 
+use reelgate_common::{backends::Backends, job::JobPolicy};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+use self::{
+    config::MaintenanceConfig,
+    duty::{Duty, DutyError},
+    leader::Leader,
+};
 use crate::app::App;
 
+/// What every duty is given.
+#[derive(Clone)]
+pub(crate) struct Ground {
+    pub(crate) backends: Backends,
+    pub(crate) config: MaintenanceConfig,
+    pub(crate) policy: JobPolicy,
+}
+
 /// Starts the loops; each ends when `stop` is cancelled, and gives up its office first.
-pub fn spawn(_app: &Arc<App>, _tasks: &TaskTracker, _stop: &CancellationToken) {}
+pub fn spawn(app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
+    let backends = Backends { db: app.db.clone(), storage: app.storage.clone(), queue: app.queue.clone() };
+    tasks.spawn(app.uploads.keep_alive(backends.db.clone(), stop.clone()));
+    let config = app.config.maintenance.clone();
+    let leader = Leader::new(backends.db.clone(), app.process.clone(), config.term());
+    let ground = Ground { backends, policy: app.config.jobs, config };
+    spawn_duties(&ground, &leader, tasks, stop);
+    tasks.spawn(leader.campaign(stop.clone()));
+}
+
+/// The duties as a table: name, interval, what is done.
+fn spawn_duties(ground: &Ground, leader: &Leader, tasks: &TaskTracker, stop: &CancellationToken) {
+    let every = ground.config.intervals();
+    let start = |name, every| Duty::new(name, every, leader.clone(), stop.clone());
+    tasks.spawn(start("dispatch", every.dispatch).repeat(ground.clone(), async |ground| dispatch::run(ground).await));
+    tasks.spawn(start("reap", every.reap).repeat(ground.clone(), async |ground| reap::run(ground).await));
+    tasks.spawn(start("sweep", every.sweep).repeat(ground.clone(), async |ground| sweep::run(ground).await));
+    tasks.spawn(start("purge", every.purge).repeat(ground.clone(), async |ground| purge::run(ground).await));
+    tasks.spawn(start("promote", every.promote).repeat(ground.clone(), async |ground| promote::run(ground).await));
+    tasks.spawn(start("reconcile", every.reconcile).repeat(ground.clone(), async |ground| orphans::run(ground).await));
+    tasks.spawn(start("gauges", every.gauges).repeat(ground.clone(), async |ground| gauges::run(ground).await));
+}

@@ -1,33 +1,108 @@
-//! `POST /v1/files`: multipart/form-data into the store.
+//! `POST /v1/files`: from the first byte of a multipart body to the row that says the file is safe.
+//!
+//! `multipart` cuts the body into parts, `form` decides what each part is, `transfer` carries one file: `gather` collects
+//! parts of it under the common `budget`, `stage` commits. Whatever is not committed undoes itself (`cleanup`).
 
+mod answer;
+mod budget;
+mod cleanup;
 pub mod config;
+mod error;
+mod form;
+mod gather;
+mod live;
+mod location;
+mod multipart;
+mod sniff;
+mod stage;
+mod transfer;
 
 use std::sync::Arc;
 
-use http::{Request, StatusCode};
-use reelgate_common::auth::Caller;
+use http::{
+    Request, StatusCode,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
+use reelgate_common::{auth::Caller, backends::Backends, db::Db};
+use tokio_util::sync::CancellationToken;
 
-use self::config::UploadConfig;
-use crate::{app::App, body::RequestBody, error::ApiError, respond::Response};
+use self::{
+    budget::Budget,
+    config::UploadConfig,
+    error::UploadError,
+    form::Form,
+    live::LiveUploads,
+    multipart::{Parser, boundary_of},
+};
+use crate::{
+    app::App,
+    body::RequestBody,
+    error::{ApiError, Violation},
+    respond::Response,
+};
 
 /// What uploads of one gateway share.
 #[derive(Debug)]
-pub struct Uploads {}
+pub struct Uploads {
+    config: UploadConfig,
+    budget: Budget,
+    live: LiveUploads,
+}
 
 impl Uploads {
     #[must_use]
-    pub fn new(_config: &UploadConfig) -> Self {
-        Self {}
+    pub fn new(config: &UploadConfig) -> Self {
+        let largest_part = usize::try_from(config.part_bytes(None)).unwrap_or(usize::MAX / 2);
+        let budget = Budget::new(config.memory_bytes, largest_part, config.turn());
+        Self { config: config.clone(), budget, live: LiveUploads::default() }
+    }
+
+    /// Memory that uploads hold now.
+    #[must_use]
+    pub fn held_bytes(&self) -> usize {
+        self.budget.used()
+    }
+
+    /// Keeps the rows of uploads under way alive until `stop`.
+    pub(crate) fn keep_alive(&self, db: Db, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        self.live.clone().touch(db, self.config.touch(), stop)
     }
 }
 
+/// Stores the files of a form. What can be refused by its head is refused before the body is polled, so that a client
+/// which waits for `100 Continue` sends nothing.
+///
 /// # Errors
-/// When no file could be stored, the first file's error.
-#[expect(clippy::unused_async, clippy::needless_pass_by_value, reason = "being built")]
-pub async fn upload_files(
-    _app: &Arc<App>,
-    _caller: Caller,
-    _request: Request<RequestBody>,
-) -> Result<Response, ApiError> {
-    Err(ApiError::new(StatusCode::NOT_IMPLEMENTED, "not_implemented", "Uploads are being built"))
+/// The request cannot be read, is too large, or holds no file. Failures of single files are in the answer.
+pub async fn upload_files(app: &Arc<App>, caller: Caller, request: Request<RequestBody>) -> Result<Response, ApiError> {
+    let uploads = &app.uploads;
+    let length = content_length(&request);
+    let limit = uploads.config.request_limit();
+    if length.is_some_and(|length| length > limit) {
+        return Err(UploadError::RequestTooLarge { limit }.into());
+    }
+    let boundary = boundary(&request)?;
+    let parser = Parser::new(&boundary, uploads.config.max_header_bytes).map_err(UploadError::from)?;
+    let backends = Backends { db: app.db.clone(), storage: app.storage.clone(), queue: app.queue.clone() };
+    let form = Form::new(uploads, &backends, &caller, length);
+    let outcomes = form.receive(parser, request.into_body()).await?;
+    if outcomes.is_empty() {
+        return Err(ApiError::invalid(vec![Violation::missing("body", "files")]));
+    }
+    Ok(answer::answer(outcomes))
+}
+
+fn content_length(request: &Request<RequestBody>) -> Option<u64> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+fn boundary(request: &Request<RequestBody>) -> Result<String, ApiError> {
+    let content_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    content_type.and_then(boundary_of).ok_or_else(|| {
+        ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_multipart",
+            "Send the files as multipart/form-data with a boundary",
+        )
+    })
 }

@@ -1,0 +1,25 @@
+//! Brings due jobs from the database to the queue. The queue ignores those it knows, so this also refills one that has
+//! lost everything, and repairs what a gateway could not enqueue after an upload.
+
+use std::time::Duration;
+
+use reelgate_common::{db::DueJob, queue::Entry};
+
+use super::{DutyError, Ground};
+
+/// Delayed jobs go to the queue this long before they are due.
+const HORIZON: Duration = Duration::from_secs(30);
+
+pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
+    let config = &ground.config;
+    let due = ground.backends.db.due_jobs(HORIZON, config.dispatch_limit, config.dispatch_per_org).await?;
+    if due.is_empty() {
+        return Ok(0);
+    }
+    let entries: Vec<Entry> = due.into_iter().map(entry).collect();
+    Ok(ground.backends.queue.enqueue(&entries).await?)
+}
+
+fn entry(due: DueJob) -> Entry {
+    Entry { job_id: due.id, org_id: due.org_id, priority: due.priority, run_at: due.run_at }
+}

@@ -1,0 +1,85 @@
+//! The shape of a loop: wait with jitter, act if this gateway leads, log once when it begins to fail and once when it
+//! works again.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use super::{Ground, leader::Leader};
+
+pub(crate) type DutyError = Box<dyn std::error::Error + Send + Sync>;
+
+pub(crate) struct Duty {
+    name: &'static str,
+    every: Duration,
+    leader: Leader,
+    stop: CancellationToken,
+    failing: bool,
+}
+
+impl Duty {
+    pub(crate) fn new(name: &'static str, every: Duration, leader: Leader, stop: CancellationToken) -> Self {
+        Self { name, every, leader, stop, failing: false }
+    }
+
+    /// Acts until `stop`. An action says how many things it changed. It is dropped at `stop`: every one may be.
+    pub(crate) async fn repeat<F>(mut self, ground: Ground, act: impl Fn(Ground) -> F)
+    where
+        F: Future<Output = Result<u64, DutyError>>,
+    {
+        let stop = self.stop.clone();
+        loop {
+            let wait = jittered(self.every, rand::random());
+            if stop.run_until_cancelled(sleep(wait)).await.is_none() {
+                return;
+            }
+            if !self.leader.holds() {
+                continue;
+            }
+            match stop.run_until_cancelled(act(ground.clone())).await {
+                Some(outcome) => self.note(&outcome),
+                None => return,
+            }
+        }
+    }
+
+    fn note(&mut self, outcome: &Result<u64, DutyError>) {
+        let duty = self.name;
+        match outcome {
+            Ok(changed) => {
+                metrics::counter!("reelgate_maintenance_changes_total", "duty" => duty).increment(*changed);
+                if self.failing {
+                    tracing::info!(duty, "maintenance works again");
+                }
+            }
+            Err(error) => {
+                metrics::counter!("reelgate_maintenance_failures_total", "duty" => duty).increment(1);
+                if !self.failing {
+                    tracing::warn!(
+                        duty,
+                        error = &**error as &dyn std::error::Error,
+                        "maintenance fails; it goes on trying"
+                    );
+                }
+            }
+        }
+        self.failing = outcome.is_err();
+    }
+}
+
+/// Between nine and eleven tenths, so that several gateways do not act in step.
+fn jittered(every: Duration, random: f64) -> Duration {
+    every.mul_f64(0.9 + 0.2 * random.clamp(0.0, 1.0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jitter_stays_within_a_tenth() {
+        let every = Duration::from_secs(10);
+        assert_eq!([0.0, 0.5, 1.0].map(|random| jittered(every, random).as_secs_f64()), [9.0, 10.0, 11.0]);
+    }
+}

@@ -1,0 +1,22 @@
+//! Figures of the whole deployment, set by the leader: how much waits, and how much is stuck (must read zero).
+
+use super::{DutyError, Ground};
+
+pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
+    let census = ground.backends.db.census(ground.config.stuck_after()).await?;
+    set("reelgate_stuck_files", census.stuck_files);
+    set("reelgate_jobs_waiting", census.waiting_jobs);
+    set("reelgate_jobs_running", census.running_jobs);
+    set("reelgate_jobs_dead", census.dead_jobs);
+    set("reelgate_jobs_oldest_wait_milliseconds", census.oldest_wait_ms);
+    let depth = ground.backends.queue.depth().await?;
+    set("reelgate_queue_ready", depth.ready);
+    set("reelgate_queue_delayed", depth.delayed);
+    set("reelgate_queue_leased", depth.leased);
+    Ok(0)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^53")]
+pub(super) fn set(name: &'static str, value: u64) {
+    metrics::gauge!(name).set(value as f64);
+}

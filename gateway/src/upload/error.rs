@@ -1,0 +1,64 @@
+//! Why a file of a request, or the whole request, was not stored. The only place that maps it to status and code.
+
+use http::StatusCode;
+use reelgate_common::{db::DbError, storage::StorageError};
+
+use super::{budget::Evicted, multipart::MultipartError};
+use crate::{body::RequestBodyError, error::ApiError};
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UploadError {
+    #[error("The file is larger than {limit} bytes")]
+    FileTooLarge { limit: u64 },
+    #[error("The request is larger than {limit} bytes")]
+    RequestTooLarge { limit: u64 },
+    #[error("More than {0} files in one request")]
+    TooManyFiles(usize),
+    #[error("More than {0} form fields in one request")]
+    TooManyFields(usize),
+    #[error("More than {0} bytes of form fields in one request")]
+    FieldsTooLong(usize),
+    #[error("Too many uploads at once, and this one was too slow; try again later")]
+    Evicted(#[from] Evicted),
+    #[error("The form cannot be read: {0}")]
+    Malformed(#[from] MultipartError),
+    #[error("The upload did not arrive whole")]
+    Body(#[from] RequestBodyError),
+    #[error("The upload was closed or deleted before it was complete")]
+    Closed,
+    #[error("The database failed")]
+    Db(#[from] DbError),
+    #[error("The object store failed")]
+    Storage(#[from] StorageError),
+    #[error("Internal Server Error")]
+    Internal,
+}
+
+impl UploadError {
+    /// Whether the rest of the body can still be read.
+    pub(crate) fn ends_request(&self) -> bool {
+        !matches!(self, Self::FileTooLarge { .. } | Self::Closed | Self::Db(_) | Self::Storage(_) | Self::Internal)
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        let text = error.to_string();
+        let of = |status, code: &'static str| Self::new(status, code, text.clone());
+        match error {
+            UploadError::FileTooLarge { .. } => of(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large"),
+            UploadError::RequestTooLarge { .. } => of(StatusCode::PAYLOAD_TOO_LARGE, "file_too_large"),
+            UploadError::TooManyFiles(_) => of(StatusCode::PAYLOAD_TOO_LARGE, "too_many_files"),
+            UploadError::TooManyFields(_) => of(StatusCode::PAYLOAD_TOO_LARGE, "too_many_fields"),
+            UploadError::FieldsTooLong(_) => of(StatusCode::PAYLOAD_TOO_LARGE, "fields_too_long"),
+            UploadError::Evicted(_) => of(StatusCode::SERVICE_UNAVAILABLE, "upload_too_slow").retry_after(10),
+            UploadError::Malformed(_) => of(StatusCode::BAD_REQUEST, "malformed_form"),
+            UploadError::Body(RequestBodyError::Stalled(_)) => of(StatusCode::REQUEST_TIMEOUT, "upload_stalled"),
+            UploadError::Body(RequestBodyError::Cut(_)) => of(StatusCode::BAD_REQUEST, "upload_incomplete"),
+            UploadError::Closed => of(StatusCode::CONFLICT, "upload_closed"),
+            UploadError::Db(error) => error.into(),
+            UploadError::Storage(error) => error.into(),
+            UploadError::Internal => Self::internal(),
+        }
+    }
+}

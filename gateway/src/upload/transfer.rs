@@ -1,0 +1,231 @@
+//! One file on its way: row first, then parts to `staging/`, then one transaction that makes it a file.
+
+use bytes::Bytes;
+use reelgate_common::{
+    auth::Caller,
+    backends::Backends,
+    db::{FileWithRenditions, NewFile, NewJob, StagedFile},
+    file::FileState,
+    ids::{FileId, JobId, OrgId},
+    job::{DEFAULT_PRIORITY, JobKind},
+    key::Key,
+    storage::{MultipartId, PartTag, StorageError},
+    timestamp::Timestamp,
+};
+use sha2::{Digest, Sha256};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Uploads,
+    cleanup::Cleanup,
+    error::UploadError,
+    gather::Gather,
+    location,
+    multipart::PartHead,
+    sniff::{self, SNIFF_BYTES},
+    stage,
+};
+
+/// Dropped before `finish` has succeeded, it undoes itself.
+pub(crate) struct Transfer {
+    backends: Backends,
+    org: OrgId,
+    file: FileId,
+    filename: String,
+    claimed: Option<String>,
+    key: Key,
+    max_bytes: u64,
+    part_bytes: u64,
+    gather: Gather,
+    digest: Sha256,
+    /// First bytes, for the sniff.
+    head: Vec<u8>,
+    size: u64,
+    multipart: Option<MultipartId>,
+    tags: Vec<PartTag>,
+    cleanup: Cleanup,
+}
+
+impl Transfer {
+    /// Writes the row. `length` is the request's, if it says one.
+    pub(crate) async fn begin(
+        uploads: &Uploads,
+        backends: &Backends,
+        caller: &Caller,
+        head: &PartHead,
+        length: Option<u64>,
+    ) -> Result<Self, UploadError> {
+        let file = FileId::new();
+        let org = caller.org.clone();
+        let filename = location::display_name(head.filename.as_deref().unwrap_or_default());
+        let key = Key::Staging { org: org.clone(), file };
+        let new = NewFile {
+            id: file,
+            org_id: org.clone(),
+            owner_id: caller.user.clone(),
+            location: location::location(Timestamp::now(), file, &filename),
+            filename: filename.clone(),
+            staging_key: key.clone(),
+        };
+        let cleanup = Cleanup::arm(backends.clone(), org.clone(), file, uploads.live.enter(file));
+        backends.db.create_file(&new).await?;
+        let part_bytes = uploads.config.part_bytes(length);
+        Ok(Self {
+            backends: backends.clone(),
+            org,
+            file,
+            filename,
+            claimed: head.content_type.clone(),
+            key,
+            max_bytes: uploads.config.max_file_bytes,
+            part_bytes,
+            gather: Gather::new(&uploads.budget, usize::try_from(part_bytes).unwrap_or(usize::MAX)),
+            digest: Sha256::new(),
+            head: Vec::new(),
+            size: 0,
+            multipart: None,
+            tags: Vec::new(),
+            cleanup,
+        })
+    }
+
+    pub(crate) fn filename(&self) -> &str {
+        &self.filename
+    }
+
+    /// Ends when this upload must make room for others.
+    pub(crate) fn eviction(&self) -> CancellationToken {
+        self.gather.account().eviction()
+    }
+
+    /// Takes the next bytes of the file. The digest runs here: chunks are at most some hundred KiB, a fraction of a
+    /// millisecond of SHA-256, and every chunk comes from a socket read, which yields to the runtime.
+    pub(crate) async fn write(&mut self, mut data: Bytes) -> Result<(), UploadError> {
+        self.size += data.len() as u64;
+        if self.size > self.max_bytes {
+            return Err(UploadError::FileTooLarge { limit: self.max_bytes });
+        }
+        self.digest.update(&data);
+        let wanted = SNIFF_BYTES.saturating_sub(self.head.len()).min(data.len());
+        self.head.extend_from_slice(&data[..wanted]);
+        while !data.is_empty() {
+            self.gather.take_from(&mut data).await?;
+            if self.gather.is_full() {
+                self.flush().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the gathered part on its way while the next one is gathered. One part is under way at a time.
+    async fn flush(&mut self) -> Result<(), UploadError> {
+        let multipart = self.multipart().await?;
+        self.settle_part().await?;
+        let number = u32::try_from(self.tags.len()).map_err(|_| UploadError::Internal)?;
+        let gathered = self.gather.finish_part();
+        let (storage, key) = (self.backends.storage.clone(), self.key.clone());
+        let write = tokio::spawn(async move {
+            let tag = storage.put_part(&key, &multipart, number, gathered.chunks).await;
+            drop(gathered.charge);
+            tag
+        });
+        self.cleanup.set_writing(write);
+        Ok(())
+    }
+
+    /// The store's id of the upload; asked for with the first full part, and in the row before anything is sent.
+    async fn multipart(&mut self) -> Result<MultipartId, UploadError> {
+        if let Some(multipart) = &self.multipart {
+            return Ok(multipart.clone());
+        }
+        let multipart = self.backends.storage.create_multipart(&self.key, self.part_bytes).await?;
+        self.cleanup.set_multipart(multipart.clone());
+        self.backends.db.set_multipart(self.file, &multipart).await?;
+        self.multipart = Some(multipart.clone());
+        Ok(multipart)
+    }
+
+    /// Waits for the part under way.
+    async fn settle_part(&mut self) -> Result<(), UploadError> {
+        let Some(write) = self.cleanup.writing() else { return Ok(()) };
+        let outcome = write.await;
+        self.cleanup.written();
+        let tag = outcome.map_err(|_| UploadError::Internal)??;
+        self.tags.push(tag);
+        Ok(())
+    }
+
+    /// After the last byte: the object, then the row. Runs in a task of its own, so that a client which leaves at this
+    /// moment cannot stop it half-way.
+    pub(crate) async fn finish(self) -> Result<FileWithRenditions, UploadError> {
+        tokio::spawn(self.complete()).await.map_err(|_| UploadError::Internal)?
+    }
+
+    async fn complete(mut self) -> Result<FileWithRenditions, UploadError> {
+        self.store_last().await?;
+        let staged = self.staged();
+        let job = (staged.state == FileState::Staged).then(|| NewJob {
+            id: JobId::new(),
+            kind: JobKind::Process,
+            priority: DEFAULT_PRIORITY,
+        });
+        let outcome = stage::stage(&self.backends.db, &self.org, self.file, &staged, job.as_ref()).await;
+        // Unless it is certain that the row is not staged, the object must stay: the sweeper decides by the row.
+        if !matches!(outcome, Err(UploadError::Closed)) {
+            self.cleanup.disarm();
+        }
+        let stored = outcome?;
+        if let Some(job) = job {
+            stage::announce(&self.backends, &self.org, &job).await;
+        }
+        tracing::info!(file.id = %self.file, size_bytes = self.size, content_type = %staged.content_type, "a file was uploaded");
+        Ok(stored)
+    }
+
+    async fn store_last(&mut self) -> Result<(), UploadError> {
+        if self.multipart.is_none() {
+            let (whole, charge) = self.gather.finish_part().into_whole();
+            let outcome = self.backends.storage.put(&self.key, whole).await;
+            drop(charge);
+            return self.look_if_failed(outcome.map(|meta| meta.size)).await;
+        }
+        if !self.gather.is_empty() {
+            self.flush().await?;
+        }
+        self.settle_part().await?;
+        let multipart = self.multipart().await?;
+        let tags = std::mem::take(&mut self.tags);
+        let outcome = self.backends.storage.complete_multipart(&self.key, &multipart, tags).await;
+        self.look_if_failed(outcome.map(|meta| meta.size)).await
+    }
+
+    /// The store may have done it and its answer been lost. The key is of this upload alone, so the size tells.
+    async fn look_if_failed(&self, stored: Result<u64, StorageError>) -> Result<(), UploadError> {
+        let size = match stored {
+            Ok(size) => size,
+            Err(error) => match self.backends.storage.head(&self.key).await {
+                Ok(meta) => meta.size,
+                Err(_) => return Err(error.into()),
+            },
+        };
+        if size == self.size {
+            return Ok(());
+        }
+        tracing::error!(file.id = %self.file, size_bytes = self.size, stored_bytes = size, "the store holds another size than was sent");
+        Err(UploadError::Internal)
+    }
+
+    fn staged(&mut self) -> StagedFile {
+        let sniffed = sniff::sniff(&self.head);
+        let extension = location::extension(&self.filename);
+        let probe = sniff::wants_probe(extension.as_deref(), self.claimed.as_deref(), &sniffed);
+        let digest = std::mem::take(&mut self.digest).finalize();
+        StagedFile {
+            size_bytes: self.size,
+            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            content_type: sniffed.content_type.into_owned(),
+            kind: sniffed.kind,
+            state: if probe { FileState::Staged } else { FileState::Ready },
+        }
+    }
+}
