@@ -250,10 +250,10 @@ async fn begin(
 }
 
 async fn beat(tx: &WriteTx, fence: &Fence, progress: f64) -> Result<u64, DbError> {
-    let further = Expr::cust_with_values("CASE WHEN progress < $1 THEN $1 ELSE progress END", [progress]);
+    let further = Expr::case(jobs::Column::Progress.lt(progress), progress).finally(Expr::col(jobs::Column::Progress));
     let beaten = jobs::Entity::update_many()
         .col_expr(jobs::Column::HeartbeatAt, Expr::value(tx.now.0))
-        .col_expr(jobs::Column::Progress, further)
+        .col_expr(jobs::Column::Progress, further.into())
         .filter(jobs::Column::Id.eq(fence.job_id.0))
         .filter(jobs::Column::Attempt.eq(fence.attempt))
         .filter(jobs::Column::State.eq(JobState::Running.as_str()))

@@ -1,1 +1,29 @@
-//! Conformance of the database seam.
+//! Conformance of the database seam: every test runs on SQLite and on Postgres and must see the same.
+
+mod attempts;
+mod contention;
+mod files;
+mod offices;
+mod outages;
+mod queue_side;
+mod results;
+mod setup;
+
+/// Makes two tests of each function: `sqlite::name` and `postgres::name`.
+macro_rules! on_both {
+    ($($test:ident),+ $(,)?) => {
+        mod sqlite {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() -> anyhow::Result<()> {
+                super::$test(crate::seams::database::setup::Place::sqlite().await?).await
+            })+
+        }
+        mod postgres {
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $test() -> anyhow::Result<()> {
+                super::$test(crate::seams::database::setup::Place::postgres().await?).await
+            })+
+        }
+    };
+}
+use on_both;

@@ -1,0 +1,183 @@
+//! Attempts: beginning, heartbeats, and every way to end.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use reelgate_common::{
+    db::{Fenced, JobBeat, NotBegun, Retried, Verdict},
+    file::FileState,
+    ids::JobId,
+    job::{JobPolicy, JobState},
+    rendition::RenditionKind,
+};
+
+use super::{on_both, setup::*};
+
+on_both!(
+    an_attempt_begins_once,
+    progress_never_goes_back,
+    failures_kill_at_their_limit,
+    a_hopeless_failure_kills_at_once,
+    losses_kill_at_their_own_limit,
+    an_interruption_counts_for_nothing,
+    a_failed_job_waits_for_its_backoff,
+    a_silent_worker_is_counted_as_lost_by_the_next,
+    voided_leases_are_losses,
+    a_failed_file_can_be_retried,
+    what_is_not_failed_cannot_be_retried,
+);
+
+async fn an_attempt_begins_once(place: Place) -> Result<()> {
+    let (db, acme, policy) = (&place.db, org("acme"), JobPolicy::default());
+    let (id, job_id) = waiting(db, &acme).await?;
+    let attempt = begin(db, job_id).await?;
+    assert_eq!((attempt.fence.attempt, attempt.fence.generation, attempt.fence.file_id), (1, 1, id));
+    assert_eq!((attempt.job.state, attempt.file.state), (JobState::Running, FileState::Processing));
+    assert_eq!(attempt.job.worker.as_deref(), Some("w1"));
+
+    let held = db.begin_attempt(job_id, &worker("w2"), &policy).await?;
+    assert_eq!(held.err(), Some(NotBegun::Held));
+    let unknown = db.begin_attempt(JobId::new(), &worker("w2"), &policy).await?;
+    assert_eq!(unknown.err(), Some(NotBegun::Obsolete));
+    db.finish_job(&attempt.fence).await?;
+    let done = db.begin_attempt(job_id, &worker("w2"), &policy).await?;
+    assert_eq!(done.err(), Some(NotBegun::Obsolete));
+    Ok(())
+}
+
+async fn progress_never_goes_back(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, fence) = running(db, &acme).await?;
+    for (said, shown) in [(0.25, 0.25), (0.1, 0.25), (f64::NAN, 0.25), (7.0, 1.0), (0.5, 1.0)] {
+        assert_eq!(db.heartbeat_job(&fence, said).await?, JobBeat::Held);
+        assert_eq!(file(db, &acme, id).await?.progress, shown);
+    }
+    Ok(())
+}
+
+async fn failures_kill_at_their_limit(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, job_id) = waiting(db, &acme).await?;
+    for run in 1..=AT_ONCE.max_failures {
+        let fence = begin(db, job_id).await?.fence;
+        assert_eq!(fence.attempt, i64::from(run));
+        let verdict = db.fail_attempt(&fence, &failure(true), &AT_ONCE, 0.5).await?;
+        assert_eq!(verdict == Verdict::Dead, run == AT_ONCE.max_failures, "{verdict:?}");
+        assert_eq!(db.fail_attempt(&fence, &failure(true), &AT_ONCE, 0.5).await?, Verdict::Stale);
+    }
+    let (found, record) = (file(db, &acme, id).await?, job(db, &acme, id).await?);
+    assert_eq!((found.state, found.failure), (FileState::Failed, Some(failure(true))));
+    assert_eq!((record.state, record.failures, record.losses), (JobState::Dead, 3, 0));
+    assert_eq!(record.last_error_code.as_deref(), Some("decode_error"));
+    Ok(())
+}
+
+async fn a_hopeless_failure_kills_at_once(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, fence) = running(db, &acme).await?;
+    assert_eq!(db.fail_attempt(&fence, &failure(false), &AT_ONCE, 0.5).await?, Verdict::Dead);
+    assert_eq!(file(db, &acme, id).await?.failure, Some(failure(false)));
+    Ok(())
+}
+
+async fn losses_kill_at_their_own_limit(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, job_id) = waiting(db, &acme).await?;
+    for run in 1..=AT_ONCE.max_losses {
+        let fence = begin(db, job_id).await?.fence;
+        let other = db.lose_attempt(job_id, Some(fence.attempt - 1), &AT_ONCE, 0.5).await?;
+        assert_eq!(other, Verdict::Stale);
+        let verdict = db.lose_attempt(job_id, Some(fence.attempt), &AT_ONCE, 0.5).await?;
+        assert_eq!(verdict == Verdict::Dead, run == AT_ONCE.max_losses, "{verdict:?}");
+        assert_eq!(db.heartbeat_job(&fence, 0.5).await?, JobBeat::Lost);
+        assert_eq!(db.lose_attempt(job_id, None, &AT_ONCE, 0.5).await?, Verdict::Stale);
+    }
+    let (found, record) = (file(db, &acme, id).await?, job(db, &acme, id).await?);
+    assert_eq!((record.state, record.failures, record.losses), (JobState::Dead, 0, 5));
+    assert_eq!(found.failure.context("no failure")?.code, "worker_lost");
+    Ok(())
+}
+
+async fn an_interruption_counts_for_nothing(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, job_id) = waiting(db, &acme).await?;
+    for run in 1..=10 {
+        let fence = begin(db, job_id).await?.fence;
+        assert_eq!(fence.attempt, run);
+        assert_eq!(db.interrupt_attempt(&fence).await?, Fenced::Written);
+        assert_eq!(db.interrupt_attempt(&fence).await?, Fenced::Stale);
+    }
+    let record = job(db, &acme, id).await?;
+    assert_eq!((record.state, record.failures, record.losses), (JobState::Queued, 0, 0));
+    assert_eq!((record.worker, record.heartbeat_at), (None, None));
+    Ok(())
+}
+
+async fn a_failed_job_waits_for_its_backoff(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let policy = JobPolicy { backoff_base_ms: 3_600_000, backoff_max_ms: 3_600_000, ..JobPolicy::default() };
+    let (id, fence) = running(db, &acme).await?;
+    let Verdict::Again(due) = db.fail_attempt(&fence, &failure(true), &policy, 1.0).await? else {
+        anyhow::bail!("given up")
+    };
+    let early = db.begin_attempt(fence.job_id, &worker("w2"), &policy).await?;
+    assert_eq!(early.err(), Some(NotBegun::NotDue(due)));
+    assert_eq!(file(db, &acme, id).await?.state, FileState::Processing);
+    assert!(db.due_jobs(Duration::from_secs(60), 10, 10).await?.is_empty());
+    assert_eq!(db.due_jobs(Duration::from_secs(7_200), 10, 10).await?.len(), 1);
+    Ok(())
+}
+
+async fn a_silent_worker_is_counted_as_lost_by_the_next(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, job_id) = waiting(db, &acme).await?;
+    let first = db.begin_attempt(job_id, &worker("w1"), &AT_ONCE).await?;
+    assert!(first.is_ok());
+    let second = db.begin_attempt(job_id, &worker("w2"), &AT_ONCE).await?;
+    assert!(matches!(second.err(), Some(NotBegun::NotDue(_))));
+    assert_eq!(job(db, &acme, id).await?.losses, 1);
+    assert_eq!(begin(db, job_id).await?.fence.attempt, 2);
+    Ok(())
+}
+
+async fn voided_leases_are_losses(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, fence) = running(db, &acme).await?;
+    waiting(db, &acme).await?;
+    assert_eq!(db.void_leases().await?, 1);
+    assert_eq!(db.void_leases().await?, 0);
+    let record = job(db, &acme, id).await?;
+    assert_eq!((record.state, record.losses), (JobState::Queued, 1));
+    assert_eq!(begin(db, fence.job_id).await?.fence.attempt, 2);
+    Ok(())
+}
+
+async fn a_failed_file_can_be_retried(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, job_id) = waiting(db, &acme).await?;
+    for _ in 0..AT_ONCE.max_failures {
+        let fence = begin(db, job_id).await?.fence;
+        db.fail_attempt(&fence, &failure(true), &AT_ONCE, 0.5).await?;
+    }
+    assert_eq!(db.retry_job(&org("other"), id).await?, Retried::NoSuchFile);
+    let Retried::Queued(due) = db.retry_job(&acme, id).await? else { anyhow::bail!("not retried") };
+    assert_eq!(due.id, job_id);
+    let found = file(db, &acme, id).await?;
+    assert_eq!((found.state, found.failure), (FileState::Staged, None));
+    let attempt = begin(db, job_id).await?;
+    assert_eq!((attempt.fence.attempt, attempt.job.failures), (4, 0));
+    let fence = attempt.fence;
+    db.publish(&fence, &rendition(&fence, "720p", RenditionKind::Video)).await?;
+    db.finish_job(&fence).await?;
+    assert_eq!(file(db, &acme, id).await?.state, FileState::Ready);
+    Ok(())
+}
+
+async fn what_is_not_failed_cannot_be_retried(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, fence) = running(db, &acme).await?;
+    assert_eq!(db.retry_job(&acme, id).await?, Retried::NotRetryable);
+    db.fail_attempt(&fence, &failure(false), &AT_ONCE, 0.5).await?;
+    assert_eq!(db.retry_job(&acme, id).await?, Retried::NotRetryable);
+    Ok(())
+}

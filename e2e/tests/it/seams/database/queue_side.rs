@@ -1,0 +1,65 @@
+//! What dispatcher, reaper and metrics read.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use reelgate_common::db::{Census, SilentJob};
+
+use super::{on_both, setup::*};
+
+on_both!(
+    due_jobs_come_by_urgency,
+    no_organisation_takes_more_than_its_share,
+    silent_jobs_are_running_ones_without_a_heartbeat,
+    the_census_counts,
+);
+
+async fn due_jobs_come_by_urgency(place: Place) -> Result<()> {
+    let (db, acme, other) = (&place.db, org("acme"), org("other"));
+    let (_, low) = waiting_at(db, &acme, 10).await?;
+    let (_, high) = waiting_at(db, &other, 90).await?;
+    let (_, middle) = waiting_at(db, &acme, 50).await?;
+    let (_, later) = waiting_at(db, &other, 50).await?;
+    running(db, &acme).await?;
+    let due = db.due_jobs(Duration::ZERO, 10, 10).await?;
+    assert_eq!(due.iter().map(|due| due.id).collect::<Vec<_>>(), [high, middle, later, low]);
+    assert_eq!((due[0].priority, &due[0].org_id), (90, &other));
+    let first = db.due_jobs(Duration::ZERO, 2, 10).await?;
+    assert_eq!(first.iter().map(|due| due.id).collect::<Vec<_>>(), [high, middle]);
+    Ok(())
+}
+
+async fn no_organisation_takes_more_than_its_share(place: Place) -> Result<()> {
+    let (db, greedy, modest) = (&place.db, org("greedy"), org("modest"));
+    for _ in 0..5 {
+        waiting_at(db, &greedy, 90).await?;
+    }
+    let (_, only) = waiting_at(db, &modest, 10).await?;
+    let due = db.due_jobs(Duration::ZERO, 10, 2).await?;
+    assert_eq!(due.iter().map(|due| due.org_id.as_str()).collect::<Vec<_>>(), ["greedy", "greedy", "modest"]);
+    assert_eq!(due[2].id, only);
+    Ok(())
+}
+
+async fn silent_jobs_are_running_ones_without_a_heartbeat(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    waiting(db, &acme).await?;
+    let (_, fence) = running(db, &acme).await?;
+    let silent = db.silent_jobs(Duration::ZERO, 10).await?;
+    assert_eq!(silent, [SilentJob { id: fence.job_id, attempt: 1 }]);
+    assert!(db.silent_jobs(Duration::from_secs(3_600), 10).await?.is_empty());
+    Ok(())
+}
+
+async fn the_census_counts(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    assert_eq!(db.census(Duration::ZERO).await?, Census::default());
+    uploading(db, &acme).await?;
+    waiting(db, &acme).await?;
+    running(db, &acme).await?;
+    let (_, fence) = running(db, &acme).await?;
+    db.fail_attempt(&fence, &failure(false), &AT_ONCE, 0.5).await?;
+    let census = db.census(Duration::ZERO).await?;
+    assert_eq!((census.waiting_jobs, census.running_jobs, census.dead_jobs, census.stuck_files), (1, 1, 1, 0));
+    Ok(())
+}

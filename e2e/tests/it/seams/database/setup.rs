@@ -1,0 +1,155 @@
+//! A fresh database, and short words for what the tests do to it again and again.
+
+use anyhow::{Context, Result, anyhow};
+use reelgate_common::{
+    config::Secret,
+    db::{Attempt, Db, NewFile, NewJob, StagedFile, config::DatabaseConfig},
+    file::{Failure, FileKind, FileRecord, FileState},
+    ids::{FileId, JobId, OrgId, ProcessId, UserId},
+    job::{DEFAULT_PRIORITY, Fence, JobKind, JobPolicy, JobRecord},
+    key::Key,
+    rendition::{Piece, Rendition, RenditionKind, Role},
+    timestamp::Timestamp,
+};
+use reelgate_e2e::services::Postgres;
+use tempfile::TempDir;
+
+/// Failures wait for nothing and a worker is lost as soon as one asks, so that no test need wait.
+pub(super) const AT_ONCE: JobPolicy =
+    JobPolicy { max_failures: 3, max_losses: 5, backoff_base_ms: 0, backoff_max_ms: 0, lease_ms: 0, heartbeat_ms: 0 };
+
+/// A migrated database of one test's own.
+pub(super) struct Place {
+    pub(super) db: Db,
+    pub(super) url: String,
+    _folder: Option<TempDir>,
+}
+
+impl Place {
+    pub(super) async fn sqlite() -> Result<Self> {
+        let place = Self::empty_sqlite().await?;
+        place.migrated().await
+    }
+
+    pub(super) async fn postgres() -> Result<Self> {
+        let url = Postgres::shared().await?.fresh_database()?;
+        Self { db: open(&url).await?, url, _folder: None }.migrated().await
+    }
+
+    async fn empty_sqlite() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let url = format!("sqlite:{}", folder.path().join("a 100% odd?name.db").display());
+        Ok(Self { db: open(&url).await?, url, _folder: Some(folder) })
+    }
+
+    async fn migrated(self) -> Result<Self> {
+        reelgate_migrations::up(self.db.connection()).await?;
+        Ok(self)
+    }
+
+    /// Another process's view of the same database.
+    pub(super) async fn another(&self) -> Result<Db> {
+        open(&self.url).await
+    }
+}
+
+pub(super) async fn open(url: &str) -> Result<Db> {
+    // Generous, because the machine that runs the tests may be busy.
+    let config = DatabaseConfig { url: Secret::new(url), max_connections: 8, timeout_ms: 30_000 };
+    Ok(Db::connect(&config).await?)
+}
+
+pub(super) fn org(name: &str) -> OrgId {
+    OrgId::new(name)
+}
+
+pub(super) fn worker(name: &str) -> ProcessId {
+    ProcessId::new(name)
+}
+
+pub(super) fn new_file(org: &OrgId) -> NewFile {
+    let id = FileId::new();
+    NewFile {
+        id,
+        org_id: org.clone(),
+        owner_id: UserId::new("alice"),
+        location: format!("2026/11/{id}/clip.mp4"),
+        filename: "clip.mp4".to_owned(),
+        staging_key: Key::Staging { org: org.clone(), file: id },
+    }
+}
+
+pub(super) fn staged(state: FileState) -> StagedFile {
+    StagedFile {
+        size_bytes: 7_000_000_000,
+        sha256: "ab".repeat(32),
+        content_type: "video/mp4".to_owned(),
+        kind: FileKind::Video,
+        state,
+    }
+}
+
+pub(super) fn new_job(priority: u8) -> NewJob {
+    NewJob { id: JobId::new(), kind: JobKind::Process, priority }
+}
+
+pub(super) async fn uploading(db: &Db, org: &OrgId) -> Result<FileId> {
+    let new = new_file(org);
+    db.create_file(&new).await?;
+    Ok(new.id)
+}
+
+/// A staged file and its waiting job.
+pub(super) async fn waiting(db: &Db, org: &OrgId) -> Result<(FileId, JobId)> {
+    waiting_at(db, org, DEFAULT_PRIORITY).await
+}
+
+pub(super) async fn waiting_at(db: &Db, org: &OrgId, priority: u8) -> Result<(FileId, JobId)> {
+    let (file, job) = (uploading(db, org).await?, new_job(priority));
+    db.stage_file(org, file, &staged(FileState::Staged), Some(&job)).await?.context("was not staged")?;
+    Ok((file, job.id))
+}
+
+/// A file that a worker processes.
+pub(super) async fn running(db: &Db, org: &OrgId) -> Result<(FileId, Fence)> {
+    let (file, job) = waiting(db, org).await?;
+    Ok((file, begin(db, job).await?.fence))
+}
+
+pub(super) async fn begin(db: &Db, job: JobId) -> Result<Attempt> {
+    db.begin_attempt(job, &worker("w1"), &JobPolicy::default()).await?.map_err(|why| anyhow!("not begun: {why:?}"))
+}
+
+pub(super) async fn file(db: &Db, org: &OrgId, file: FileId) -> Result<FileRecord> {
+    Ok(db.find_file(org, file).await?.context("no such file")?.file)
+}
+
+pub(super) async fn job(db: &Db, org: &OrgId, file: FileId) -> Result<JobRecord> {
+    db.jobs_of(org, file).await?.pop().context("no job")
+}
+
+pub(super) fn rendition(fence: &Fence, name: &str, kind: RenditionKind) -> Rendition {
+    let piece = Piece { object: Role::Output(format!("{name}.mp4")), offset: 0, length: 5_000_000_000 };
+    Rendition {
+        file_id: fence.file_id,
+        generation: fence.generation,
+        attempt: fence.attempt,
+        name: name.to_owned(),
+        kind,
+        content_type: "video/mp4".to_owned(),
+        size_bytes: 5_000_000_000,
+        width: Some(1280),
+        height: Some(720),
+        bitrate: Some(2_500_000),
+        codecs: Some("avc1.64001f,mp4a.40.2".to_owned()),
+        duration_ms: Some(60_000),
+        layout: vec![piece],
+        etag: format!("{name}-{}", fence.attempt),
+        rank: 720,
+        created_at: Timestamp::default(),
+    }
+}
+
+pub(super) fn failure(retryable: bool) -> Failure {
+    Failure { code: "decode_error".to_owned(), message: "The file is broken.".to_owned(), retryable }
+}
