@@ -11,6 +11,8 @@ pub mod redis;
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use rand::RngCore;
 
 use crate::{
     ids::{JobId, OrgId, ProcessId},
@@ -25,6 +27,9 @@ pub enum QueueError {
     Timeout(Duration),
     #[error("the queue is away")]
     Away(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The configuration cannot be used.
+    #[error("{0}")]
+    Unusable(String),
     #[error("the queue answered something that cannot be read: {0}")]
     Garbled(String),
 }
@@ -50,6 +55,19 @@ pub struct Claim {
 /// Unguessable, new for each claim; every later verb is checked against it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LeaseToken(pub String);
+
+impl LeaseToken {
+    /// 128 bits of chance, in letters, digits, `-` and `_`.
+    #[must_use]
+    pub fn random() -> Self {
+        let mut bytes = [0; 16];
+        rand::rng().fill_bytes(&mut bytes);
+        Self(URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+/// Dead letters kept in the queue; the database keeps all.
+const MAX_DEAD: usize = 10_000;
 
 /// Answer to a heartbeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,9 +100,12 @@ pub struct Depth {
 /// Opens the queue of the configured address: `memory:` or Redis.
 ///
 /// # Errors
-/// The address cannot be read, or Redis is away.
-pub async fn open(_config: &config::QueueConfig) -> Result<SharedQueue, QueueError> {
-    todo!()
+/// The configuration cannot be used. A Redis that is away is no error: work begins when it answers.
+pub async fn open(config: &config::QueueConfig) -> Result<SharedQueue, QueueError> {
+    if config.url.expose().starts_with("memory:") {
+        return Ok(Arc::new(memory::MemoryQueue::default()));
+    }
+    Ok(Arc::new(redis::RedisQueue::open(config).await?))
 }
 
 #[async_trait]
@@ -127,7 +148,7 @@ pub trait Queue: Send + Sync + 'static {
     /// The queue is away; the lease will expire and the database will settle it.
     async fn complete(&self, claim: &Claim) -> Result<Settled, QueueError>;
 
-    /// Another run, not before `run_at`.
+    /// Another run, not before `run_at`. A job that was cancelled meanwhile is forgotten instead, here and at `release`.
     ///
     /// # Errors
     /// As `complete`.

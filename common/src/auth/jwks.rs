@@ -1,7 +1,12 @@
 //! Fetching and refreshing a JWKS from a file or an address. Keys once read stay until better ones arrive: a provider
 //! that is away must sign nobody out.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -121,7 +126,7 @@ impl fmt::Display for Source {
     }
 }
 
-async fn read_file(path: &PathBuf) -> std::io::Result<Bytes> {
+async fn read_file(path: &Path) -> std::io::Result<Bytes> {
     let file = tokio::fs::File::open(path).await?;
     let mut document = Vec::new();
     file.take(MAX_DOCUMENT as u64 + 1).read_to_end(&mut document).await?;

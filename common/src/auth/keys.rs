@@ -110,7 +110,7 @@ mod tests {
         json!({"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo", "kid": kid})
     }
 
-    fn parse(keys: Value) -> Result<KeySet, String> {
+    fn parse(keys: &Value) -> Result<KeySet, String> {
         KeySet::parse(json!({"keys": keys}).to_string().as_bytes(), &Validation::default())
     }
 
@@ -133,20 +133,20 @@ mod tests {
             json!(7),
         ];
         for key in foreign {
-            assert!(parse(json!([key])).is_err(), "{key}");
-            assert_eq!(parse(json!([key, ed(Some("b"))])).map(|set| set.keys.len()), Ok(1), "{key}");
+            assert!(parse(&json!([key])).is_err(), "{key}");
+            assert_eq!(parse(&json!([key, ed(Some("b"))])).map(|set| set.keys.len()), Ok(1), "{key}");
         }
-        assert!(parse(json!([with("use", json!("sig")), with("key_ops", json!(["verify"]))])).is_ok());
+        assert!(parse(&json!([with("use", json!("sig")), with("key_ops", json!(["verify"]))])).is_ok());
     }
 
     #[test]
     fn a_kid_is_matched_exactly_and_never_lends_its_key_to_another_algorithm() {
-        let set = parse(json!([ed(Some("a")), ed(Some("b"))])).unwrap();
+        let set = parse(&json!([ed(Some("a")), ed(Some("b"))])).unwrap();
         assert!(matches!(set.find(Some("a"), Algorithm::EdDSA), Found::Key(_)));
         assert!(matches!(set.find(Some("a"), Algorithm::RS256), Found::Unfit));
         assert!(matches!(set.find(Some("A"), Algorithm::EdDSA), Found::Unknown));
         assert!(matches!(set.find(None, Algorithm::EdDSA), Found::Unfit));
-        let single = parse(json!([ed(None)])).unwrap();
+        let single = parse(&json!([ed(None)])).unwrap();
         assert!(matches!(single.find(None, Algorithm::EdDSA), Found::Key(_)));
         assert!(matches!(single.find(Some("a"), Algorithm::EdDSA), Found::Unknown));
     }

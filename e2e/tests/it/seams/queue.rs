@@ -1,1 +1,501 @@
-//! Conformance of the queue seam.
+//! What every queue does, whichever it is: each rule is a function over `&dyn Queue`, run on the in-process queue and on a
+//! real Redis. Below them: what only Redis can suffer.
+
+use std::{
+    collections::{BTreeMap, HashSet},
+    slice::from_ref,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result, ensure};
+use futures_util::future::{join_all, try_join_all};
+use reelgate_common::{
+    config::Secret,
+    ids::{JobId, OrgId, ProcessId},
+    queue::{
+        self, Beat, Claim, Depth, Entry, LeaseToken, Queue, QueueError, Settled, SharedQueue, config::QueueConfig,
+        memory::MemoryQueue,
+    },
+    timestamp::Timestamp,
+};
+use reelgate_e2e::services::Redis;
+
+const LONG: Duration = Duration::from_secs(60);
+/// A lease that is over by the time anybody looks.
+const SHORT: Duration = Duration::from_millis(1);
+/// How long a rule may take to come true; never waited out by a working queue.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+fn entry(priority: u8, run_at: Timestamp) -> Entry {
+    Entry { job_id: JobId::new(), org_id: OrgId::new("acme|{x}"), priority, run_at }
+}
+
+fn due() -> Entry {
+    entry(50, Timestamp::now())
+}
+
+fn in_an_hour() -> Timestamp {
+    Timestamp::now().plus(Duration::from_secs(3600))
+}
+
+fn worker() -> ProcessId {
+    ProcessId::new("worker|1")
+}
+
+async fn claim(queue: &dyn Queue) -> Result<Claim> {
+    queue.claim(&worker(), LONG).await?.context("nothing to claim")
+}
+
+async fn assert_empty(queue: &dyn Queue) -> Result<()> {
+    ensure!(queue.claim(&worker(), LONG).await?.is_none(), "there was something to claim");
+    Ok(())
+}
+
+async fn jobs_in_order(queue: &dyn Queue) -> Result<Vec<JobId>> {
+    let mut jobs = Vec::new();
+    while let Some(claim) = queue.claim(&worker(), LONG).await? {
+        jobs.push(claim.job_id);
+    }
+    Ok(jobs)
+}
+
+/// Claims as an idle worker does.
+async fn await_claim(queue: &dyn Queue, lease: Duration) -> Result<Claim> {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(claim) = queue.claim(&worker(), lease).await? {
+            return Ok(claim);
+        }
+        ensure!(Instant::now() < deadline, "nothing came to claim");
+        queue.wait(Duration::from_millis(100)).await?;
+    }
+}
+
+async fn await_reaped(queue: &dyn Queue, job: JobId) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while !queue.reap(10).await?.contains(&job) {
+        ensure!(Instant::now() < deadline, "the lease does not end");
+        tokio::task::yield_now().await;
+    }
+    Ok(())
+}
+
+/// Each rule, run on a fresh in-process queue and on a fresh prefix of a real Redis.
+macro_rules! rules {
+    ($($(#[$doc:meta])* async fn $name:ident($queue:ident: $kind:ty) -> Result<()> $body:block)+) => {
+        mod rule {
+            use super::*;
+            $($(#[$doc])* pub(super) async fn $name($queue: $kind) -> Result<()> $body)+
+        }
+        mod memory {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() -> Result<()> {
+                let queue: SharedQueue = Arc::new(MemoryQueue::default());
+                rule::$name(queue.as_ref()).await
+            })+
+        }
+        mod redis {
+            use super::*;
+            $(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $name() -> Result<()> {
+                let server = Redis::start().await?;
+                let queue = open(&server).await?;
+                rule::$name(queue.as_ref()).await
+            })+
+        }
+    };
+}
+
+async fn open(server: &Redis) -> Result<SharedQueue> {
+    let config = QueueConfig { url: Secret::new(server.url()), timeout_ms: 5_000, ..QueueConfig::default() };
+    Ok(queue::open(&config).await?)
+}
+
+rules! {
+    async fn the_highest_priority_comes_first_then_the_earliest(queue: &dyn Queue) -> Result<()> {
+        let now = Timestamp::now();
+        let before = |seconds| now.minus(Duration::from_secs(seconds));
+        let wanted = [
+            entry(100, now), entry(51, before(1)), entry(50, before(9)), entry(50, before(5)),
+            entry(50, now), entry(1, before(1_000_000)), entry(0, Timestamp(0)),
+        ];
+        for index in [3, 0, 6, 2, 5, 1, 4] {
+            queue.enqueue(&[wanted[index].clone()]).await?;
+        }
+        assert_eq!(jobs_in_order(queue).await?, wanted.map(|entry| entry.job_id));
+        Ok(())
+    }
+
+    async fn equals_come_in_the_order_of_their_creation(queue: &dyn Queue) -> Result<()> {
+        let now = Timestamp::now();
+        let entries: Vec<_> = (0..1_200).map(|_| entry(7, now)).collect();
+        assert_eq!(queue.enqueue(&entries).await?, 1_200);
+        let wanted: Vec<_> = entries.iter().map(|entry| entry.job_id).collect();
+        assert_eq!(jobs_in_order(queue).await?, wanted);
+        Ok(())
+    }
+
+    async fn a_delayed_entry_waits_for_its_time(queue: &dyn Queue) -> Result<()> {
+        let run_at = Timestamp::now().plus(Duration::from_millis(300));
+        let (soon, late) = (entry(50, run_at), entry(100, in_an_hour()));
+        queue.enqueue(&[soon.clone(), late]).await?;
+        let claim = await_claim(queue, LONG).await?;
+        assert_eq!(claim.job_id, soon.job_id);
+        assert!(Timestamp::now() >= run_at);
+        assert_eq!(queue.depth().await?, Depth { delayed: 1, leased: 1, ..Depth::default() });
+        assert_empty(queue).await
+    }
+
+    async fn a_known_entry_is_not_added_again(queue: &dyn Queue) -> Result<()> {
+        let (first, second) = (due(), due());
+        assert_eq!(queue.enqueue(&[first.clone(), first.clone()]).await?, 1);
+        assert_eq!(queue.enqueue(&[first.clone(), second.clone()]).await?, 1);
+        let held = claim(queue).await?;
+        assert_eq!(queue.enqueue(from_ref(&first)).await?, 0, "leased");
+        assert_eq!(claim(queue).await?.job_id, second.job_id);
+        assert_empty(queue).await?;
+        assert_eq!(queue.complete(&held).await?, Settled::Done);
+        assert_eq!(queue.enqueue(&[first]).await?, 1, "done and wanted again");
+        Ok(())
+    }
+
+    async fn a_waiting_entry_takes_over_what_makes_it_earlier(queue: &dyn Queue) -> Result<()> {
+        let (a, b) = (entry(10, Timestamp::now()), entry(20, Timestamp::now()));
+        let delayed = entry(30, in_an_hour());
+        queue.enqueue(&[a.clone(), b.clone(), delayed.clone()]).await?;
+        queue.enqueue(&[Entry { priority: 60, run_at: in_an_hour(), ..a.clone() }]).await?;
+        queue.enqueue(&[Entry { priority: 0, ..b.clone() }]).await?;
+        queue.enqueue(&[Entry { priority: 5, run_at: Timestamp::now(), ..delayed.clone() }]).await?;
+        assert_eq!(jobs_in_order(queue).await?, [a.job_id, delayed.job_id, b.job_id]);
+        Ok(())
+    }
+
+    async fn eight_claimers_share_500_jobs_without_an_overlap(queue: &dyn Queue) -> Result<()> {
+        let entries: Vec<_> = (0..500).map(|_| due()).collect();
+        queue.enqueue(&entries).await?;
+        let claimed: Vec<_> = try_join_all((0..8).map(|_| jobs_in_order(queue))).await?.concat();
+        assert_eq!(claimed.len(), 500);
+        assert_eq!(claimed.into_iter().collect::<HashSet<_>>(), entries.iter().map(|entry| entry.job_id).collect());
+        Ok(())
+    }
+
+    async fn a_heartbeat_keeps_a_lease(queue: &dyn Queue) -> Result<()> {
+        let entries = [due(), due()];
+        queue.enqueue(&entries).await?;
+        let kept = queue.claim(&worker(), SHORT).await?.context("nothing to claim")?;
+        let left = queue.claim(&worker(), Duration::from_millis(100)).await?.context("nothing to claim")?;
+        assert_eq!(queue.heartbeat(&kept, LONG).await?, Beat::Held);
+        // The other lease began later and was longer: when it has ended, the first would have too.
+        await_reaped(queue, left.job_id).await?;
+        assert!(queue.reap(10).await?.is_empty());
+        assert_eq!(queue.complete(&kept).await?, Settled::Done);
+        Ok(())
+    }
+
+    async fn a_lost_lease_settles_nothing(queue: &dyn Queue) -> Result<()> {
+        let entry = due();
+        queue.enqueue(from_ref(&entry)).await?;
+        let lost = queue.claim(&worker(), SHORT).await?.context("nothing to claim")?;
+        await_reaped(queue, entry.job_id).await?;
+        assert_eq!(queue.enqueue(&[entry]).await?, 1, "a reaped job is forgotten");
+        let held = claim(queue).await?;
+        refuses(queue, &lost).await?;
+        assert_eq!(queue.complete(&held).await?, Settled::Done);
+        refuses(queue, &held).await
+    }
+
+    async fn another_token_settles_nothing(queue: &dyn Queue) -> Result<()> {
+        let entry = due();
+        queue.enqueue(from_ref(&entry)).await?;
+        let held = claim(queue).await?;
+        for token in ["", "0", "|", "%", &held.lease.0[..21], &format!("{}|0", held.lease.0)] {
+            refuses(queue, &Claim { lease: LeaseToken(token.to_owned()), ..held.clone() }).await?;
+        }
+        let forged = Claim { lease: LeaseToken::random(), ..held.clone() };
+        refuses(queue, &forged).await?;
+        assert_eq!(queue.restore(&forged, &entry, LONG).await?, Settled::Lost);
+        assert_eq!(queue.heartbeat(&held, LONG).await?, Beat::Held);
+        assert_eq!(queue.depth().await?, Depth { leased: 1, ..Depth::default() });
+        Ok(())
+    }
+
+    async fn a_released_job_goes_before_its_equals(queue: &dyn Queue) -> Result<()> {
+        let (first, second, urgent) = (due(), due(), entry(90, Timestamp::now()));
+        queue.enqueue(&[first.clone(), second.clone()]).await?;
+        let _first = claim(queue).await?;
+        let held = claim(queue).await?;
+        queue.enqueue(&[due(), entry(50, Timestamp(1)), urgent.clone()]).await?;
+        assert_eq!(queue.release(&held).await?, Settled::Done);
+        assert_eq!(jobs_in_order(queue).await?[..2], [urgent.job_id, second.job_id]);
+        Ok(())
+    }
+
+    async fn a_retried_job_comes_back_at_its_time(queue: &dyn Queue) -> Result<()> {
+        queue.enqueue(&[due(), entry(10, Timestamp::now())]).await?;
+        let (now, later) = (claim(queue).await?, claim(queue).await?);
+        assert_eq!(queue.retry(&later, in_an_hour()).await?, Settled::Done);
+        assert_eq!(queue.depth().await?, Depth { delayed: 1, leased: 1, ..Depth::default() });
+        assert_eq!(queue.retry(&now, Timestamp::now()).await?, Settled::Done);
+        let again = await_claim(queue, LONG).await?;
+        assert_eq!(again.job_id, now.job_id);
+        assert_ne!(again.lease, now.lease);
+        refuses(queue, &now).await?;
+        assert_empty(queue).await
+    }
+
+    async fn a_cancelled_job_is_taken_out_or_told(queue: &dyn Queue) -> Result<()> {
+        let (waiting, delayed, leased) = (entry(10, Timestamp::now()), entry(50, in_an_hour()), due());
+        queue.enqueue(&[waiting.clone(), delayed.clone(), leased.clone()]).await?;
+        let held = claim(queue).await?;
+        assert_eq!(held.job_id, leased.job_id);
+        for entry in [&waiting, &delayed, &leased, &leased] {
+            assert!(queue.cancel(entry.job_id).await?);
+        }
+        assert!(!queue.cancel(waiting.job_id).await?);
+        assert!(!queue.cancel(JobId::new()).await?);
+        assert_empty(queue).await?;
+        assert_eq!(queue.heartbeat(&held, LONG).await?, Beat::Cancelled);
+        assert_eq!(queue.heartbeat(&held, LONG).await?, Beat::Cancelled);
+        assert_eq!(queue.release(&held).await?, Settled::Done);
+        assert_eq!(queue.depth().await?, Depth::default());
+        Ok(())
+    }
+
+    async fn concurrent_reapers_return_each_job_once(queue: &dyn Queue) -> Result<()> {
+        let entries: Vec<_> = (0..100).map(|_| due()).collect();
+        queue.enqueue(&entries).await?;
+        for _ in 0..100 {
+            queue.claim(&worker(), SHORT).await?.context("nothing to claim")?;
+        }
+        let mut times = BTreeMap::new();
+        let deadline = Instant::now() + PATIENCE;
+        while times.len() < 100 && Instant::now() < deadline {
+            for reaped in try_join_all((0..6).map(|_| queue.reap(7))).await? {
+                assert!(reaped.len() <= 7);
+                reaped.into_iter().for_each(|job| *times.entry(job).or_insert(0) += 1);
+            }
+        }
+        assert_eq!(times.len(), 100);
+        assert!(times.values().all(|count| *count == 1), "{times:?}");
+        assert_eq!(queue.depth().await?, Depth::default());
+        Ok(())
+    }
+
+    async fn a_forgotten_or_waiting_job_can_be_restored(queue: &dyn Queue) -> Result<()> {
+        let (forgotten, refilled) = (due(), due());
+        let claim_of = |entry: &Entry| Claim { job_id: entry.job_id, lease: LeaseToken::random() };
+        queue.enqueue(from_ref(&refilled)).await?;
+        for entry in [&forgotten, &refilled] {
+            let claim = claim_of(entry);
+            assert_eq!(queue.heartbeat(&claim, LONG).await?, Beat::Lost);
+            assert_eq!(queue.restore(&claim, entry, LONG).await?, Settled::Done);
+            assert_eq!(queue.restore(&claim, entry, LONG).await?, Settled::Done, "again");
+            assert_eq!(queue.restore(&claim_of(entry), entry, LONG).await?, Settled::Lost, "by somebody else");
+            assert_eq!(queue.heartbeat(&claim, LONG).await?, Beat::Held);
+            assert_eq!(queue.enqueue(from_ref(entry)).await?, 0);
+            assert_eq!(queue.release(&claim).await?, Settled::Done);
+        }
+        assert_eq!(jobs_in_order(queue).await?, [forgotten.job_id, refilled.job_id]);
+        Ok(())
+    }
+
+    async fn a_buried_job_is_dead_until_it_is_wanted_again(queue: &dyn Queue) -> Result<()> {
+        let entry = due();
+        queue.enqueue(from_ref(&entry)).await?;
+        let held = claim(queue).await?;
+        assert_eq!(queue.bury(&held, &"ä".repeat(4_000)).await?, Settled::Done);
+        assert_eq!(queue.depth().await?, Depth { dead: 1, ..Depth::default() });
+        assert_empty(queue).await?;
+        refuses(queue, &held).await?;
+        assert_eq!(queue.enqueue(&[entry]).await?, 1);
+        assert_eq!(queue.depth().await?, Depth { ready: 1, ..Depth::default() });
+        Ok(())
+    }
+
+    async fn waiting_ends_when_work_comes(queue: &dyn Queue) -> Result<()> {
+        // Each way by which work comes, against waits that would otherwise outlast the test's patience.
+        let wait = || tokio::time::timeout(PATIENCE, queue.wait(LONG));
+        let (first, _) = tokio::join!(wait(), async { queue.enqueue(&[due()]).await });
+        first.context("an entry wakes")??;
+        let held = claim(queue).await?;
+        let (second, _) = tokio::join!(wait(), queue.release(&held));
+        second.context("a release wakes")??;
+        let held = claim(queue).await?;
+        let soon = Timestamp::now().plus(Duration::from_millis(200));
+        let (third, _) = tokio::join!(wait(), queue.retry(&held, soon));
+        third.context("a due retry wakes")??;
+        let held = await_claim(queue, LONG).await?;
+        assert_eq!(queue.complete(&held).await?, Settled::Done);
+        Ok(())
+    }
+
+    async fn eight_idle_workers_take_eight_jobs(queue: &dyn Queue) -> Result<()> {
+        let entries: Vec<_> = (0..8).map(|_| due()).collect();
+        let workers = join_all((0..8).map(|_| await_claim(queue, LONG)));
+        let (claims, added) = tokio::join!(workers, queue.enqueue(&entries));
+        assert_eq!(added?, 8);
+        let jobs: HashSet<_> = claims.into_iter().collect::<Result<Vec<_>>>()?.iter().map(|claim| claim.job_id).collect();
+        assert_eq!(jobs.len(), 8);
+        Ok(())
+    }
+
+    async fn waiting_on_an_empty_queue_ends_by_its_timeout(queue: &dyn Queue) -> Result<()> {
+        queue.enqueue(&[entry(50, in_an_hour())]).await?;
+        // Longer than the client's own default timeout, which must not hit it; the first may take up an old wake-up.
+        for _ in 0..2 {
+            tokio::time::timeout(PATIENCE, queue.wait(Duration::from_millis(700))).await??;
+        }
+        assert_empty(queue).await
+    }
+}
+
+/// Each verb that needs a lease turns this claim down.
+async fn refuses(queue: &dyn Queue, claim: &Claim) -> Result<()> {
+    assert_eq!(queue.heartbeat(claim, LONG).await?, Beat::Lost);
+    assert_eq!(queue.complete(claim).await?, Settled::Lost);
+    assert_eq!(queue.retry(claim, Timestamp::now()).await?, Settled::Lost);
+    assert_eq!(queue.bury(claim, "why").await?, Settled::Lost);
+    assert_eq!(queue.release(claim).await?, Settled::Lost);
+    Ok(())
+}
+
+/// Commands the server has run since its statistics were reset, those inside scripts included.
+async fn commands(server: &Redis) -> Result<u64> {
+    let info = server.command("INFO commandstats").await?;
+    let calls = info.lines().filter_map(|line| line.split_once("calls=")?.1.split(',').next()?.parse::<u64>().ok());
+    Ok(calls.sum())
+}
+
+#[tokio::test]
+async fn a_claim_costs_no_more_with_100_000_entries_than_with_100() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    let mut costs = Vec::new();
+    for count in [100_u32, 100_000] {
+        let entries: Vec<_> = (0..count).map(|n| entry((n % 101) as u8, Timestamp::now())).collect();
+        queue.enqueue(&entries).await?;
+        server.command("CONFIG RESETSTAT").await?;
+        for _ in 0..50 {
+            queue.complete(&claim(queue.as_ref()).await?).await?;
+        }
+        costs.push(commands(&server).await?);
+    }
+    assert!(costs[1] <= costs[0] + 5, "{costs:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wiped_redis_takes_claims_back_and_entries_again() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    let (leased, waiting) = (entry(60, Timestamp::now()), due());
+    queue.enqueue(&[leased.clone(), waiting.clone()]).await?;
+    let held = claim(queue.as_ref()).await?;
+    server.command("FLUSHALL").await?;
+    server.command("SCRIPT FLUSH").await?;
+    assert_eq!(queue.heartbeat(&held, LONG).await?, Beat::Lost);
+    assert_eq!(queue.restore(&held, &leased, LONG).await?, Settled::Done);
+    assert_eq!(queue.enqueue(&[leased, waiting.clone()]).await?, 1);
+    assert_eq!(jobs_in_order(queue.as_ref()).await?, [waiting.job_id]);
+    assert_eq!(queue.complete(&held).await?, Settled::Done);
+    Ok(())
+}
+
+#[tokio::test]
+async fn garbage_among_the_entries_is_buried_and_the_rest_goes_on() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    let (good, robbed) = (due(), entry(80, Timestamp::now()));
+    queue.enqueue(&[good.clone(), robbed.clone()]).await?;
+    server.command("ZADD {reelgate}:ready -5 rubbish").await?;
+    server.command("ZADD {reelgate}:delayed 1 more-rubbish").await?;
+    server.command("ZADD {reelgate}:leases 1 old-rubbish").await?;
+    server.command(&format!("HSET {{reelgate}}:jobs {} nonsense", robbed.job_id)).await?;
+    assert_eq!(jobs_in_order(queue.as_ref()).await?, [good.job_id]);
+    assert!(queue.reap(10).await?.is_empty());
+    assert_eq!(queue.depth().await?, Depth { leased: 1, dead: 4, ..Depth::default() });
+    assert!(server.command("HGET {reelgate}:reasons rubbish").await?.contains("malformed"));
+    assert_eq!(queue.enqueue(from_ref(&robbed)).await?, 1);
+    assert_eq!(claim(queue.as_ref()).await?.job_id, robbed.job_id);
+    Ok(())
+}
+
+#[tokio::test]
+async fn keys_of_a_foreign_type_are_moved_aside() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    for name in ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake"] {
+        server.command("FLUSHALL").await?;
+        server.command(&format!("SET {{reelgate}}:{name} mine")).await?;
+        queue.wait(Duration::from_millis(20)).await?;
+        queue.enqueue(&[due(), due()]).await?;
+        let held = claim(queue.as_ref()).await?;
+        assert_eq!(queue.bury(&held, "why").await?, Settled::Done, "{name}");
+        assert_eq!(queue.complete(&claim(queue.as_ref()).await?).await?, Settled::Done, "{name}");
+        let aside = server.command(&format!("GET {{reelgate}}:foreign:{name}")).await?;
+        assert!(aside.contains("mine"), "{name}: {aside}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_silent_redis_delays_a_call_by_its_timeout_and_the_next_ones_not_at_all() -> Result<()> {
+    let server = Redis::start().await?;
+    let config = QueueConfig { url: Secret::new(server.url()), timeout_ms: 200, ..QueueConfig::default() };
+    let queue = queue::open(&config).await?;
+    queue.enqueue(&[due()]).await?;
+    server.freeze()?;
+    let answer = tokio::time::timeout(PATIENCE, queue.enqueue(&[due()])).await?;
+    assert!(matches!(answer, Err(QueueError::Timeout(_))), "{answer:?}");
+    let answer = tokio::time::timeout(PATIENCE, queue.enqueue(&[due()])).await?;
+    assert!(matches!(answer, Err(QueueError::Away(_))), "{answer:?}");
+    server.thaw()?;
+    await_answer(queue.as_ref()).await
+}
+
+#[tokio::test]
+async fn the_queue_comes_back_with_redis() -> Result<()> {
+    let mut server = Redis::start().await?;
+    let config = QueueConfig { url: Secret::new(server.url()), timeout_ms: 500, ..QueueConfig::default() };
+    let queue = queue::open(&config).await?;
+    let idle = {
+        let queue = Arc::clone(&queue);
+        tokio::spawn(async move { queue.wait(LONG).await })
+    };
+    queue.enqueue(&[entry(50, in_an_hour())]).await?;
+    server.crash()?;
+    ensure!(tokio::time::timeout(PATIENCE, queue.enqueue(&[due()])).await?.is_err());
+    // Either woken by the entry before the crash, or told of it; never left waiting.
+    let _ = tokio::time::timeout(PATIENCE, idle).await??;
+    let late = queue::open(&config).await?;
+    ensure!(tokio::time::timeout(PATIENCE, late.ping()).await?.is_err());
+    server.restart().await?;
+    for queue in [queue, late] {
+        await_answer(queue.as_ref()).await?;
+        queue.enqueue(&[due()]).await?;
+        queue.complete(&claim(queue.as_ref()).await?).await?;
+    }
+    Ok(())
+}
+
+/// A claim-free probe until it is answered, as readiness does.
+async fn await_answer(queue: &dyn Queue) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
+    while queue.ping().await.is_err() {
+        ensure!(Instant::now() < deadline, "Redis does not come back");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_configuration_that_cannot_work_is_refused_without_showing_it() {
+    for (url, prefix, timeout_ms) in
+        [("rabbit://user:hunter2@x", "p", 1), ("redis://x", "", 1), ("redis://x", "a{b", 1), ("redis://x", "p", 0)]
+    {
+        let config = QueueConfig { url: Secret::new(url), prefix: prefix.to_owned(), timeout_ms };
+        let error = queue::open(&config).await.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(error.contains("queue.") && !error.contains("hunter2"), "{error}");
+    }
+}

@@ -1,0 +1,6 @@
+-- Returns ready, delayed, leased, dead; what is due counts as ready, promoted or not.
+local due = redis.call('ZCOUNT', DELAYED, '-inf', whole(now))
+return {
+  redis.call('ZCARD', READY) + due, redis.call('ZCARD', DELAYED) - due,
+  redis.call('ZCARD', LEASES), redis.call('ZCARD', DEAD),
+}

@@ -1,0 +1,12 @@
+-- ARGV: job, token, worker, lease in ms, priority, run_at, org. Returns 0 lost, 1 done.
+local id, token = ARGV[1], ARGV[2]
+local mine = held_by(id, token)
+if mine then
+  redis.call('ZADD', LEASES, whole(now + tonumber(ARGV[4])), id)
+  return 1
+end
+if redis.call('HEXISTS', HELD, id) == 1 then return 0 end
+forget(id)
+redis.call('HSET', JOBS, id, ARGV[5] .. '|' .. ARGV[6] .. '|' .. ARGV[7])
+lease(id, token, ARGV[3], tonumber(ARGV[4]))
+return 1
