@@ -56,41 +56,63 @@ impl Connection {
     /// Runs a command that blocks for at most `block`, on a connection of its own: the shared one would stall everybody.
     pub(super) async fn block(&self, command: &Cmd, block: Duration) -> Result<(), QueueError> {
         self.refuse_within_cool_down()?;
-        let mut own = self.blocking_connection().await?;
-        // Dropped when this future is: a half-read answer must meet no later command.
-        self.within(block + self.timeout, command.query_async::<redis::Value>(&mut own)).await?;
-        let mut idle = lock(&self.idle);
-        if idle.len() < MAX_IDLE {
-            idle.push(own);
+        let limit = block + self.timeout;
+        let kept = lock(&self.idle).pop();
+        if let Some(mut own) = kept {
+            // The server may have closed it while it lay idle; that says nothing about the server.
+            match self.limited(limit, command.query_async::<redis::Value>(&mut own)).await {
+                Err(QueueError::Away(_)) => {}
+                answer => return self.noted(answer.map(|_| self.keep(own))),
+            }
         }
+        let mut own = self.new_connection().await?;
+        // On an error or when this future is dropped, so is the connection: a late answer must meet no later command.
+        self.within(limit, command.query_async::<redis::Value>(&mut own)).await?;
+        self.keep(own);
         Ok(())
     }
 
-    async fn blocking_connection(&self) -> Result<MultiplexedConnection, QueueError> {
-        if let Some(idle) = lock(&self.idle).pop() {
-            return Ok(idle);
-        }
+    async fn new_connection(&self) -> Result<MultiplexedConnection, QueueError> {
         // The default of 500 ms would hit blocking commands too; `block` holds the deadline instead.
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(self.timeout)).set_response_timeout(None);
         self.within(self.timeout, self.client.get_multiplexed_async_connection_with_config(&config)).await
     }
 
-    /// The client's own timeouts do not cover waiting for a reconnect, hence this one around everything.
+    fn keep(&self, connection: MultiplexedConnection) {
+        let mut idle = lock(&self.idle);
+        if idle.len() < MAX_IDLE {
+            idle.push(connection);
+        }
+    }
+
+    /// As `limited`, and noted for the cool-down.
     async fn within<T>(
         &self,
         limit: Duration,
         call: impl Future<Output = RedisResult<T>> + Send,
     ) -> Result<T, QueueError> {
-        let answer = match tokio::time::timeout(limit, call).await {
-            Ok(answer) => answer.map_err(|error| self.meaning(error)),
-            Err(_) => Err(QueueError::Timeout(limit)),
-        };
+        self.noted(self.limited(limit, call).await)
+    }
+
+    fn noted<T>(&self, answer: Result<T, QueueError>) -> Result<T, QueueError> {
         let away = matches!(answer, Err(QueueError::Timeout(_) | QueueError::Away(_)));
         *lock(&self.failed_until) = away.then(|| Instant::now() + COOL_DOWN);
         if away {
             lock(&self.idle).clear();
         }
         answer
+    }
+
+    /// The client's own timeouts do not cover waiting for a reconnect, hence this one around everything.
+    async fn limited<T>(
+        &self,
+        limit: Duration,
+        call: impl Future<Output = RedisResult<T>> + Send,
+    ) -> Result<T, QueueError> {
+        match tokio::time::timeout(limit, call).await {
+            Ok(answer) => answer.map_err(|error| self.meaning(error)),
+            Err(_) => Err(QueueError::Timeout(limit)),
+        }
     }
 
     fn meaning(&self, error: RedisError) -> QueueError {

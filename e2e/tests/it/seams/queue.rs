@@ -499,3 +499,28 @@ async fn a_configuration_that_cannot_work_is_refused_without_showing_it() {
         assert!(error.contains("queue.") && !error.contains("hunter2"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn every_kind_of_address_is_taken_while_redis_is_away() -> Result<()> {
+    for url in ["redis://127.0.0.1:1", "rediss://127.0.0.1:1", "redis+unix:///nonexistent/redis.sock"] {
+        let config = QueueConfig { url: Secret::new(url), timeout_ms: 200, ..QueueConfig::default() };
+        let queue = tokio::time::timeout(PATIENCE, queue::open(&config)).await??;
+        let answer = tokio::time::timeout(PATIENCE, queue.ping()).await?;
+        assert!(matches!(answer, Err(QueueError::Away(_) | QueueError::Timeout(_))), "{url}: {answer:?}");
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_idle_connection_that_the_server_closed_fails_no_call() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    // Leaves a connection lying for the next wait.
+    queue.wait(Duration::from_millis(20)).await?;
+    server.command("CLIENT KILL TYPE normal").await?;
+    queue.ping().await.ok();
+    await_answer(queue.as_ref()).await?;
+    queue.wait(Duration::from_millis(20)).await?;
+    queue.enqueue(&[due()]).await?;
+    Ok(())
+}
