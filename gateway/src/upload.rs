@@ -8,6 +8,8 @@ mod budget;
 mod cleanup;
 pub mod config;
 mod error;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod form;
 mod gather;
 mod live;
@@ -15,6 +17,8 @@ mod location;
 mod multipart;
 mod sniff;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod transfer;
 
 use std::sync::Arc;
@@ -24,7 +28,7 @@ use http::{
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
 use reelgate_common::{auth::Caller, backends::Backends, db::Db};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
     budget::Budget,
@@ -47,6 +51,7 @@ pub struct Uploads {
     config: UploadConfig,
     budget: Budget,
     live: LiveUploads,
+    cleanups: TaskTracker,
 }
 
 impl Uploads {
@@ -54,13 +59,19 @@ impl Uploads {
     pub fn new(config: &UploadConfig) -> Self {
         let largest_part = usize::try_from(config.part_bytes(None)).unwrap_or(usize::MAX / 2);
         let budget = Budget::new(config.memory_bytes, largest_part, config.turn());
-        Self { config: config.clone(), budget, live: LiveUploads::default() }
+        Self { config: config.clone(), budget, live: LiveUploads::default(), cleanups: TaskTracker::new() }
     }
 
     /// Memory that uploads hold now.
     #[must_use]
     pub fn held_bytes(&self) -> usize {
         self.budget.used()
+    }
+
+    /// Returns when every upload that was broken off is undone. For the end of a drain.
+    pub async fn settle(&self) {
+        self.cleanups.close();
+        self.cleanups.wait().await;
     }
 
     /// Keeps the rows of uploads under way alive until `stop`.

@@ -45,7 +45,19 @@ pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
         tracing::info!(key = %object.key, size_bytes = object.size, "an orphan was deleted");
     }
     gauges::set("reelgate_orphan_bytes", 0);
-    Ok(survey.orphans())
+    Ok(survey.orphans() + abort_old_outputs(&ground).await?)
+}
+
+/// Multipart uploads of outputs and copies whose process is long gone; those of staging are the sweeper's.
+async fn abort_old_outputs(ground: &Ground) -> Result<u64, DutyError> {
+    let oldest = Timestamp::now().minus(ground.config.orphan_grace());
+    let storage = &ground.backends.storage;
+    let mut aborted = 0;
+    for pending in storage.list_multipart("media/").await?.iter().filter(|pending| pending.started < oldest) {
+        storage.abort_multipart(&pending.key, &pending.upload).await?;
+        aborted += 1;
+    }
+    Ok(aborted)
 }
 
 /// What a sweep has seen.

@@ -10,6 +10,7 @@ use reelgate_common::{
     storage::{MultipartId, PartTag, StorageError},
 };
 use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use super::live::Alive;
 
@@ -24,6 +25,8 @@ struct Work {
     backends: Backends,
     org: OrgId,
     file: FileId,
+    /// Who waits for cleanups, e.g. a gateway that stops.
+    tasks: TaskTracker,
     multipart: Option<MultipartId>,
     writing: Option<PartWrite>,
     /// The row is kept alive for as long as the upload is, not for its cleanup.
@@ -31,8 +34,8 @@ struct Work {
 }
 
 impl Cleanup {
-    pub(crate) fn arm(backends: Backends, org: OrgId, file: FileId, alive: Alive) -> Self {
-        Self { work: Some(Work { backends, org, file, multipart: None, writing: None, alive }) }
+    pub(crate) fn arm(backends: Backends, org: OrgId, file: FileId, tasks: TaskTracker, alive: Alive) -> Self {
+        Self { work: Some(Work { backends, org, file, tasks, multipart: None, writing: None, alive }) }
     }
 
     pub(crate) fn set_multipart(&mut self, multipart: MultipartId) {
@@ -68,7 +71,8 @@ impl Drop for Cleanup {
     fn drop(&mut self) {
         let Some(work) = self.work.take() else { return };
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(work.undo());
+            let tasks = work.tasks.clone();
+            tasks.spawn_on(work.undo(), &runtime);
         }
     }
 }
@@ -92,7 +96,7 @@ impl Work {
 type UndoError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Leaves nothing of an unfinished upload. The row goes last, so that a failure before it is found again.
-pub(crate) async fn undo_upload(
+async fn undo_upload(
     backends: &Backends,
     org: &OrgId,
     file: FileId,

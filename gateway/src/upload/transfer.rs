@@ -67,7 +67,8 @@ impl Transfer {
             filename: filename.clone(),
             staging_key: key.clone(),
         };
-        let cleanup = Cleanup::arm(backends.clone(), org.clone(), file, uploads.live.enter(file));
+        let alive = uploads.live.enter(file);
+        let cleanup = Cleanup::arm(backends.clone(), org.clone(), file, uploads.cleanups.clone(), alive);
         backends.db.create_file(&new).await?;
         let part_bytes = uploads.config.part_bytes(length);
         Ok(Self {
