@@ -14,6 +14,8 @@ mod promote;
 pub mod purge;
 mod reap;
 mod sweep;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

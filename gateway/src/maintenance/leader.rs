@@ -43,7 +43,7 @@ impl Leader {
         }
     }
 
-    async fn run_for_office(&self) {
+    pub(super) async fn run_for_office(&self) {
         let held = self.holds();
         // The database starts the term at some time after this.
         let asked = Instant::now();
