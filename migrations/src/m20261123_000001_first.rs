@@ -86,7 +86,8 @@ CREATE INDEX files_tombstones ON files (deleted_at) WHERE deleted_at IS NOT NULL
 CREATE INDEX files_transient ON files (updated_at)
     WHERE deleted_at IS NULL AND state IN ('uploading', 'staged', 'processing');
 CREATE INDEX files_unpromoted ON files (id)
-    WHERE deleted_at IS NULL AND state <> 'uploading' AND substr(source_key, 1, 8) = 'staging/';
+    WHERE deleted_at IS NULL AND substr(source_key, 1, 8) = 'staging/'
+        AND (state IN ('ready', 'failed') OR media IS NOT NULL);
 ";
 
 const RENDITIONS: &str = "
@@ -111,6 +112,7 @@ CREATE TABLE renditions (
 );
 ";
 
+/// Partial indexes serve only statements that spell their condition in the same words, without parameters.
 /// `lease_ms` is the policy under which the attempt runs, so that anyone can tell when its worker counts as lost.
 const JOBS: &str = "
 CREATE TABLE jobs (
@@ -139,7 +141,8 @@ CREATE TABLE jobs (
 );
 CREATE INDEX jobs_waiting ON jobs (org_id, priority DESC, next_attempt_at, id) WHERE state = 'queued';
 CREATE INDEX jobs_silent ON jobs (heartbeat_at) WHERE state = 'running';
-CREATE INDEX jobs_by_state ON jobs (state, next_attempt_at);
+CREATE INDEX jobs_oldest ON jobs (next_attempt_at) WHERE state = 'queued';
+CREATE INDEX jobs_dead ON jobs (finished_at) WHERE state = 'dead';
 ";
 
 const UPLOADS: &str = "

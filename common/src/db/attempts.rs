@@ -180,7 +180,7 @@ impl Db {
     /// # Errors
     /// The database is away.
     pub async fn void_leases(&self) -> Result<u64, DbError> {
-        let running = jobs::Entity::find().filter(jobs::Column::State.eq(JobState::Running.as_str()));
+        let running = jobs::Entity::find().filter(Expr::cust(jobs::RUNNING));
         let running = self.in_time(async { Ok(running.all(&self.connection).await?) }).await?;
         let at_once = JobPolicy { backoff_base_ms: 0, backoff_max_ms: 0, ..JobPolicy::default() };
         let mut voided = 0;
@@ -292,4 +292,108 @@ fn worker_lost() -> Failure {
 fn wait(policy: &JobPolicy, count: i32, jitter: f64) -> Duration {
     let (base, max) = (Duration::from_millis(policy.backoff_base_ms), Duration::from_millis(policy.backoff_max_ms));
     backoff(base, max, u32::try_from(count).unwrap_or(1), jitter)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::db::entity::files;
+
+    const NOW: Timestamp = Timestamp(1_000_000);
+
+    fn locked(change: impl FnOnce(&mut Locked)) -> Locked {
+        let id = FileId::new().0;
+        let file = files::Model {
+            id,
+            org_id: "acme".to_owned(),
+            owner_id: "alice".to_owned(),
+            location: "l".to_owned(),
+            filename: "f".to_owned(),
+            content_type: "video/mp4".to_owned(),
+            size_bytes: 1,
+            sha256: String::new(),
+            kind: "video".to_owned(),
+            state: "staged".to_owned(),
+            failure_code: None,
+            failure_message: None,
+            failure_retryable: None,
+            generation: 1,
+            media: None,
+            grid: None,
+            source_key: "k".to_owned(),
+            created_at: 0,
+            updated_at: 0,
+            ready_at: None,
+            deleted_at: None,
+        };
+        let job = jobs::Model {
+            id: JobId::new().0,
+            file_id: id,
+            org_id: "acme".to_owned(),
+            generation: 1,
+            kind: "process".to_owned(),
+            state: "queued".to_owned(),
+            priority: 50,
+            payload_version: PAYLOAD_VERSION,
+            attempt: 0,
+            failures: 0,
+            losses: 0,
+            next_attempt_at: NOW.0,
+            heartbeat_at: None,
+            lease_ms: None,
+            worker: None,
+            progress: 0.0,
+            last_error_code: None,
+            last_error: None,
+            plan: None,
+            created_at: 0,
+            finished_at: None,
+        };
+        let mut locked = Locked { file, job };
+        change(&mut locked);
+        locked
+    }
+
+    fn refusal(change: impl FnOnce(&mut Locked)) -> Option<NotBegun> {
+        match readiness(&locked(change), NOW) {
+            Readiness::Not(why) => Some(why),
+            Readiness::Due | Readiness::Silent => None,
+        }
+    }
+
+    #[test]
+    fn a_due_job_may_begin() {
+        assert!(matches!(readiness(&locked(|_| ()), NOW), Readiness::Due));
+    }
+
+    #[test]
+    fn a_newer_builds_job_is_handed_back() {
+        assert_eq!(refusal(|at| at.job.payload_version += 1), Some(NotBegun::TooNew));
+    }
+
+    #[test]
+    fn a_job_of_another_generation_or_a_deleted_file_is_obsolete() {
+        assert_eq!(refusal(|at| at.file.generation = 2), Some(NotBegun::Obsolete));
+        assert_eq!(refusal(|at| at.file.deleted_at = Some(1)), Some(NotBegun::Obsolete));
+        assert_eq!(refusal(|at| at.job.state = "dead".to_owned()), Some(NotBegun::Obsolete));
+    }
+
+    #[test]
+    fn a_job_is_not_due_one_millisecond_early() {
+        assert_eq!(refusal(|at| at.job.next_attempt_at += 1), Some(NotBegun::NotDue(Timestamp(NOW.0 + 1))));
+    }
+
+    #[test]
+    fn a_lease_ends_to_the_millisecond() {
+        let running = |heartbeat| {
+            locked(|at| {
+                at.job.state = "running".to_owned();
+                at.job.worker = Some("w".to_owned());
+                at.job.heartbeat_at = Some(heartbeat);
+                at.job.lease_ms = Some(100);
+            })
+        };
+        assert!(matches!(readiness(&running(NOW.0 - 99), NOW), Readiness::Not(NotBegun::Held)));
+        assert!(matches!(readiness(&running(NOW.0 - 100), NOW), Readiness::Silent));
+    }
 }

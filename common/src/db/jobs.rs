@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Set, Statement, prelude::Uuid,
+    QuerySelect, Set, Statement, prelude::Uuid, sea_query::Expr,
 };
 
 use super::{
@@ -22,12 +22,12 @@ use crate::{
 };
 
 /// The organisations that wait, found by one index step each, then the first few jobs of each by the same index
-/// (`jobs_waiting`). A window function would read every waiting job.
+/// (`jobs_waiting`, put in for `{by_index}` where it must be named). A window function would read every waiting job.
 const WAITING_ORGS: &str = "
 WITH RECURSIVE waiting (org_id) AS (
-    SELECT (SELECT min(org_id) FROM jobs WHERE state = 'queued')
+    SELECT (SELECT min(org_id) FROM jobs {by_index} WHERE state = 'queued')
     UNION ALL
-    SELECT (SELECT min(org_id) FROM jobs WHERE state = 'queued' AND org_id > waiting.org_id)
+    SELECT (SELECT min(org_id) FROM jobs {by_index} WHERE state = 'queued' AND org_id > waiting.org_id)
     FROM waiting WHERE waiting.org_id IS NOT NULL
 )";
 
@@ -40,11 +40,12 @@ FROM waiting CROSS JOIN LATERAL (
 ) due
 ORDER BY due.priority DESC, due.next_attempt_at, due.id LIMIT $3";
 
-/// SQLite has no LATERAL; there CROSS JOIN fixes the order of the loops.
+/// SQLite has no LATERAL; there CROSS JOIN fixes the order of the loops, and the index must be named: without figures
+/// about the data it takes another, and sorts all that waits.
 const DUE_SQLITE: &str = "
 SELECT due.id, due.org_id, due.priority, due.next_attempt_at
 FROM waiting CROSS JOIN jobs due ON due.id IN (
-    SELECT id FROM jobs
+    SELECT id FROM jobs INDEXED BY jobs_waiting
     WHERE state = 'queued' AND org_id = waiting.org_id AND next_attempt_at <= $1
     ORDER BY priority DESC, next_attempt_at, id LIMIT $2
 )
@@ -69,7 +70,7 @@ impl Db {
             let rows: Vec<(Uuid, i64)> = jobs::Entity::find()
                 .select_only()
                 .columns([jobs::Column::Id, jobs::Column::Attempt])
-                .filter(jobs::Column::State.eq(JobState::Running.as_str()))
+                .filter(Expr::cust(jobs::RUNNING))
                 .filter(jobs::Column::HeartbeatAt.lte(since.0))
                 .order_by_asc(jobs::Column::HeartbeatAt)
                 .limit(limit)
@@ -89,9 +90,13 @@ impl Db {
         self.in_time(async {
             let until = self.now().await?.plus(horizon);
             let backend = self.connection.get_database_backend();
-            let due = if backend == DbBackend::Sqlite { DUE_SQLITE } else { DUE_POSTGRES };
+            let (by_index, due) = match backend {
+                DbBackend::Sqlite => ("INDEXED BY jobs_waiting", DUE_SQLITE),
+                _ => ("", DUE_POSTGRES),
+            };
+            let sql = WAITING_ORGS.replace("{by_index}", by_index) + due;
             let values = [until.0.into(), signed(per_org).into(), signed(limit).into()];
-            let query = Statement::from_sql_and_values(backend, format!("{WAITING_ORGS}{due}"), values);
+            let query = Statement::from_sql_and_values(backend, sql, values);
             let rows = DueRow::find_by_statement(query).all(&self.connection).await?;
             rows.into_iter().map(DueRow::into_due).collect()
         })

@@ -1,16 +1,16 @@
 //! Where sources lie: the rows behind the move from staging to a source's lasting place.
 
-use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
 use super::{Db, DbError, entity::files};
 use crate::{
-    file::FileState,
     ids::{FileId, OrgId},
     key::Key,
 };
 
 /// Spelt exactly as in the index, without which all files would be read.
-const IN_STAGING: &str = "deleted_at IS NULL AND state <> 'uploading' AND substr(source_key, 1, 8) = 'staging/'";
+const UNPROMOTED: &str = "deleted_at IS NULL AND substr(source_key, 1, 8) = 'staging/' \
+    AND (state IN ('ready', 'failed') OR media IS NOT NULL)";
 
 impl Db {
     /// Accepted files (`ready`, `failed`, or beyond the probe) whose source still lies in staging.
@@ -18,14 +18,7 @@ impl Db {
     /// # Errors
     /// The database is away.
     pub async fn unpromoted(&self, limit: u64) -> Result<Vec<(OrgId, FileId, Key)>, DbError> {
-        let accepted = Condition::any()
-            .add(files::Column::State.is_in([FileState::Ready.as_str(), FileState::Failed.as_str()]))
-            .add(files::Column::Media.is_not_null());
-        let query = files::Entity::find()
-            .filter(Expr::cust(IN_STAGING))
-            .filter(accepted)
-            .order_by_asc(files::Column::Id)
-            .limit(limit);
+        let query = files::Entity::find().filter(Expr::cust(UNPROMOTED)).order_by_asc(files::Column::Id).limit(limit);
         let rows = self.in_time(async { Ok(query.all(&self.connection).await?) }).await?;
         rows.into_iter()
             .map(|row| {

@@ -43,6 +43,9 @@ pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
 
+/// Spelt as in the index of running jobs, which a parameter would keep from being used.
+pub(in crate::db) const RUNNING: &str = "state = 'running'";
+
 impl Model {
     pub(in crate::db) fn is(&self, state: JobState) -> bool {
         self.state == state.as_str()
