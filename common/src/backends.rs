@@ -10,7 +10,7 @@ use crate::{
     db::{Db, DbError, config::DatabaseConfig},
     key::Key,
     queue::{self, QueueError, SharedQueue, config::QueueConfig},
-    storage::{SharedStorage, StorageError, config::StorageConfig, file::DirectoryStorage},
+    storage::{SharedStorage, StorageError, config::StorageConfig, file::DirectoryStorage, s3::S3Storage},
 };
 
 /// Longer than any deployment id; what is longer is not one of ours.
@@ -81,8 +81,15 @@ pub fn open_storage(config: &StorageConfig) -> Result<SharedStorage, BackendsErr
             let folder = folder.strip_prefix("//").unwrap_or(folder);
             Ok(std::sync::Arc::new(DirectoryStorage::open(Path::new(folder))?))
         }
+        // The usual places of credentials: `AWS_*`, or the role of the machine or pod.
+        Some(("s3", _)) => Ok(std::sync::Arc::new(S3Storage::open(config, environment())?)),
         _ => Err(BackendsError::UnknownStorage(config.url.clone())),
     }
+}
+
+/// What is not text is nobody's setting.
+fn environment() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
 }
 
 /// The same as `Backends::check_deployment`, for an identity that is known already.
