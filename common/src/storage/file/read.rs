@@ -1,10 +1,14 @@
 //! Reading an object: big positioned reads, one ahead of the consumer, each straight into the memory that is sent.
 
-use std::{fs::File, io, ops::Range, sync::Arc};
+use std::{fs::File, io, ops::Range, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::stream;
-use rustix::{buffer::spare_capacity, io::pread};
+use rustix::{
+    buffer::spare_capacity,
+    fs::{Mode, OFlags, open},
+    io::{Errno, pread},
+};
 use tokio::task::spawn_blocking;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -45,7 +49,7 @@ impl Reader {
         range: Range<u64>,
         wanted: Option<&Version>,
     ) -> Result<Self, StorageError> {
-        let file = File::open(tree.object(key)).map_err(|error| from_io(key, error))?;
+        let file = open_plain(&tree.object(key)).map_err(|error| from_io(key, error))?;
         let metadata = file.metadata().map_err(|error| from_io(key, error))?;
         if !metadata.is_file() {
             return Err(StorageError::NotFound { key: key.to_string() });
@@ -100,12 +104,22 @@ impl Opened {
             match pread(&self.file, spare_capacity(&mut buffer), at) {
                 Ok(0) => return Err(broken(&self.key, format!("the file ends at {at}, before {}", range.end))),
                 Ok(_) => {}
-                Err(rustix::io::Errno::INTR) => {}
-                Err(error) => return Err(from_io(&self.key, io::Error::from(error))),
+                Err(Errno::INTR) => {}
+                Err(error) => return Err(from_io(&self.key, error.into())),
             }
         }
         buffer.truncate(wanted);
         Ok(Bytes::from(buffer))
+    }
+}
+
+/// A symbolic link is no object: it may lead out of the root. Nor may a pipe in an object's place hold the thread.
+fn open_plain(path: &Path) -> io::Result<File> {
+    let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+    match open(path, flags, Mode::empty()) {
+        Ok(file) => Ok(file.into()),
+        Err(Errno::LOOP) => Err(io::ErrorKind::NotFound.into()),
+        Err(error) => Err(error.into()),
     }
 }
 

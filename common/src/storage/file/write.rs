@@ -5,7 +5,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     os::unix::fs::FileExt,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::SystemTime,
 };
 
@@ -115,7 +115,7 @@ impl<'a> Draft<'a> {
     }
 
     /// `NotFound` means that the folder has vanished, unless the draft itself is gone: aborted meanwhile.
-    fn rename(&self, target: &PathBuf) -> io::Result<()> {
+    fn rename(&self, target: &Path) -> io::Result<()> {
         match fs::rename(&self.path, target) {
             Err(error) if is_absent(&error) && !self.path.exists() => Err(io::ErrorKind::NotADirectory.into()),
             done => done,
@@ -202,6 +202,6 @@ fn link(tree: &Tree, from: &Key, to: &Key) -> io::Result<()> {
 }
 
 /// Tells a source that is gone from a folder that has vanished, of which `Folders::within` makes another.
-fn existing(source: &PathBuf) -> io::Result<()> {
+fn existing(source: &Path) -> io::Result<()> {
     if source.exists() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
 }
