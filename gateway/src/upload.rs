@@ -4,6 +4,7 @@
 //! parts of it under the common `budget`, `stage` commits. Whatever is not committed undoes itself (`cleanup`).
 
 mod answer;
+mod blocks;
 mod budget;
 mod cleanup;
 pub mod config;
@@ -31,6 +32,7 @@ use reelgate_common::{auth::Caller, backends::Backends, db::Db};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
+    blocks::Blocks,
     budget::Budget,
     config::UploadConfig,
     error::UploadError,
@@ -50,6 +52,7 @@ use crate::{
 pub struct Uploads {
     config: UploadConfig,
     budget: Budget,
+    blocks: Blocks,
     live: LiveUploads,
     cleanups: TaskTracker,
 }
@@ -59,7 +62,13 @@ impl Uploads {
     pub fn new(config: &UploadConfig) -> Self {
         let largest_part = usize::try_from(config.part_bytes(None)).unwrap_or(usize::MAX / 2);
         let budget = Budget::new(config.memory_bytes, largest_part, config.turn());
-        Self { config: config.clone(), budget, live: LiveUploads::default(), cleanups: TaskTracker::new() }
+        Self {
+            config: config.clone(),
+            budget,
+            blocks: Blocks::default(),
+            live: LiveUploads::default(),
+            cleanups: TaskTracker::new(),
+        }
     }
 
     /// Memory that uploads hold now.

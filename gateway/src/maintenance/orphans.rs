@@ -6,7 +6,7 @@
 //! a sweep that would delete more than `stop_objects`, or of unknown files more than `stop_percent` of all objects,
 //! deletes nothing; and leftovers are only those that the row has certainly gone beyond.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 use futures_util::TryStreamExt;
 use reelgate_common::{
@@ -137,10 +137,11 @@ async fn judge_batch(ground: &Ground, objects: Vec<ObjectMeta>, survey: &mut Sur
             survey.unknown.push(object);
             continue;
         }
-        if !rows.contains_key(&file) {
-            rows.insert(file, row(ground, org, file).await?);
-        }
-        if rows.get(&file).is_some_and(|row| row.as_ref().is_some_and(|row| row.has_outlived(&object.key))) {
+        let row = match rows.entry(file) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(row(ground, org, file).await?),
+        };
+        if row.as_ref().is_some_and(|row| row.has_outlived(&object.key)) {
             survey.leftovers.push(object);
         }
     }

@@ -25,7 +25,7 @@ pub(super) fn answer(outcomes: Vec<Outcome>) -> Response {
         }
     }
     match first {
-        Some(error) if !any_stored => refusal(error, files),
+        Some(error) if !any_stored => refusal(error, &files),
         _ => respond::ok(&json!({ "files": files })),
     }
 }
@@ -47,7 +47,7 @@ fn failure(filename: &str, error: &ApiError) -> Value {
 }
 
 /// Nothing was stored: an error body as everywhere, and beside it what happened to each file.
-fn refusal(error: ApiError, files: Vec<Value>) -> Response {
+fn refusal(error: ApiError, files: &[Value]) -> Response {
     let (status, code, detail) = (error.status, error.code.clone(), error.detail.clone());
     let retry_after = error.into_response().headers().get(RETRY_AFTER).cloned();
     let mut response = respond::json(status, &json!({ "detail": detail, "code": code, "files": files }));

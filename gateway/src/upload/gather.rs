@@ -6,16 +6,19 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 
-use super::budget::{Account, Budget, Charge, Evicted};
+use super::{
+    blocks::{BLOCK_BYTES, Block, Blocks},
+    budget::{Account, Budget, Charge, Evicted},
+};
 
 const FIRST_BLOCK: usize = 4 * 1024;
-const LARGEST_BLOCK: usize = 64 * 1024;
 
 pub(crate) struct Gather {
     account: Account,
     part_bytes: usize,
+    pool: Blocks,
     blocks: Vec<Bytes>,
-    block: BytesMut,
+    block: Option<Block>,
     /// Room left in `block`.
     room: usize,
     held: usize,
@@ -29,9 +32,10 @@ pub(crate) struct Gathered {
 }
 
 impl Gather {
-    pub(crate) fn new(budget: &Budget, part_bytes: usize) -> Self {
+    pub(crate) fn new(budget: &Budget, pool: &Blocks, part_bytes: usize) -> Self {
         let account = budget.open();
-        Self { account, part_bytes, blocks: Vec::new(), block: BytesMut::new(), room: 0, held: 0 }
+        let pool = pool.clone();
+        Self { account, part_bytes, pool, blocks: Vec::new(), block: None, room: 0, held: 0 }
     }
 
     pub(crate) fn account(&self) -> &Account {
@@ -55,7 +59,9 @@ impl Gather {
             self.next_block().await?;
         }
         let length = data.len().min(self.room);
-        self.block.extend_from_slice(&data[..length]);
+        if let Some(block) = &mut self.block {
+            block.push(&data[..length]);
+        }
         data.advance(length);
         self.room -= length;
         self.held += length;
@@ -65,8 +71,7 @@ impl Gather {
     /// Hands over what was gathered and begins the next part.
     pub(crate) fn finish_part(&mut self) -> Gathered {
         let mut chunks = std::mem::take(&mut self.blocks);
-        chunks.push(std::mem::take(&mut self.block).freeze());
-        chunks.retain(|chunk| !chunk.is_empty());
+        chunks.extend(self.block.take().map(Bytes::from_owner));
         let length = std::mem::take(&mut self.held);
         self.room = 0;
         Gathered { chunks, charge: self.account.take(), length }
@@ -74,12 +79,10 @@ impl Gather {
 
     async fn next_block(&mut self) -> Result<(), Evicted> {
         let lacking = self.part_bytes - self.held;
-        let size = self.held.clamp(FIRST_BLOCK, LARGEST_BLOCK).min(lacking);
+        let size = self.held.clamp(FIRST_BLOCK, BLOCK_BYTES).min(lacking);
         self.account.charge(size, lacking).await?;
-        let full = std::mem::replace(&mut self.block, BytesMut::with_capacity(size));
-        if !full.is_empty() {
-            self.blocks.push(full.freeze());
-        }
+        let full = self.block.replace(self.pool.get(size));
+        self.blocks.extend(full.map(Bytes::from_owner));
         self.room = size;
         Ok(())
     }
@@ -110,7 +113,7 @@ mod tests {
     async fn parts_are_equal_and_hold_the_bytes_in_order() {
         let content: Vec<u8> = (0..700_000u32).map(|n| n as u8).collect();
         let budget = budget();
-        let mut gather = Gather::new(&budget, 300_000);
+        let mut gather = Gather::new(&budget, &Blocks::default(), 300_000);
         let (mut parts, mut all) = (Vec::new(), Vec::new());
         for piece in content.chunks(9_999) {
             let mut data = Bytes::copy_from_slice(piece);
@@ -130,7 +133,7 @@ mod tests {
     #[tokio::test]
     async fn an_upload_that_sent_one_byte_costs_one_small_block() {
         let budget = budget();
-        let mut gather = Gather::new(&budget, 300_000);
+        let mut gather = Gather::new(&budget, &Blocks::default(), 300_000);
         gather.take_from(&mut Bytes::from_static(b"x")).await.unwrap();
         assert_eq!(budget.used(), FIRST_BLOCK);
         drop(gather);

@@ -234,7 +234,7 @@ mod tests {
             while let Some(event) = parser.receive()? {
                 match (events.last_mut(), event) {
                     (Some(Event::Data(before)), Event::Data(more)) => {
-                        *before = [&before[..], &more[..]].concat().into()
+                        *before = [&before[..], &more[..]].concat().into();
                     }
                     (_, event) => events.push(event),
                 }

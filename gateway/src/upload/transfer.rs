@@ -80,7 +80,7 @@ impl Transfer {
             key,
             max_bytes: uploads.config.max_file_bytes,
             part_bytes,
-            gather: Gather::new(&uploads.budget, usize::try_from(part_bytes).unwrap_or(usize::MAX)),
+            gather: Gather::new(&uploads.budget, &uploads.blocks, usize::try_from(part_bytes).unwrap_or(usize::MAX)),
             digest: Sha256::new(),
             head: Vec::new(),
             size: 0,
