@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use hyper::body::Body;
-use hyper_rustls::HttpsConnector;
+use hyper_rustls::{ConfigBuilderExt, HttpsConnector};
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use rustls::{ClientConfig, RootCertStore};
 
 pub type HttpClient<B> = Client<HttpsConnector<HttpConnector>, B>;
 
@@ -16,9 +17,8 @@ const MAX_READ_BUFFER: usize = 128 * 1024;
 
 /// A pooled HTTP/1.1 client. Timeouts after connecting are the caller's: only it knows what a body may take.
 ///
-/// # Errors
-/// The system's certificate store cannot be read.
-pub fn http_client<B>(connect_timeout: Duration) -> std::io::Result<HttpClient<B>>
+/// Without certificates of the system (a bare container) only `http:` addresses can be reached; that is said once here.
+pub fn http_client<B>(connect_timeout: Duration) -> HttpClient<B>
 where
     B: Body + Send,
     B::Data: Send,
@@ -29,13 +29,23 @@ where
     tcp.set_connect_timeout(Some(connect_timeout));
     tcp.set_keepalive(Some(Duration::from_secs(60)));
     let https = hyper_rustls::HttpsConnectorBuilder::new()
-        .with_native_roots()?
+        .with_tls_config(tls())
         .https_or_http()
         .enable_http1()
         .wrap_connector(tcp);
-    Ok(Client::builder(TokioExecutor::new())
+    Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(Duration::from_secs(30))
         .http1_max_buf_size(MAX_READ_BUFFER)
-        .build(https))
+        .build(https)
+}
+
+fn tls() -> ClientConfig {
+    match ClientConfig::builder().with_native_roots() {
+        Ok(config) => config.with_no_client_auth(),
+        Err(error) => {
+            tracing::warn!(%error, "The system has no certificates: https addresses will be refused");
+            ClientConfig::builder().with_root_certificates(RootCertStore::empty()).with_no_client_auth()
+        }
+    }
 }

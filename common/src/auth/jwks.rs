@@ -48,7 +48,7 @@ impl Jwks {
     pub(super) fn new(place: &str, rules: Validation) -> Result<Self, String> {
         let source = if place.starts_with("http://") || place.starts_with("https://") {
             let uri = place.parse().map_err(|error| format!("auth.jwks is not an address: {error}"))?;
-            let client = http_client(CONNECT_TIMEOUT).map_err(|error| format!("cannot read certificates: {error}"))?;
+            let client = http_client(CONNECT_TIMEOUT);
             Source::Address(uri, Box::new(client))
         } else {
             Source::File(PathBuf::from(place))

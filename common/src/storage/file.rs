@@ -344,6 +344,14 @@ mod tests {
         assert!(store.put_part(&key, &upload, 0, vec![Bytes::from_static(b"12345")]).await.is_err());
     }
 
+    #[test]
+    fn a_full_disk_and_a_used_up_quota_are_full() {
+        for (number, full) in [(28, true), (122, true), (5, false), (2, false)] {
+            let error = from_io(&"x", io::Error::from_raw_os_error(number));
+            assert_eq!(matches!(error, StorageError::Full { .. }), full, "{number}");
+        }
+    }
+
     #[tokio::test]
     async fn a_failed_put_leaves_no_file() {
         let root = tempfile::tempdir().unwrap();

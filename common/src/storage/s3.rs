@@ -96,7 +96,7 @@ impl Bucket {
             return Err("the address names no bucket".into());
         }
         let prefix = Path::parse(prefix)?.to_string();
-        let connector = Connector::new(Patience::of(config))?;
+        let connector = Connector::new(Patience::of(config));
         let builder = builder(config, environment, name);
         let control = builder.clone().with_retry(retries(RETRIES)).with_http_connector(connector.clone()).build()?;
         let streaming = builder

@@ -2,7 +2,7 @@
 
 mod body;
 
-use std::{io, pin::pin, sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use http::StatusCode;
@@ -48,8 +48,8 @@ pub(super) struct Connector {
 }
 
 impl Connector {
-    pub(super) fn new(patience: Patience) -> io::Result<Self> {
-        Ok(Self { client: http_client(patience.connect)?, patience, refusing_unavailable: false })
+    pub(super) fn new(patience: Patience) -> Self {
+        Self { client: http_client(patience.connect), patience, refusing_unavailable: false }
     }
 
     /// Turns 5xx and its like into errors that can be told apart; `object_store` would hide the status.

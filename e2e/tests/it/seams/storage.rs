@@ -30,7 +30,7 @@ fn directory() -> Result<(SharedStorage, TempDir)> {
 }
 
 async fn garage() -> Result<S3Storage> {
-    Ok(through(&Garage::shared().await?.fresh_prefix(), |_| ())?)
+    through(&Garage::shared().await?.fresh_prefix(), |_| ())
 }
 
 /// The same prefix by another way (`adjust` changes the endpoint or the timeouts).
