@@ -7,6 +7,7 @@ use bytes::Bytes;
 use futures_util::TryStreamExt;
 
 use crate::{
+    config::{ConfigError, RawConfig},
     db::{Db, DbError, config::DatabaseConfig},
     key::Key,
     queue::{self, QueueError, SharedQueue, config::QueueConfig},
@@ -29,6 +30,10 @@ pub struct Backends {
 pub enum BackendsError {
     #[error("storage.url {0:?} is neither file:DIR nor s3://BUCKET/PREFIX")]
     UnknownStorage(String),
+    #[error("{key} is {kind}, which only `reelgate all` can use; set it to {wanted}")]
+    Embedded { key: &'static str, kind: &'static str, wanted: &'static str },
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error(transparent)]
     Database(#[from] DbError),
     #[error(transparent)]
@@ -58,6 +63,24 @@ impl Backends {
         storage: &StorageConfig,
     ) -> Result<Self, BackendsError> {
         Ok(Self { db: Db::connect(database).await?, storage: open_storage(storage)?, queue: queue::open(queue).await? })
+    }
+
+    /// Opens what a gateway and a worker of a production deployment share, and checks that it belongs together. The kinds
+    /// that only one process can use are refused: two processes would each have a queue or a file lock of their own.
+    ///
+    /// # Errors
+    /// A section cannot be used, an address is of an embedded kind, or a service is away or not ours.
+    pub async fn open_shared(raw: &RawConfig) -> Result<Self, BackendsError> {
+        let (database, queue): (DatabaseConfig, QueueConfig) = (raw.section("database")?, raw.section("queue")?);
+        if database.url.expose().starts_with("sqlite:") {
+            return Err(BackendsError::Embedded { key: "database.url", kind: "sqlite:", wanted: "postgres://..." });
+        }
+        if queue.url.expose().starts_with("memory:") {
+            return Err(BackendsError::Embedded { key: "queue.url", kind: "memory:", wanted: "redis://..." });
+        }
+        let backends = Self::open(&database, &queue, &raw.section("storage")?).await?;
+        backends.check_deployment().await?;
+        Ok(backends)
     }
 
     /// Compares the identity that lies in the store with the database's; an empty store gets it. To be asked at every

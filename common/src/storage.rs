@@ -8,7 +8,7 @@ pub mod config;
 pub mod file;
 pub mod s3;
 
-use std::{ops::Range, sync::Arc, time::Duration};
+use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -143,6 +143,12 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// The store is away, or refuses us.
     async fn ping(&self, timeout: Duration) -> Result<(), StorageError>;
+
+    /// Where the object lies as a plain file that is never written in place, if it does: a reader may then open it instead
+    /// of copying it. The path says nothing about whether the object exists.
+    fn local_path(&self, _key: &Key) -> Option<PathBuf> {
+        None
+    }
 
     /// The largest number of parts of one multipart upload.
     fn max_parts(&self) -> u32 {

@@ -116,6 +116,10 @@ impl Storage for DirectoryStorage {
         Ok(reader.stream())
     }
 
+    fn local_path(&self, key: &Key) -> Option<PathBuf> {
+        readable(key).ok().map(|_| self.tree.object(key))
+    }
+
     async fn put(&self, key: &Key, body: Bytes) -> Result<ObjectMeta, StorageError> {
         self.blocking(key, move |tree, key| {
             let draft = Draft::create(tree, key, body.len() as u64)?;
