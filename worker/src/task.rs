@@ -4,4 +4,8 @@
 pub mod protocol;
 
 pub mod child;
+pub(crate) mod launcher;
+mod lines;
+pub(crate) mod parent;
 mod reporter;
+pub(crate) mod words;

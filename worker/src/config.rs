@@ -1,0 +1,187 @@
+//! Config section `[worker]`, and what a worker is started with.
+
+use std::{
+    num::NonZero,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use reelgate_common::{
+    config::{ConfigError, RawConfig},
+    job::JobPolicy,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::plan::LadderPolicy;
+
+/// Heights that a rung may have; above, decoders of common devices fail.
+const RUNG_HEIGHTS: std::ops::RangeInclusive<u32> = 144..=4320;
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct WorkerSection {
+    /// Files processed at the same time.
+    pub concurrency: u32,
+    /// Threads of one task; 0: the machine's cores divided by `concurrency`.
+    pub threads: u32,
+    /// Folder for sources and outputs under work; needs room for a source and its outputs per running job. Everything in
+    /// it that belongs to no living worker is removed at start.
+    pub scratch_dir: PathBuf,
+    /// Longest wait for the queue to say that there is work.
+    pub poll_ms: u64,
+    /// A task that gets no further for this long is killed.
+    pub no_progress_ms: u64,
+    /// Longest time for looking at a source or an output.
+    pub probe_limit_ms: u64,
+    /// Longest time for one encoding task.
+    pub encode_limit_ms: u64,
+    /// How long a finished result is kept and offered again while the database or the store is away.
+    pub keep_result_ms: u64,
+}
+
+impl Default for WorkerSection {
+    fn default() -> Self {
+        Self {
+            concurrency: 1,
+            threads: 0,
+            scratch_dir: PathBuf::from("./reelgate-data/scratch"),
+            poll_ms: 1_000,
+            no_progress_ms: 60_000,
+            probe_limit_ms: 60_000,
+            encode_limit_ms: 21_600_000,
+            keep_result_ms: 900_000,
+        }
+    }
+}
+
+/// Everything a worker is started with besides its backends.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct WorkerConfig {
+    pub worker: WorkerSection,
+    pub ladder: LadderPolicy,
+    pub jobs: JobPolicy,
+    /// The program that is started as `PROGRAM __task`; `None`: this one, again. Not configurable: tests script it.
+    pub task_program: Option<PathBuf>,
+}
+
+impl WorkerConfig {
+    /// Reads the sections of the worker and checks them.
+    ///
+    /// # Errors
+    /// A key is unknown, of the wrong type, or has a value that cannot work.
+    pub fn load(raw: &RawConfig) -> Result<Self, ConfigError> {
+        let config = Self {
+            worker: raw.section("worker")?,
+            ladder: raw.section("ladder")?,
+            jobs: raw.section("jobs")?,
+            task_program: None,
+        };
+        config.validate()?;
+        Ok(config)
+    }
+
+    /// # Errors
+    /// A sentence that names the key to change.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let in_section = |section| move |message| ConfigError::Invalid { section, message };
+        self.worker.validate().map_err(in_section("worker"))?;
+        validate_ladder(&self.ladder).map_err(in_section("ladder"))?;
+        self.jobs.validate().map_err(in_section("jobs"))
+    }
+
+    #[must_use]
+    pub(crate) fn lease(&self) -> Duration {
+        Duration::from_millis(self.jobs.lease_ms)
+    }
+
+    #[must_use]
+    pub(crate) fn heartbeat(&self) -> Duration {
+        Duration::from_millis(self.jobs.heartbeat_ms)
+    }
+
+    #[must_use]
+    pub(crate) fn task_program(&self) -> &Path {
+        // The link, not the path behind it: it still names this very build after an upgrade has replaced the file.
+        self.task_program.as_deref().unwrap_or(Path::new("/proc/self/exe"))
+    }
+}
+
+impl WorkerSection {
+    fn validate(&self) -> Result<(), String> {
+        let positive = [
+            ("concurrency", u64::from(self.concurrency)),
+            ("poll_ms", self.poll_ms),
+            ("no_progress_ms", self.no_progress_ms),
+            ("probe_limit_ms", self.probe_limit_ms),
+            ("encode_limit_ms", self.encode_limit_ms),
+        ];
+        if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
+            return Err(format!("worker.{key} must be above 0"));
+        }
+        if self.concurrency > 256 {
+            return Err("worker.concurrency must be at most 256; start more workers instead".to_owned());
+        }
+        if self.scratch_dir.as_os_str().is_empty() {
+            return Err("worker.scratch_dir must name a folder".to_owned());
+        }
+        Ok(())
+    }
+
+    /// Threads for one task.
+    #[must_use]
+    pub(crate) fn task_threads(&self) -> u32 {
+        if self.threads > 0 {
+            return self.threads;
+        }
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        let share = cores / usize::try_from(self.concurrency).unwrap_or(1).max(1);
+        u32::try_from(share.max(1)).unwrap_or(1)
+    }
+}
+
+fn validate_ladder(ladder: &LadderPolicy) -> Result<(), String> {
+    if ladder.rungs.is_empty() || !ladder.rungs.is_sorted_by(|higher, lower| higher > lower) {
+        return Err("ladder.rungs must list at least one height, highest first, none twice".to_owned());
+    }
+    if let Some(height) = ladder.rungs.iter().find(|height| !RUNG_HEIGHTS.contains(height) || *height % 2 == 1) {
+        return Err(format!("ladder.rungs: {height} is not an even height from 144 to 4320"));
+    }
+    if ladder.crf > 51 {
+        return Err("ladder.crf must be at most 51".to_owned());
+    }
+    if !(32_000..=320_000).contains(&ladder.audio_bitrate) {
+        return Err("ladder.audio_bitrate must be from 32000 to 320000".to_owned());
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_defaults_can_work() {
+        WorkerConfig::default().validate().unwrap();
+    }
+
+    #[test]
+    fn values_that_cannot_work_are_named() {
+        let refused = |change: fn(&mut WorkerConfig)| {
+            let mut config = WorkerConfig::default();
+            change(&mut config);
+            config.validate().unwrap_err().to_string()
+        };
+        assert!(refused(|c| c.worker.concurrency = 0).contains("worker.concurrency"));
+        assert!(refused(|c| c.worker.no_progress_ms = 0).contains("worker.no_progress_ms"));
+        assert!(refused(|c| c.ladder.rungs = vec![360, 720]).contains("ladder.rungs"));
+        assert!(refused(|c| c.ladder.rungs = vec![721]).contains("721"));
+        assert!(refused(|c| c.ladder.crf = 99).contains("ladder.crf"));
+        assert!(refused(|c| c.jobs.heartbeat_ms = c.jobs.lease_ms).contains("heartbeat_ms"));
+    }
+
+    #[test]
+    fn a_task_has_at_least_one_thread() {
+        let section = WorkerSection { concurrency: 200, ..WorkerSection::default() };
+        assert_eq!(section.task_threads(), 1);
+    }
+}

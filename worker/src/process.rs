@@ -1,0 +1,180 @@
+//! Processing one file, as an ordered list of steps: look, judge, plan, promote, publish the source, encode and publish.
+//!
+//! Whatever is published stays, so a later attempt makes only what is missing. Every step may be cancelled at any await:
+//! dropping the future kills the child, and what lies in the store unpublished is noted in `Litter`.
+
+mod encode;
+mod inspect;
+mod output;
+mod publish;
+mod source;
+mod source_rendition;
+mod store;
+
+use std::{sync::Arc, time::Duration};
+
+use reelgate_common::{
+    backends::Backends,
+    db::{Attempt, Fenced},
+    key::Key,
+    promote::{Promoted, promote},
+    rendition::RenditionKind,
+};
+use tokio_util::task::TaskTracker;
+
+use self::{inspect::Inspected, source::Source};
+use crate::{
+    config::WorkerConfig,
+    halt::Halt,
+    heartbeat::Progress,
+    litter::Litter,
+    patience::Patience,
+    plan::{Plan, plan},
+    scratch::Scratch,
+    task::parent::{Limits, Tasks},
+};
+
+/// How far an attempt is when its source has been looked at.
+const PROBED: f64 = 0.02;
+
+/// Everything that the steps share.
+pub(crate) struct Work {
+    pub(crate) backends: Backends,
+    pub(crate) config: Arc<WorkerConfig>,
+    pub(crate) tasks: Tasks,
+    pub(crate) attempt: Attempt,
+    pub(crate) scratch: Arc<Scratch>,
+    pub(crate) progress: Progress,
+    pub(crate) litter: Litter,
+    pub(crate) patience: Patience,
+    /// Counts children until they are reaped.
+    pub(crate) children: TaskTracker,
+}
+
+/// Runs all steps.
+///
+/// # Errors
+/// Why it ended early.
+pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
+    let source = Source::pin(work, &work.attempt.file.source_key).await?;
+    let inspected = inspect::inspect(work, &source).await?;
+    let plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
+    record(work, &inspected, &plan).await?;
+    work.progress.advance(PROBED);
+    let source = promoted(work, source).await?;
+    let mut published = work.published();
+    if plan.serve_source && !work.has("source") {
+        published |= source_rendition::publish(work, &inspected).await?;
+    }
+    let missing = work.missing(plan);
+    let made = if missing.makes_nothing() {
+        encode::Made::default()
+    } else {
+        encode::encode(work, &source, &inspected.media, missing).await?
+    };
+    if !(published || made.playable) {
+        return Err(made.refusal.map_or_else(nothing_playable, Halt::Failed));
+    }
+    finish(work).await
+}
+
+impl Work {
+    /// Whether an earlier attempt has published something playable.
+    fn published(&self) -> bool {
+        self.attempt.published.iter().any(|rendition| is_playable(rendition.kind))
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.attempt.published.iter().any(|rendition| rendition.name == name)
+    }
+
+    /// The plan without what earlier attempts have published.
+    fn missing(&self, mut plan: Plan) -> Plan {
+        plan.rungs.retain(|rung| !self.has(&rung.name));
+        plan.audio = plan.audio.filter(|_| !self.has("audio"));
+        plan.poster &= !self.has("poster");
+        plan
+    }
+
+    /// The key of an output of this attempt.
+    fn key(&self, name: &str) -> Key {
+        let fence = &self.attempt.fence;
+        Key::Output {
+            org: self.attempt.file.org_id.clone(),
+            file: fence.file_id,
+            generation: fence.generation,
+            attempt: fence.attempt,
+            name: name.to_owned(),
+        }
+    }
+
+    fn probe_limits(&self) -> Limits {
+        let limit = Duration::from_millis(self.config.worker.probe_limit_ms);
+        Limits { no_progress: limit, wall: limit }
+    }
+
+    fn encode_limits(&self) -> Limits {
+        Limits {
+            no_progress: Duration::from_millis(self.config.worker.no_progress_ms),
+            wall: Duration::from_millis(self.config.worker.encode_limit_ms),
+        }
+    }
+}
+
+impl Plan {
+    /// Whether no encoding task is needed.
+    fn makes_nothing(&self) -> bool {
+        self.rungs.is_empty() && self.audio.is_none() && !self.poster
+    }
+}
+
+fn is_playable(kind: RenditionKind) -> bool {
+    matches!(kind, RenditionKind::Video | RenditionKind::Audio)
+}
+
+fn nothing_playable() -> Halt {
+    Halt::failed("nothing_playable", "Nothing playable could be made of this file.", false)
+}
+
+async fn record(work: &Work, inspected: &Inspected, plan: &Plan) -> Result<(), Halt> {
+    let explained = serde_json::to_value(plan).unwrap_or_default();
+    let written = work.patience.keep_trying("recording the probe", || {
+        work.backends.db.record_probe(
+            &work.attempt.fence,
+            inspected.kind,
+            &inspected.content_type,
+            &inspected.media,
+            &inspected.grid,
+            &explained,
+        )
+    });
+    match written.await? {
+        Fenced::Written => Ok(()),
+        Fenced::Stale => Err(Halt::Stale),
+    }
+}
+
+/// Moves the source to its lasting place, and pins it there.
+async fn promoted(work: &Work, source: Source) -> Result<Source, Halt> {
+    let file = &work.attempt.file;
+    let lasting = Key::Source { org: file.org_id.clone(), file: file.id };
+    if *source.key() == lasting {
+        return Ok(source);
+    }
+    let moved = work.patience.keep_trying("promoting the source", || {
+        promote(&work.backends.db, work.backends.storage.as_ref(), &file.org_id, file.id)
+    });
+    match moved.await? {
+        Promoted::Done | Promoted::Already => Source::pin(work, &lasting).await,
+        Promoted::NoSuchFile => Err(Halt::Stale),
+    }
+}
+
+async fn finish(work: &Work) -> Result<(), Halt> {
+    work.progress.advance(1.0);
+    let fence = &work.attempt.fence;
+    match work.patience.keep_trying("finishing the job", || work.backends.db.finish_job(fence)).await? {
+        Fenced::Written => Ok(()),
+        Fenced::Stale => Err(Halt::Stale),
+    }
+}

@@ -1,0 +1,260 @@
+//! One output: verified as a player would see it, stored, published. The child made it from hostile input, so its file is
+//! opened with care and its numbers are taken from a second look, not from its word.
+
+use std::{
+    fs::File,
+    io::{Read, Seek},
+    os::unix::fs::OpenOptionsExt,
+    path::Path,
+};
+
+use reelgate_common::{
+    media_info::MediaInfo,
+    rendition::{Piece, Rendition, RenditionKind, Role},
+    timestamp::Timestamp,
+};
+use reelgate_packager::{MAX_MOOV_BYTES, Movie, TopBox, TopWalk, codecs, parse_movie};
+use rustix::fs::OFlags;
+
+use super::{
+    Work,
+    encode::{Expected, Kind},
+    inspect, publish, store,
+};
+use crate::{
+    halt::Halt,
+    task::protocol::{Output, Request},
+};
+
+/// How far an output's duration may be from what it was made of.
+const TOLERANCE_MS: u64 = 100;
+const MAX_POSTER: u64 = 16 << 20;
+
+/// What the second look found.
+struct Verified {
+    kind: RenditionKind,
+    content_type: &'static str,
+    width: Option<u32>,
+    height: Option<u32>,
+    duration_ms: Option<u64>,
+    codecs: Option<String>,
+    rank: i32,
+}
+
+/// # Errors
+/// `Failed` and not retryable when the output is no good; else why it could not be published.
+pub(super) async fn publish(
+    work: &Work,
+    source: &MediaInfo,
+    folder: &Path,
+    expected: &Expected,
+    output: &Output,
+) -> Result<(), Halt> {
+    if output.file != expected.file {
+        return Err(refused(expected, "it has another file name than planned"));
+    }
+    let (file, size) = open(&folder.join(&expected.file), expected)?;
+    let verified = match expected.what {
+        Kind::Poster => verify_poster(&file, size, expected, output)?,
+        Kind::Rung { .. } | Kind::Audio => verify_media(work, source, &file, size, expected, output).await?,
+    };
+    let key = work.key(&expected.file);
+    let etag = store::store_file(work, &key, rewound(file)?, size).await?;
+    let rendition = rendition(work, expected, verified, size, etag);
+    publish::publish(work, &rendition, std::slice::from_ref(&key)).await
+}
+
+fn refused(expected: &Expected, why: &str) -> Halt {
+    Halt::failed("output_refused", format!("The output {} was refused: {why}.", expected.name), false)
+}
+
+/// Only a plain file: the child might have put a link there, or a pipe that never answers.
+fn open(path: &Path, expected: &Expected) -> Result<(File, u64), Halt> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
+    let flags = i32::try_from(flags.bits()).map_err(|_| refused(expected, "it cannot be opened"))?;
+    let file = File::options().read(true).custom_flags(flags).open(path);
+    let file = file.map_err(|_| refused(expected, "it cannot be opened"))?;
+    let meta = file.metadata().map_err(|error| Halt::disk(&error))?;
+    if !meta.is_file() || meta.len() == 0 {
+        return Err(refused(expected, "it is empty or no file"));
+    }
+    Ok((file, meta.len()))
+}
+
+fn rewound(mut file: File) -> Result<File, Halt> {
+    file.rewind().map_err(|error| Halt::disk(&error))?;
+    Ok(file)
+}
+
+/// Pictures go to browsers as JPEG, so that is what it must be.
+fn verify_poster(file: &File, size: u64, expected: &Expected, output: &Output) -> Result<Verified, Halt> {
+    let mut head = [0; 3];
+    let mut reader = file;
+    if size > MAX_POSTER || reader.read_exact(&mut head).is_err() || head != [0xff, 0xd8, 0xff] {
+        return Err(refused(expected, "it is no JPEG of a sane size"));
+    }
+    let side = |value: Option<u32>| value.filter(|side| (1..=16_384).contains(side));
+    Ok(Verified {
+        kind: RenditionKind::Poster,
+        content_type: "image/jpeg",
+        width: side(output.width),
+        height: side(output.height),
+        duration_ms: None,
+        codecs: None,
+        rank: -1,
+    })
+}
+
+async fn verify_media(
+    work: &Work,
+    source: &MediaInfo,
+    file: &File,
+    size: u64,
+    expected: &Expected,
+    output: &Output,
+) -> Result<Verified, Halt> {
+    let movie = read_movie(file, size).map_err(|why| refused(expected, why))?;
+    let second = file.try_clone().map_err(|error| Halt::disk(&error))?;
+    let folder = format!("verify-{}", expected.name);
+    let seen = match inspect::ask(work, &folder, rewound(second)?, &Request::Verify, work.probe_limits()).await {
+        Err(Halt::Failed(failure)) => {
+            return Err(refused(expected, &format!("a player fails on it ({})", failure.code)));
+        }
+        other => other?,
+    };
+    check_shape(expected, &seen).map_err(|why| refused(expected, why))?;
+    check_duration(source, &seen, output).map_err(|why| refused(expected, &why))?;
+    let video = seen.video.as_ref();
+    let names = codecs(&movie);
+    Ok(Verified {
+        kind: if video.is_some() { RenditionKind::Video } else { RenditionKind::Audio },
+        content_type: if video.is_some() { "video/mp4" } else { "audio/mp4" },
+        width: video.map(|video| video.width),
+        height: video.map(|video| video.height),
+        duration_ms: Some(seen.duration_ms),
+        codecs: Some(names).filter(|names| !names.is_empty()),
+        rank: video.map_or(1, |video| i32::try_from(video.height).unwrap_or(1)),
+    })
+}
+
+/// The output's index; `moov` must precede the media.
+fn read_movie(file: &File, size: u64) -> Result<Movie, &'static str> {
+    const BROKEN: &str = "its boxes cannot be read";
+    let read = |from: u64, to: u64| read_at(file, from, to).ok_or(BROKEN);
+    let mut walk = TopWalk::new(size);
+    while let Some(at) = walk.wanted() {
+        let head = read(at, size.min(at + TopWalk::HEADER_BYTES))?;
+        walk.feed(&head).map_err(|_| BROKEN)?;
+    }
+    let place = |kind: &[u8; 4]| walk.boxes().iter().position(|found| found.kind.0 == *kind);
+    let (Some(moov), Some(mdat)) = (place(b"moov"), place(b"mdat")) else { return Err("it has no moov or no mdat") };
+    if moov > mdat {
+        return Err("its moov lies behind the media");
+    }
+    let moov: TopBox = walk.boxes()[moov];
+    if moov.size > MAX_MOOV_BYTES {
+        return Err(BROKEN);
+    }
+    parse_movie(&read(moov.offset, moov.end())?).map_err(|_| BROKEN)
+}
+
+fn read_at(file: &File, from: u64, to: u64) -> Option<Vec<u8>> {
+    use std::os::unix::fs::FileExt;
+    let mut bytes = vec![0; usize::try_from(to.checked_sub(from)?).ok()?];
+    file.read_exact_at(&mut bytes, from).ok()?;
+    Some(bytes)
+}
+
+fn check_shape(expected: &Expected, seen: &MediaInfo) -> Result<(), &'static str> {
+    match (expected.what, &seen.video) {
+        (Kind::Rung { width, height }, Some(video)) if (video.width, video.height) == (width, height) => Ok(()),
+        (Kind::Rung { .. }, Some(_)) => Err("its picture has another size than planned"),
+        (Kind::Rung { .. }, None) => Err("it has no picture"),
+        (Kind::Audio, None) if !seen.audio.is_empty() => Ok(()),
+        (Kind::Audio | Kind::Poster, _) => Err("it is not audio alone"),
+    }
+}
+
+/// An output lasts as long as its source. Sources may lie about that (cut files, headers written by the clock), so when the
+/// source's header disagrees, what the child has counted while decoding is taken instead.
+fn check_duration(source: &MediaInfo, seen: &MediaInfo, output: &Output) -> Result<(), String> {
+    let near = |claimed: u64| claimed.abs_diff(seen.duration_ms) <= TOLERANCE_MS;
+    let shown = source.video.as_ref().and_then(|video| video.duration_ms);
+    if near(source.duration_ms) || shown.is_some_and(near) {
+        return Ok(());
+    }
+    if output.duration_ms.is_some_and(near) {
+        tracing::info!(
+            source_ms = source.duration_ms,
+            output_ms = seen.duration_ms,
+            "the source lasts otherwise than it says"
+        );
+        return Ok(());
+    }
+    Err(format!("it lasts {} ms and its source {} ms", seen.duration_ms, source.duration_ms))
+}
+
+fn rendition(work: &Work, expected: &Expected, verified: Verified, size: u64, etag: String) -> Rendition {
+    let fence = &work.attempt.fence;
+    let bitrate = verified.duration_ms.and_then(|ms| size.saturating_mul(8_000).checked_div(ms));
+    Rendition {
+        file_id: fence.file_id,
+        generation: fence.generation,
+        attempt: fence.attempt,
+        name: expected.name.clone(),
+        kind: verified.kind,
+        content_type: verified.content_type.to_owned(),
+        size_bytes: size,
+        width: verified.width,
+        height: verified.height,
+        bitrate,
+        codecs: verified.codecs,
+        duration_ms: verified.duration_ms,
+        layout: vec![Piece { object: Role::Output(expected.file.clone()), offset: 0, length: size }],
+        etag,
+        rank: verified.rank,
+        created_at: Timestamp::now(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn media(duration_ms: u64) -> MediaInfo {
+        MediaInfo {
+            container: "mov".to_owned(),
+            duration_ms,
+            bitrate: 0,
+            video: None,
+            audio: Vec::new(),
+            subtitles: Vec::new(),
+            web_safe: false,
+            segment_safe: false,
+            reasons: Vec::new(),
+        }
+    }
+
+    fn output(duration_ms: Option<u64>) -> Output {
+        let (name, file) = ("720p".to_owned(), "720p.mp4".to_owned());
+        Output { name, file, width: None, height: None, duration_ms, codecs: None }
+    }
+
+    #[test]
+    fn an_output_lasts_as_long_as_its_source_or_as_what_was_decoded_of_it() {
+        assert!(check_duration(&media(10_000), &media(10_090), &output(None)).is_ok());
+        assert!(check_duration(&media(10_000), &media(7_000), &output(None)).is_err());
+        assert!(check_duration(&media(10_000), &media(7_000), &output(Some(10_000))).is_err());
+        assert!(check_duration(&media(0), &media(7_000), &output(Some(7_010))).is_ok());
+    }
+
+    #[test]
+    fn links_and_folders_are_no_outputs() {
+        let dir = tempfile::tempdir().unwrap();
+        let expected = Expected { name: "poster".to_owned(), file: "poster.jpg".to_owned(), what: Kind::Poster };
+        let path = dir.path().join("poster.jpg");
+        std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
+        assert!(open(&path, &expected).is_err());
+        assert!(open(dir.path(), &expected).is_err());
+    }
+}

@@ -1,0 +1,251 @@
+//! The runner: a number of slots, each in a loop of wait, claim, begin, work, settle. No error ends it; a slot that meets one
+//! pauses for a while and goes on.
+
+use std::{sync::Arc, time::Duration};
+
+use reelgate_common::{
+    backends::Backends,
+    db::{Attempt, DbError, NotBegun},
+    ids::ProcessId,
+    queue::{Claim, Entry, QueueError, Settled, backoff::backoff},
+    timestamp::Timestamp,
+};
+use tokio::{task::JoinSet, time::sleep};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    config::WorkerConfig,
+    halt::Halt,
+    heartbeat::{Heart, Progress, Pulse, Stopped},
+    litter::Litter,
+    patience::Patience,
+    process::{self, Work},
+    scratch::ScratchRoot,
+    settle::{Outcome, settle},
+    task::{launcher::Launcher, parent::Tasks},
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_PAUSE: Duration = Duration::from_secs(15);
+/// How long a job that only a newer build understands is left to one.
+const LEFT_TO_NEWER: Duration = Duration::from_secs(30);
+/// How long the database may take to confirm a claim, well within its lease.
+const CONFIRM: Duration = Duration::from_secs(5);
+/// Time for removing what an attempt has not published.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Why a turn ended without work being done as it should.
+#[derive(Debug, thiserror::Error)]
+enum Trouble {
+    #[error("the queue: {0}")]
+    Queue(#[from] QueueError),
+    #[error("the database: {0}")]
+    Database(#[from] DbError),
+    #[error("{0}")]
+    Away(String),
+}
+
+pub(crate) struct Runner {
+    pub(crate) config: Arc<WorkerConfig>,
+    pub(crate) backends: Backends,
+    pub(crate) process: ProcessId,
+    pub(crate) scratch: ScratchRoot,
+    pub(crate) launcher: Launcher,
+    pub(crate) stop: CancellationToken,
+}
+
+impl Runner {
+    /// Works until it is stopped.
+    pub(crate) async fn run(self) {
+        let runner = Arc::new(self);
+        let mut slots = JoinSet::new();
+        for _ in 0..runner.config.worker.concurrency {
+            slots.spawn(runner.clone().slot());
+        }
+        while let Some(ended) = slots.join_next().await {
+            // A panic in one slot (a bug) must not make the worker weaker from then on.
+            if let Err(error) = ended
+                && !runner.stop.is_cancelled()
+            {
+                tracing::error!(%error, "a slot died and is started again");
+                slots.spawn(runner.clone().slot());
+            }
+        }
+    }
+
+    async fn slot(self: Arc<Self>) {
+        let mut troubles = 0;
+        while !self.stop.is_cancelled() {
+            match self.turn().await {
+                Ok(()) => troubles = 0,
+                Err(trouble) => {
+                    troubles += 1;
+                    tracing::warn!(%trouble, troubles, "a worker's slot pauses");
+                    self.pause(backoff(FIRST_PAUSE, LONGEST_PAUSE, troubles, rand::random())).await;
+                }
+            }
+        }
+    }
+
+    async fn pause(&self, time: Duration) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = sleep(time) => {}
+        }
+    }
+
+    async fn turn(&self) -> Result<(), Trouble> {
+        let queue = &self.backends.queue;
+        let Some(claim) = queue.claim(&self.process, self.config.lease()).await? else {
+            let poll = Duration::from_millis(self.config.worker.poll_ms);
+            return tokio::select! {
+                () = self.stop.cancelled() => Ok(()),
+                waited = queue.wait(poll) => Ok(waited?),
+            };
+        };
+        if self.stop.is_cancelled() {
+            queue.release(&claim).await?;
+            return Ok(());
+        }
+        match self.begin(&claim).await {
+            Ok(Ok(attempt)) => self.work(claim, attempt).await,
+            Ok(Err(not_begun)) => self.put_back(&claim, not_begun).await,
+            Err(error) => {
+                // Others may reach the database.
+                queue.release(&claim).await?;
+                Err(error.into())
+            }
+        }
+    }
+
+    async fn begin(&self, claim: &Claim) -> Result<Result<Attempt, NotBegun>, DbError> {
+        let patience = Patience { limit: CONFIRM.min(self.config.lease() / 3), stop: self.stop.clone() };
+        let db = &self.backends.db;
+        patience
+            .keep_trying("confirming a claim", || db.begin_attempt(claim.job_id, &self.process, &self.config.jobs))
+            .await
+    }
+
+    /// A claim that the database did not confirm.
+    async fn put_back(&self, claim: &Claim, not_begun: NotBegun) -> Result<(), Trouble> {
+        tracing::debug!(job.id = %claim.job_id, ?not_begun, "a claim was not confirmed");
+        let queue = &self.backends.queue;
+        match not_begun {
+            // Held: whoever holds it brings it back into the queue with its next heartbeat, and if it is lost, the
+            // database does.
+            NotBegun::Obsolete | NotBegun::Held => queue.complete(claim).await?,
+            NotBegun::TooNew => queue.retry(claim, Timestamp::now().plus(LEFT_TO_NEWER)).await?,
+            NotBegun::NotDue(at) => queue.retry(claim, at).await?,
+        };
+        Ok(())
+    }
+
+    async fn work(&self, claim: Claim, attempt: Attempt) -> Result<(), Trouble> {
+        let (fence, started) = (attempt.fence, std::time::Instant::now());
+        tracing::info!(
+            job.id = %fence.job_id, file.id = %fence.file_id, generation = fence.generation, attempt = fence.attempt,
+            "an attempt begins"
+        );
+        let progress = Progress::default();
+        let mut heart = Heart::start(self.pulse(&claim, &attempt, &progress));
+        let patience =
+            Patience { limit: Duration::from_millis(self.config.worker.keep_result_ms), stop: self.stop.clone() };
+        let (job, litter) = (attempt.job.clone(), Litter::default());
+        let outcome = match self.prepare(attempt, progress, litter, patience.clone()) {
+            Err(halt) => (halt.into(), None),
+            Ok(work) => (self.attend(&work, &mut heart).await, Some(work)),
+        };
+        let (outcome, work) = outcome;
+        tracing::info!(
+            job.id = %fence.job_id, file.id = %fence.file_id, attempt = fence.attempt, %outcome,
+            duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "an attempt ends"
+        );
+        metrics::counter!("reelgate_worker_attempts_total", "outcome" => outcome.word()).increment(1);
+        let settled = settle(&self.backends, &self.config.jobs, &patience, &claim, &job, &fence, &outcome).await;
+        drop(heart);
+        if let Some(work) = work {
+            self.clean_up(&work).await;
+        }
+        log_settled(&fence.job_id, settled);
+        match outcome {
+            Outcome::Away(what) => Err(Trouble::Away(what)),
+            _ => Ok(()),
+        }
+    }
+
+    fn prepare(&self, attempt: Attempt, progress: Progress, litter: Litter, patience: Patience) -> Result<Work, Halt> {
+        Ok(Work {
+            scratch: self.scratch.attempt(&attempt.fence)?,
+            backends: self.backends.clone(),
+            config: self.config.clone(),
+            tasks: Tasks { launcher: self.launcher.clone(), program: self.config.task_program().to_owned() },
+            attempt,
+            progress,
+            litter,
+            patience,
+            children: TaskTracker::new(),
+        })
+    }
+
+    /// Runs the steps until they end, or until the heartbeat or the operator ends them. Dropping the steps kills their child.
+    async fn attend(&self, work: &Work, heart: &mut Heart) -> Outcome {
+        let outcome = tokio::select! {
+            biased;
+            stopped = heart.stopped() => match stopped {
+                Stopped::Lost => Outcome::Lost,
+                Stopped::Cancelled => Outcome::Cancelled,
+            },
+            () = self.stop.cancelled() => Outcome::Interrupted,
+            ran = process::run(work) => match ran {
+                Ok(()) => Outcome::Finished,
+                Err(halt) => halt.into(),
+            },
+        };
+        work.children.close();
+        // Killed or ended; until they are reaped they may still write.
+        work.children.wait().await;
+        outcome
+    }
+
+    fn pulse(&self, claim: &Claim, attempt: &Attempt, progress: &Progress) -> Pulse {
+        Pulse {
+            backends: self.backends.clone(),
+            claim: claim.clone(),
+            entry: Entry {
+                job_id: attempt.job.id,
+                org_id: attempt.job.org_id.clone(),
+                priority: attempt.job.priority,
+                run_at: Timestamp::now(),
+            },
+            fence: attempt.fence,
+            progress: progress.clone(),
+            lease: self.config.lease(),
+            every: self.config.heartbeat(),
+        }
+    }
+
+    async fn clean_up(&self, work: &Work) {
+        let sweep = work.litter.sweep(self.backends.storage.as_ref());
+        if tokio::time::timeout(SWEEP, sweep).await.is_err() {
+            tracing::warn!(job.id = %work.attempt.fence.job_id, "the store is slow; unpublished objects are left to the reconciler");
+        }
+    }
+}
+
+/// The queue is a hint: when it did not hear how a job ended, the database brings everything back.
+fn log_settled(job: &reelgate_common::ids::JobId, settled: Result<Settled, QueueError>) {
+    match settled {
+        Ok(settled) => tracing::debug!(job.id = %job, ?settled, "the queue was told"),
+        Err(error) => tracing::warn!(job.id = %job, %error, "the queue was not told; its lease will lapse"),
+    }
+}
+
+impl From<Halt> for Outcome {
+    fn from(halt: Halt) -> Self {
+        match halt {
+            Halt::Failed(failure) => Self::Failed(failure),
+            Halt::Stale => Self::Lost,
+            Halt::Away(what) => Self::Away(what),
+        }
+    }
+}
