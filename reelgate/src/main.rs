@@ -1,1 +1,64 @@
-fn main() {}
+//! The `reelgate` command: everything Reelgate is, in one binary. It parses, loads the configuration and hands over; what
+//! happens then belongs to the gateway, the worker and `common`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use reelgate_worker::task::protocol::TASK_ARGUMENT;
+
+use crate::cli::{Cli, Command};
+
+mod check;
+mod cli;
+mod data_dir;
+mod parts;
+mod settings;
+mod signals;
+mod token;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
+fn main() -> ExitCode {
+    // Before anything else: a task must not start threads, read configuration or open connections.
+    if std::env::args_os().nth(1).is_some_and(|argument| argument == TASK_ARGUMENT) {
+        return reelgate_worker::task_main();
+    }
+    match start(Cli::parse()) {
+        Ok(code) => code,
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start(cli: Cli) -> anyhow::Result<ExitCode> {
+    // Two TLS providers could be linked; which one is used must not depend on who asks first. An error says that one is set.
+    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
+    if let Command::Token(arguments) = &cli.command {
+        return token::print(arguments, cli.config.as_deref());
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(run(cli));
+    // A storage call that hangs in the kernel must not keep a stopped server from ending.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    outcome
+}
+
+async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let config = cli.config.as_deref();
+    match cli.command {
+        Command::All(_) | Command::Gateway(_) => anyhow::bail!("the gateway has not landed"),
+        Command::Worker => parts::worker(config).await,
+        Command::Migrate(arguments) => parts::migrate(arguments.data_dir.as_deref(), config).await,
+        Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,
+        Command::Token(_) => unreachable!("printed before the runtime was made"),
+    }
+}
+
+/// The whole chain of causes on one line, as the last thing a user sees.
+#[expect(clippy::print_stderr, reason = "this is a command; logging may not be set up yet")]
+fn complain(error: &anyhow::Error) {
+    eprintln!("reelgate: {error:#}");
+}

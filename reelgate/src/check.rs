@@ -1,0 +1,144 @@
+//! `reelgate check`: the effective configuration, an answer from every dependency, and what to do about those that give none.
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use reelgate_common::{
+    auth::Authenticator,
+    backends::{BackendsError, check_deployment, open_storage},
+    config::RawConfig,
+    db::Db,
+    queue,
+    tokens::Keyring,
+};
+
+use crate::{data_dir::DataDir, settings::Settings};
+
+const TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What came of asking one dependency.
+struct Finding {
+    what: &'static str,
+    /// What is wrong, and what to do.
+    trouble: Option<(String, &'static str)>,
+}
+
+/// Prints everything; fails when something is wrong.
+pub(crate) async fn run(data_dir: Option<&Path>, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let mut settings = Settings::load(&RawConfig::load(config)?)?;
+    if let Some(dir) = data_dir {
+        anyhow::ensure!(dir.is_dir(), "{} is no folder; `reelgate all` makes it at its first start", dir.display());
+        let dir = DataDir::at(dir);
+        dir.fill_backends(&mut settings)?;
+        dir.fill_secrets(&mut settings)?;
+    }
+    let findings = [
+        auth(&settings).await,
+        tokens(&settings),
+        database(&settings).await,
+        queue(&settings).await,
+        storage(&settings).await,
+        scratch(&settings),
+    ];
+    print(&settings, &findings)?;
+    let sound = findings.iter().all(|finding| finding.trouble.is_none());
+    Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[expect(clippy::print_stdout, reason = "this is the command's output")]
+fn print(settings: &Settings, findings: &[Finding]) -> anyhow::Result<()> {
+    println!("{}\n", serde_json::to_string_pretty(settings)?);
+    for finding in findings {
+        match &finding.trouble {
+            None => println!("ok    {}", finding.what),
+            Some((trouble, advice)) => println!("WRONG {}: {trouble}\n      {advice}", finding.what),
+        }
+    }
+    Ok(())
+}
+
+fn finding<E: Into<anyhow::Error>>(what: &'static str, outcome: Result<(), E>, advice: &'static str) -> Finding {
+    // The whole chain: the cause that helps is usually the innermost one.
+    Finding { what, trouble: outcome.err().map(|error| (format!("{:#}", error.into()), advice)) }
+}
+
+async fn auth(settings: &Settings) -> Finding {
+    let outcome = if settings.auth.secret.is_empty() && settings.auth.jwks.is_none() {
+        Err(anyhow::anyhow!("neither auth.secret nor auth.jwks is set, so nobody can sign in"))
+    } else {
+        Authenticator::new(&settings.auth).await.map(drop).map_err(anyhow::Error::msg)
+    };
+    finding(
+        "sign-in",
+        outcome,
+        "set REELGATE__AUTH__SECRET (32 bytes or more) or REELGATE__AUTH__JWKS (file or address)",
+    )
+}
+
+fn tokens(settings: &Settings) -> Finding {
+    let outcome = Keyring::new(&settings.tokens).map(drop).map_err(anyhow::Error::msg);
+    finding(
+        "stream tokens",
+        outcome,
+        "set REELGATE__TOKENS__KEYS to kid:base64 of 32 random bytes, the same on every gateway",
+    )
+}
+
+async fn database(settings: &Settings) -> Finding {
+    let outcome = within("the database", async {
+        let db = Db::connect(&settings.database).await?;
+        db.ping().await?;
+        db.deployment_id().await?;
+        Ok(())
+    });
+    finding(
+        "database",
+        outcome.await,
+        "see REELGATE__DATABASE__URL; a database that answers may need `reelgate migrate`",
+    )
+}
+
+async fn queue(settings: &Settings) -> Finding {
+    let outcome = within("the queue", async { Ok(queue::open(&settings.queue).await?.ping().await?) });
+    finding("queue", outcome.await, "see REELGATE__QUEUE__URL, and whether that server runs and takes its password")
+}
+
+async fn storage(settings: &Settings) -> Finding {
+    let outcome = within("the store", async {
+        let storage = open_storage(&settings.storage)?;
+        storage.ping(TIMEOUT).await?;
+        // Only where there is an identity to compare; a database that is away has a finding of its own.
+        if let Ok(db) = Db::connect(&settings.database).await
+            && let Ok(id) = db.deployment_id().await
+        {
+            check_deployment(&storage, &id).await?;
+        }
+        Ok::<_, anyhow::Error>(())
+    });
+    let advice = "see REELGATE__STORAGE__URL, REELGATE__STORAGE__ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the \
+                  bucket must exist and belong to this deployment";
+    finding("storage", outcome.await.map_err(hide_nothing), advice)
+}
+
+fn hide_nothing(error: anyhow::Error) -> anyhow::Error {
+    match error.downcast_ref::<BackendsError>() {
+        Some(BackendsError::OtherDeployment { .. }) => error.context("nothing would be deleted, and nothing starts"),
+        _ => error,
+    }
+}
+
+fn scratch(settings: &Settings) -> Finding {
+    let dir = &settings.worker.scratch_dir;
+    let probe = dir.join(format!(".check-{}", std::process::id()));
+    let outcome = std::fs::create_dir_all(dir)
+        .and_then(|()| std::fs::write(&probe, b"x"))
+        .and_then(|()| std::fs::remove_file(&probe));
+    let outcome = outcome.map_err(|error| anyhow::anyhow!("{}: {error}", dir.display()));
+    finding("scratch folder", outcome, "set REELGATE__WORKER__SCRATCH_DIR to a folder that the worker may write")
+}
+
+async fn within(what: &'static str, asked: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    match tokio::time::timeout(TIMEOUT, asked).await {
+        Ok(outcome) => outcome,
+        Err(_) => anyhow::bail!("{what} did not answer within {} s", TIMEOUT.as_secs()),
+    }
+}

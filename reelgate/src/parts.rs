@@ -1,0 +1,40 @@
+//! `reelgate worker` and `reelgate migrate`: the production parts, each a thin start of its library.
+
+use std::{path::Path, process::ExitCode};
+
+use anyhow::Context;
+use reelgate_common::{backends::Backends, config::RawConfig, db::Db, telemetry::init_logging};
+
+use crate::{data_dir::DataDir, settings::Settings, signals};
+
+/// Runs a worker until it is stopped.
+pub(crate) async fn worker(config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let raw = RawConfig::load(config)?;
+    let settings = Settings::load(&raw)?;
+    init_logging(&settings.log)?;
+    let backends = Backends::open_shared(&raw).await?;
+    reelgate_worker::run(settings.worker_config(), backends, signals::stop_on_signal()?).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Brings the configured database, or that of a data folder, to this version.
+pub(crate) async fn migrate(data_dir: Option<&Path>, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let mut settings = Settings::load(&RawConfig::load(config)?)?;
+    init_logging(&settings.log)?;
+    // A running embedded server has migrated its own, and must not be migrated under its feet.
+    let _lock = match data_dir.map(DataDir::at) {
+        Some(dir) => {
+            let lock = dir.lock()?;
+            dir.fill_backends(&mut settings)?;
+            Some(lock)
+        }
+        None => None,
+    };
+    migrate_database(&Db::connect(&settings.database).await?).await?;
+    tracing::info!("the database is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(crate) async fn migrate_database(db: &Db) -> anyhow::Result<()> {
+    reelgate_migrations::up(db.connection()).await.context("cannot migrate the database")
+}
