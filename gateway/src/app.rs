@@ -8,7 +8,7 @@ use reelgate_common::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::GatewayConfig, upload::Uploads};
+use crate::{config::GatewayConfig, rows::Rows, upload::Uploads};
 
 /// One per process, behind an `Arc`.
 pub struct App {
@@ -18,6 +18,7 @@ pub struct App {
     pub queue: SharedQueue,
     pub keyring: Keyring,
     pub authenticator: Authenticator,
+    pub rows: Rows,
     /// This process, for elections.
     pub process: ProcessId,
     /// What uploads share: budgets and the set of those under way.
@@ -39,6 +40,17 @@ impl App {
         let process = ProcessId::new(format!("gateway-{}", uuid::Uuid::now_v7().simple()));
         let uploads = Uploads::new(&config.upload);
         let Backends { db, storage, queue } = backends;
-        Ok(Arc::new(Self { config, db, storage, queue, keyring, authenticator, process, uploads, draining }))
+        Ok(Arc::new(Self {
+            config,
+            db,
+            storage,
+            queue,
+            keyring,
+            authenticator,
+            rows: Rows::default(),
+            process,
+            uploads,
+            draining,
+        }))
     }
 }

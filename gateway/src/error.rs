@@ -105,6 +105,15 @@ impl ApiError {
         Self { detail, ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_failed", "") }
     }
 
+    /// One more wrong input; other errors stay as they are.
+    #[must_use]
+    pub fn and(mut self, violation: Violation) -> Self {
+        if let Detail::Invalid(violations) = &mut self.detail {
+            violations.push(violation);
+        }
+        self
+    }
+
     /// Missing, deleted and foreign files are the same to a caller.
     #[must_use]
     pub fn file_not_found() -> Self {

@@ -4,12 +4,37 @@
 //! A request's way: `server` (connection) → `service` (one request) → `route` (method and path) → a handler → `error` or
 //! a response. Only `server`, `service` and `body` know hyper.
 
+mod access_log;
 pub mod app;
 pub mod body;
+mod conditional;
 pub mod config;
+mod cors;
+mod delete;
+mod disposition;
 pub mod error;
+pub mod file_json;
+mod files;
+mod grant;
+mod json_body;
 pub mod maintenance;
+mod mint;
+mod ops;
+mod page;
+mod play;
+pub mod purge;
+mod query;
+mod range;
+mod representation;
 pub mod respond;
+mod route;
+mod rows;
+mod run;
+mod server;
+mod service;
+mod stream;
 pub mod upload;
+mod virtual_file;
 
 pub use config::GatewayConfig;
+pub use run::{Gateway, RenderMetrics, StartError, run, start};

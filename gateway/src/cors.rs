@@ -1,0 +1,71 @@
+//! Cross-origin rules: pages of other origins may call the API with tokens, never with cookies.
+
+use http::{
+    HeaderMap, HeaderValue,
+    header::{
+        ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, VARY,
+    },
+};
+
+const EXPOSED: HeaderValue = HeaderValue::from_static(
+    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Deprecation, ETag, Last-Modified, Location, \
+     Retry-After, X-Request-Id",
+);
+/// Spelled out: a `*` would not cover `Authorization`.
+const ALLOWED: HeaderValue = HeaderValue::from_static(
+    "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, If-Range, \
+     If-Unmodified-Since, Range, X-Request-Id",
+);
+
+/// What every answer says, errors included. `Access-Control-Allow-Credentials` is never sent.
+pub(crate) fn allow_origin(origins: &[String], origin: Option<&HeaderValue>, headers: &mut HeaderMap) {
+    if origins.iter().any(|allowed| allowed == "*") {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+        return;
+    }
+    headers.append(VARY, HeaderValue::from_static("Origin"));
+    if let Some(origin) = origin.filter(|origin| origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()))
+    {
+        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
+        headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
+    }
+}
+
+/// What a preflight is told besides.
+pub(crate) fn preflight(methods: &'static str, headers: &mut HeaderMap) {
+    headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
+    headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED);
+    headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(origins: &[&str], origin: Option<&'static str>) -> HeaderMap {
+        let origins: Vec<String> = origins.iter().map(|text| (*text).to_owned()).collect();
+        let mut headers = HeaderMap::new();
+        allow_origin(&origins, origin.map(HeaderValue::from_static).as_ref(), &mut headers);
+        headers
+    }
+
+    #[test]
+    fn a_star_lets_every_page_in_and_varies_on_nothing() {
+        let headers = answer(&["*"], Some("https://a.example"));
+        assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "*");
+        assert!(!headers.contains_key(VARY));
+    }
+
+    #[test]
+    fn a_list_echoes_a_member_and_varies_for_everybody() {
+        let headers = answer(&["https://a.example"], Some("https://a.example"));
+        assert_eq!(headers[ACCESS_CONTROL_ALLOW_ORIGIN], "https://a.example");
+        assert_eq!(headers[VARY], "Origin");
+        let headers = answer(&["https://a.example"], Some("https://a.example.evil"));
+        assert!(!headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
+        assert_eq!(headers[VARY], "Origin");
+        assert_eq!(answer(&["https://a.example"], None)[VARY], "Origin");
+    }
+}

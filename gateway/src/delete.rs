@@ -1,0 +1,73 @@
+//! `DELETE /v1/files/{id}`: gone for everybody at once by a tombstone; objects and rows follow, here or by the reconciler.
+
+use std::{sync::Arc, time::Duration};
+
+use reelgate_common::{
+    auth::Caller,
+    db::Tombstone,
+    file::FileState,
+    ids::{FileId, JobId},
+    job::JobState,
+    key::Key,
+};
+use serde::Serialize;
+use tokio::time::timeout;
+
+use crate::{
+    app::App,
+    error::ApiError,
+    grant::Grant,
+    purge::purge,
+    respond::{Response, ok},
+};
+
+/// How long the answer waits for the objects to go.
+const PURGE_PATIENCE: Duration = Duration::from_secs(10);
+
+#[derive(Serialize)]
+struct Deleted {
+    id: FileId,
+    deleted: bool,
+}
+
+/// # Errors
+/// 404, or 403 for neither owner nor admin.
+pub(crate) async fn delete(app: &Arc<App>, caller: &Caller, file: FileId) -> Result<Response, ApiError> {
+    let row = app.db.find_file(&caller.org, file).await?.ok_or_else(ApiError::file_not_found)?;
+    Grant::from(caller.clone()).owns(&row.file)?;
+    let jobs = app.db.jobs_of(&caller.org, file).await?;
+    if !app.db.delete_file(&caller.org, file).await? {
+        return Err(ApiError::file_not_found());
+    }
+    app.rows.forget(&caller.org, file);
+    tracing::info!(file.id = %file, org = %caller.org, user = %caller.user,
+        override_by_admin = row.file.owner_id != caller.user, "a file was deleted");
+    let tombstone = Tombstone {
+        file_id: file,
+        org_id: caller.org.clone(),
+        staging_key: Key::Staging { org: caller.org.clone(), file },
+        running: row.file.state == FileState::Uploading || jobs.iter().any(|job| job.state == JobState::Running),
+        deleted_for: Duration::ZERO,
+    };
+    let open = jobs.iter().filter(|job| matches!(job.state, JobState::Queued | JobState::Running)).map(|job| job.id);
+    clean_up(app.clone(), open.collect(), tombstone).await;
+    Ok(ok(&Deleted { id: file, deleted: true }))
+}
+
+/// Goes on when the client leaves or the store is slow; what fails is left to the reconciler.
+async fn clean_up(app: Arc<App>, jobs: Vec<JobId>, tombstone: Tombstone) {
+    let work = tokio::spawn(async move {
+        for job in jobs {
+            if let Err(error) = app.queue.cancel(job).await {
+                tracing::warn!(error = &error as &dyn std::error::Error, job.id = %job, "a job was not cancelled in the queue");
+            }
+        }
+        if let Err(error) = purge(&app.db, &*app.storage, &tombstone).await {
+            let file = tombstone.file_id;
+            tracing::warn!(error = &error as &dyn std::error::Error, file.id = %file, "a deleted file is not purged yet");
+        }
+    });
+    if timeout(PURGE_PATIENCE, work).await.is_err() {
+        tracing::warn!("purging a deleted file takes long; it goes on");
+    }
+}

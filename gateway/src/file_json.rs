@@ -1,0 +1,112 @@
+//! A file as the API shows it, the same everywhere: upload, info and list (design section 3).
+
+use reelgate_common::{
+    db::FileWithRenditions,
+    file::{Failure, FileKind, FileState},
+    ids::{FileId, UserId},
+    media_info::{AudioInfo, MediaInfo, SubtitleInfo, VideoInfo},
+    rendition::{Rendition, RenditionKind},
+    timestamp::Timestamp,
+};
+use serde::Serialize;
+
+#[derive(Debug, Serialize)]
+pub struct FileJson<'a> {
+    id: FileId,
+    location: &'a str,
+    filename: &'a str,
+    content_type: &'a str,
+    size_bytes: u64,
+    /// Unknown while the upload goes on.
+    sha256: Option<&'a str>,
+    kind: FileKind,
+    state: FileState,
+    progress: f64,
+    failure: Option<&'a Failure>,
+    media: Option<MediaJson<'a>>,
+    renditions: Vec<RenditionJson<'a>>,
+    owner_id: &'a UserId,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    ready_at: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct MediaJson<'a> {
+    container: &'a str,
+    duration_ms: u64,
+    video: Option<&'a VideoInfo>,
+    audio: &'a [AudioInfo],
+    subtitles: &'a [SubtitleInfo],
+}
+
+#[derive(Debug, Serialize)]
+struct RenditionJson<'a> {
+    name: &'a str,
+    kind: RenditionKind,
+    content_type: &'a str,
+    size_bytes: u64,
+    width: Option<u32>,
+    height: Option<u32>,
+    bitrate: Option<u64>,
+    codecs: Option<&'a str>,
+    /// A path; the client adds its token.
+    url: String,
+}
+
+impl<'a> From<&'a FileWithRenditions> for FileJson<'a> {
+    fn from(row: &'a FileWithRenditions) -> Self {
+        let file = &row.file;
+        Self {
+            id: file.id,
+            location: &file.location,
+            filename: &file.filename,
+            content_type: &file.content_type,
+            size_bytes: file.size_bytes,
+            sha256: Some(file.sha256.as_str()).filter(|digest| !digest.is_empty()),
+            kind: file.kind,
+            state: file.state,
+            progress: file.progress,
+            failure: file.failure.as_ref(),
+            media: file.media.as_ref().map(MediaJson::from),
+            renditions: row.renditions.iter().map(RenditionJson::from).collect(),
+            owner_id: &file.owner_id,
+            created_at: file.created_at,
+            updated_at: file.updated_at,
+            ready_at: file.ready_at,
+        }
+    }
+}
+
+impl<'a> From<&'a MediaInfo> for MediaJson<'a> {
+    fn from(media: &'a MediaInfo) -> Self {
+        let MediaInfo { container, duration_ms, video, audio, subtitles, .. } = media;
+        Self { container, duration_ms: *duration_ms, video: video.as_ref(), audio, subtitles }
+    }
+}
+
+impl<'a> From<&'a Rendition> for RenditionJson<'a> {
+    fn from(rendition: &'a Rendition) -> Self {
+        Self {
+            name: &rendition.name,
+            kind: rendition.kind,
+            content_type: &rendition.content_type,
+            size_bytes: rendition.size_bytes,
+            width: rendition.width,
+            height: rendition.height,
+            bitrate: rendition.bitrate,
+            codecs: rendition.codecs.as_deref(),
+            url: url(rendition),
+        }
+    }
+}
+
+fn url(rendition: &Rendition) -> String {
+    let Rendition { file_id, name, .. } = rendition;
+    match rendition.kind {
+        RenditionKind::Poster => format!("/v1/files/{file_id}/poster"),
+        RenditionKind::Video | RenditionKind::Audio | RenditionKind::Storyboard | RenditionKind::Captions => {
+            format!("/v1/files/stream/{file_id}?rendition={name}")
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! Small JSON bodies, read whole under a limit, with FastAPI's words for what is wrong with them.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use serde_json::{Map, Value};
+
+use crate::{
+    body::{RequestBody, RequestBodyError},
+    error::{ApiError, Violation},
+};
+
+const MAX_JSON: usize = 64 * 1024;
+
+/// The body's JSON object; `None` when there is no body.
+///
+/// # Errors
+/// 413, 422, 408 or 400, by what went wrong.
+pub(crate) async fn object(body: RequestBody) -> Result<Option<Map<String, Value>>, ApiError> {
+    let bytes = read(body).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    match serde_json::from_slice(&bytes) {
+        Ok(Value::Object(object)) => Ok(Some(object)),
+        Ok(_) => Err(invalid("Input should be a valid dictionary", "dict_type")),
+        Err(error) => Err(invalid(format!("JSON decode error: {error}"), "json_invalid")),
+    }
+}
+
+fn invalid(message: impl Into<std::borrow::Cow<'static, str>>, kind: &'static str) -> ApiError {
+    ApiError::invalid(vec![Violation::new(["body".into()], message, kind)])
+}
+
+async fn read(body: RequestBody) -> Result<Bytes, ApiError> {
+    let error = match Limited::new(body, MAX_JSON).collect().await {
+        Ok(collected) => return Ok(collected.to_bytes()),
+        Err(error) => error,
+    };
+    if error.is::<LengthLimitError>() {
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body exceeds 64 KiB"));
+    }
+    Err(match error.downcast_ref::<RequestBodyError>() {
+        Some(RequestBodyError::Stalled(_)) => {
+            ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time")
+        }
+        _ => ApiError::new(StatusCode::BAD_REQUEST, "body_cut", "The body ended early"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn of(text: &str) -> Result<Option<Map<String, Value>>, ApiError> {
+        object(RequestBody::of(vec![Bytes::copy_from_slice(text.as_bytes())])).await
+    }
+
+    #[tokio::test]
+    async fn an_object_or_nothing_is_taken() {
+        assert_eq!(of("").await, Ok(None));
+        assert_eq!(of("{\"a\":1}").await.unwrap().unwrap()["a"], 1);
+        for wrong in ["[]", "{", "1", "null"] {
+            assert_eq!(of(wrong).await.unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_big_body_is_refused() {
+        assert_eq!(of(&" ".repeat(MAX_JSON + 1)).await.unwrap_err().status, StatusCode::PAYLOAD_TOO_LARGE);
+    }
+}

@@ -1,0 +1,292 @@
+//! Streaming: the stream routes, a file by id or location, the poster. From a grant to a response with its range.
+
+use std::{ops::Range, sync::Arc, time::SystemTime};
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue, StatusCode,
+    header::{
+        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
+        CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE, VARY,
+    },
+};
+use reelgate_common::{
+    auth::Caller, db::FileWithRenditions, file::FileRecord, ids::FileId, storage::StorageError, tokens::Scope,
+};
+use serde_json::Value;
+
+use crate::{
+    app::App,
+    body::{self, RequestBody},
+    conditional::{Validators, Verdict, evaluate, range_applies, whole_seconds},
+    error::{ApiError, Violation},
+    grant::Grant,
+    json_body,
+    query::Query,
+    range::{Wanted, wanted},
+    representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, poster as poster_of},
+    respond::Response,
+    stream::{self, StreamError},
+};
+
+const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
+/// RFC 9745: since 2026-01-01, when streaming by id took its place.
+const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1767225600");
+/// Files are other people's content on our origin: nothing in them may run or reach anything.
+const FILE_POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox",
+);
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// What of the request bears on which bytes are sent.
+#[derive(Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub headers: &'a HeaderMap,
+    pub query: &'a Query<'a>,
+    pub method: Method,
+}
+
+/// How the answer depends on the verb.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Head,
+    /// Answers as GET does, but is no GET: preconditions fail instead of "not modified".
+    Post,
+}
+
+impl<'a> Ask<'a> {
+    fn wish(&self, default: Wish<'a>) -> Wish<'a> {
+        match self.query.get("rendition") {
+            None => default,
+            Some(SOURCE) => Wish::Source,
+            Some(name) => Wish::Named(name),
+        }
+    }
+}
+
+/// `GET /v1/files/stream/{id}`
+///
+/// # Errors
+/// 404, 403, 409, 412, 416, or 503.
+pub(crate) async fn stream_file(
+    app: &Arc<App>,
+    grant: Grant,
+    file: FileId,
+    ask: Ask<'_>,
+) -> Result<Response, ApiError> {
+    let wish = ask.wish(Wish::Best(grant.issued_at()));
+    grant.covers(file)?;
+    grant.allows(wish.scope())?;
+    let row = app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)?;
+    stream_row(app, &grant, &row, wish, ask).await
+}
+
+/// `GET /v1/files/stream?location=`, deprecated.
+///
+/// # Errors
+/// As `stream_file`; 422 lists all parameters that are missing.
+pub(crate) async fn stream_location(
+    app: &Arc<App>,
+    grant: Result<Grant, ApiError>,
+    ask: Ask<'_>,
+) -> Result<Response, ApiError> {
+    let Some(location) = ask.query.get("location") else {
+        let missing = Violation::missing("query", "location");
+        return Err(grant.map_or_else(|error| error.and(missing.clone()), |_| ApiError::invalid(vec![missing.clone()])));
+    };
+    let grant = grant?;
+    let wish = ask.wish(Wish::Best(grant.issued_at()));
+    grant.allows(wish.scope())?;
+    let row = find_location(app, &grant, location).await?;
+    let mut response = stream_row(app, &grant, &row, wish, ask).await?;
+    response.headers_mut().insert(DEPRECATION, DEPRECATED_SINCE);
+    Ok(response)
+}
+
+/// `GET /v1/files/{id}`
+///
+/// # Errors
+/// As `stream_file`; 403 for neither owner nor admin.
+pub(crate) async fn open_file(app: &Arc<App>, grant: Grant, file: FileId, ask: Ask<'_>) -> Result<Response, ApiError> {
+    let wish = ask.wish(Wish::Source);
+    grant.covers(file)?;
+    grant.allows(wish.scope())?;
+    let row = app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)?;
+    grant.owns(&row.file)?;
+    stream_row(app, &grant, &row, wish, ask).await
+}
+
+/// `POST /v1/files/location`
+///
+/// # Errors
+/// As `stream_file`; 422 for a body without a location.
+pub(crate) async fn open_location(
+    app: &Arc<App>,
+    caller: Caller,
+    body: RequestBody,
+    ask: Ask<'_>,
+) -> Result<Response, ApiError> {
+    let body = json_body::object(body).await?.unwrap_or_default();
+    let location = match body.get("location") {
+        Some(Value::String(location)) => location,
+        Some(_) => {
+            let loc = ["body".into(), "location".into()];
+            return Err(ApiError::invalid(vec![Violation::new(loc, "Input should be a valid string", "string_type")]));
+        }
+        None => return Err(ApiError::invalid(vec![Violation::missing("body", "location")])),
+    };
+    let grant = Grant::from(caller);
+    let row = find_location(app, &grant, location).await?;
+    stream_row(app, &grant, &row, ask.wish(Wish::Source), ask).await
+}
+
+/// `GET /v1/files/{id}/poster`
+///
+/// # Errors
+/// 404, 403, 409, 412, 416, or 503.
+pub(crate) async fn poster(app: &Arc<App>, grant: Grant, file: FileId, ask: Ask<'_>) -> Result<Response, ApiError> {
+    grant.covers(file)?;
+    grant.allows(Scope::Image)?;
+    let row = app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)?;
+    let poster = poster_of(&row)?;
+    serve(app, &row.file, Representation::of(&row.file, Choice::Rendition(poster)), ask).await
+}
+
+/// The location is only ever compared with rows of the own organisation; it never becomes a key.
+async fn find_location(app: &App, grant: &Grant, location: &str) -> Result<FileWithRenditions, ApiError> {
+    // No row has such a location, and Postgres refuses a NUL with an error of its own.
+    if location.contains('\0') || location.len() > MAX_LOCATION {
+        return Err(ApiError::file_not_found());
+    }
+    let row = app.db.find_location(grant.org(), location).await?.ok_or_else(ApiError::file_not_found)?;
+    grant.covers(row.file.id)?;
+    Ok(row)
+}
+
+const MAX_LOCATION: usize = 4_096;
+
+async fn stream_row(
+    app: &Arc<App>,
+    grant: &Grant,
+    row: &FileWithRenditions,
+    wish: Wish<'_>,
+    ask: Ask<'_>,
+) -> Result<Response, ApiError> {
+    let choice = choose(row, wish)?;
+    if choice == Choice::Source && wish != Wish::Source {
+        grant.allows(fallback_scope(row.file.kind))?;
+    }
+    serve(app, &row.file, Representation::of(&row.file, choice), ask).await
+}
+
+async fn serve(app: &Arc<App>, file: &FileRecord, shown: Representation, ask: Ask<'_>) -> Result<Response, ApiError> {
+    let length = shown.bytes.length();
+    let mut response = match decide(&shown, length, ask)? {
+        Answer::NotModified => {
+            let mut response = Response::new(body::empty());
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            describe(response.headers_mut(), &shown);
+            return Ok(response);
+        }
+        Answer::Whole if ask.method == Method::Head => Response::new(body::empty()),
+        Answer::Whole => Response::new(body_of(app, file, &shown, 0..length).await?),
+        Answer::Part(range) => {
+            let mut response = Response::new(body_of(app, file, &shown, range.clone()).await?);
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            let text = format!("bytes {}-{}/{length}", range.start, range.end - 1);
+            response.headers_mut().insert(CONTENT_RANGE, header_value(&text));
+            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    describe(headers, &shown);
+    if !headers.contains_key(CONTENT_LENGTH) {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+    }
+    headers.insert(CONTENT_TYPE, shown.content_type);
+    headers.insert(CONTENT_DISPOSITION, shown.disposition);
+    headers.insert(CONTENT_SECURITY_POLICY, FILE_POLICY);
+    Ok(response)
+}
+
+enum Answer {
+    Whole,
+    Part(Range<u64>),
+    NotModified,
+}
+
+/// Preconditions, then the range (RFC 9110 section 13.2.2). A HEAD has no range (14.2).
+fn decide(shown: &Representation, length: u64, ask: Ask) -> Result<Answer, ApiError> {
+    let validators = Validators { etag: &shown.etag, modified: shown.modified.system_time() };
+    match evaluate(ask.headers, validators) {
+        Verdict::NotModified if ask.method != Method::Post => return Ok(Answer::NotModified),
+        Verdict::Failed | Verdict::NotModified => return Err(precondition_failed()),
+        Verdict::Proceed => {}
+    }
+    if ask.method == Method::Head || !range_applies(ask.headers, validators, SystemTime::now()) {
+        return Ok(Answer::Whole);
+    }
+    let mut values = ask.headers.get_all(RANGE).iter();
+    let header = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
+    match wanted(header, length) {
+        Wanted::Whole => Ok(Answer::Whole),
+        Wanted::Part(range) => Ok(Answer::Part(range)),
+        Wanted::Unsatisfiable => Err(unsatisfiable(length)),
+    }
+}
+
+async fn body_of(
+    app: &Arc<App>,
+    file: &FileRecord,
+    shown: &Representation,
+    range: Range<u64>,
+) -> Result<body::Body, ApiError> {
+    let chunks = stream::open(app.clone(), file, shown.attempt, shown.bytes.slice(&range)).await?;
+    Ok(body::stream(chunks))
+}
+
+/// What 200, 206 and 304 have in common.
+fn describe(headers: &mut HeaderMap, shown: &Representation) {
+    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", shown.etag)) {
+        headers.insert(ETAG, tag);
+    }
+    let modified = httpdate::fmt_http_date(whole_seconds(shown.modified.system_time()));
+    headers.insert(LAST_MODIFIED, header_value(&modified));
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    headers.append(VARY, HeaderValue::from_static("Authorization"));
+    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
+}
+
+fn header_value(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("made of digits and dates")
+}
+
+fn precondition_failed() -> ApiError {
+    let detail = "The file is not the one the request's conditions name";
+    ApiError::new(StatusCode::PRECONDITION_FAILED, "precondition_failed", detail)
+}
+
+fn unsatisfiable(length: u64) -> ApiError {
+    let detail = "The range lies outside the file";
+    ApiError::new(StatusCode::RANGE_NOT_SATISFIABLE, "range_not_satisfiable", detail)
+        .header(CONTENT_RANGE, header_value(&format!("bytes */{length}")))
+        .header(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
+}
+
+impl From<StreamError> for ApiError {
+    fn from(error: StreamError) -> Self {
+        match error {
+            StreamError::Deleted => Self::file_not_found(),
+            StreamError::Database(error) => error.into(),
+            // A published object that is not there is our loss, never the client's mistake.
+            StreamError::Storage(error @ StorageError::NotFound { .. }) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "a published object is missing");
+                Self::internal()
+            }
+            StreamError::Storage(error) => error.into(),
+            StreamError::WrongLength => Self::internal(),
+        }
+    }
+}

@@ -1,0 +1,349 @@
+//! Which bytes stand for a file, and what is said about them: rendition, type, name, validators. Pure.
+
+use http::HeaderValue;
+use reelgate_common::{
+    db::FileWithRenditions,
+    file::{FileKind, FileRecord, FileState},
+    rendition::{Rendition, RenditionKind, Role},
+    timestamp::Timestamp,
+    tokens::Scope,
+};
+
+use crate::{
+    disposition::{Disposition, content_disposition},
+    error::ApiError,
+    virtual_file::VirtualFile,
+};
+
+/// The exact upload, under the name that asks for it.
+pub(crate) const SOURCE: &str = "source";
+
+/// What was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish<'a> {
+    /// The exact upload.
+    Source,
+    Named(&'a str),
+    /// The best playable one. With the time a token was made, that of then: the bytes behind one URL must not change
+    /// while it plays, so renditions published later do not count, unless there was none yet: then the first one does.
+    Best(Option<Timestamp>),
+}
+
+impl Wish<'_> {
+    #[must_use]
+    pub(crate) fn scope(&self) -> Scope {
+        match self {
+            Self::Source => Scope::Source,
+            Self::Named(_) | Self::Best(_) => Scope::Play,
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Choice<'a> {
+    Source,
+    Rendition(&'a Rendition),
+}
+
+/// # Errors
+/// 409 while it is not there yet or when it never will be, 404 for a name this file does not have.
+pub(crate) fn choose<'a>(row: &'a FileWithRenditions, wish: Wish) -> Result<Choice<'a>, ApiError> {
+    match wish {
+        Wish::Source if row.file.state == FileState::Uploading => Err(ApiError::not_ready(row.file.state)),
+        Wish::Source => Ok(Choice::Source),
+        Wish::Named(name) => named(row, name),
+        Wish::Best(made) => best(row, made),
+    }
+}
+
+/// The poster, if one has been published.
+///
+/// # Errors
+/// 404, or 409 while one may still come.
+pub(crate) fn poster(row: &FileWithRenditions) -> Result<&Rendition, ApiError> {
+    let found = row.renditions.iter().find(|rendition| rendition.kind == RenditionKind::Poster);
+    found.ok_or_else(|| if may_come(&row.file) { ApiError::not_ready(row.file.state) } else { no_rendition() })
+}
+
+fn named<'a>(row: &'a FileWithRenditions, name: &str) -> Result<Choice<'a>, ApiError> {
+    let served = |rendition: &&Rendition| rendition.kind != RenditionKind::Poster && rendition.name == name;
+    match row.renditions.iter().find(served) {
+        Some(rendition) => Ok(Choice::Rendition(rendition)),
+        None if row.file.state == FileState::Failed => Err(ApiError::failed(row.file.failure.as_ref())),
+        None if may_come(&row.file) => Err(ApiError::not_ready(row.file.state)),
+        None => Err(no_rendition()),
+    }
+}
+
+fn best(row: &FileWithRenditions, made: Option<Timestamp>) -> Result<Choice<'_>, ApiError> {
+    let playable = || row.renditions.iter().filter(|rendition| is_playable(rendition));
+    let best = playable()
+        .filter(|rendition| made.is_none_or(|made| rendition.created_at <= made))
+        .max_by_key(|rendition| rendition.rank);
+    let first = || playable().min_by_key(|rendition| (rendition.created_at, std::cmp::Reverse(rendition.rank)));
+    match (best.or_else(first), row.file.state) {
+        (Some(rendition), _) => Ok(Choice::Rendition(rendition)),
+        // What is never processed is served as it is.
+        (None, FileState::Ready) => Ok(Choice::Source),
+        (None, FileState::Failed) => Err(ApiError::failed(row.file.failure.as_ref())),
+        (None, state) => Err(ApiError::not_ready(state)),
+    }
+}
+
+fn is_playable(rendition: &Rendition) -> bool {
+    rendition.rank >= 0 && matches!(rendition.kind, RenditionKind::Video | RenditionKind::Audio)
+}
+
+/// Whether processing may still publish something.
+fn may_come(file: &FileRecord) -> bool {
+    match file.state {
+        FileState::Uploading | FileState::Staged | FileState::Processing => true,
+        FileState::Ready => file.progress < 1.0,
+        FileState::Failed => false,
+    }
+}
+
+fn no_rendition() -> ApiError {
+    ApiError::new(http::StatusCode::NOT_FOUND, "rendition_not_found", "The file has no such rendition")
+}
+
+/// Bytes and what the headers say about them.
+#[derive(Debug, Clone)]
+pub(crate) struct Representation {
+    pub content_type: HeaderValue,
+    pub disposition: HeaderValue,
+    /// Strong, without quotes.
+    pub etag: String,
+    pub modified: Timestamp,
+    pub bytes: VirtualFile,
+    /// The attempt whose folder holds `Role::Output` objects.
+    pub attempt: i64,
+}
+
+impl Representation {
+    #[must_use]
+    pub(crate) fn of(file: &FileRecord, choice: Choice) -> Self {
+        match choice {
+            Choice::Source => Self::of_source(file),
+            Choice::Rendition(rendition) => Self::of_rendition(file, rendition),
+        }
+    }
+
+    fn of_source(file: &FileRecord) -> Self {
+        let harmless = file.state != FileState::Failed && is_media(&file.content_type);
+        Self {
+            content_type: content_type(&file.content_type),
+            disposition: content_disposition(disposition(harmless), &file.filename),
+            etag: format!("source-{}", file.sha256),
+            // The bytes have not changed since the upload was accepted, which began then.
+            modified: file.created_at,
+            bytes: VirtualFile::of_object(Role::Source, file.size_bytes),
+            attempt: 0,
+        }
+    }
+
+    fn of_rendition(file: &FileRecord, rendition: &Rendition) -> Self {
+        let filename = rendition_filename(&file.filename, rendition);
+        Self {
+            content_type: content_type(&rendition.content_type),
+            disposition: content_disposition(disposition(is_media(&rendition.content_type)), &filename),
+            etag: rendition.etag.clone(),
+            modified: rendition.created_at,
+            bytes: VirtualFile::of_layout(&rendition.layout),
+            attempt: rendition.attempt,
+        }
+    }
+}
+
+fn disposition(harmless: bool) -> Disposition {
+    if harmless { Disposition::Inline } else { Disposition::Attachment }
+}
+
+/// What a browser shows without ever running it. SVG is a document, not an image.
+fn is_media(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim();
+    matches!(
+        essence,
+        "image/jpeg"
+            | "image/png"
+            | "image/gif"
+            | "image/webp"
+            | "image/avif"
+            | "image/bmp"
+            | "image/heic"
+            | "text/vtt"
+    ) || ((essence.starts_with("video/") || essence.starts_with("audio/")) && !essence.ends_with("mpegurl"))
+}
+
+fn content_type(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).unwrap_or(HeaderValue::from_static("application/octet-stream"))
+}
+
+/// `film.mov` as its rung: `film-720p.mp4`.
+fn rendition_filename(filename: &str, rendition: &Rendition) -> String {
+    if rendition.name == SOURCE {
+        return filename.to_owned();
+    }
+    let stem = filename.rsplit_once('.').map_or(filename, |(stem, _)| stem);
+    let extension = match rendition.content_type.split(';').next().unwrap_or_default() {
+        "video/mp4" => "mp4",
+        "audio/mp4" => "m4a",
+        "audio/mpeg" => "mp3",
+        "image/jpeg" => "jpg",
+        "image/webp" => "webp",
+        "text/vtt" => "vtt",
+        _ => "bin",
+    };
+    format!("{stem}-{}.{extension}", rendition.name)
+}
+
+/// A source that stands in for a rendition needs the right to the source, or to images if it is one.
+#[must_use]
+pub(crate) fn fallback_scope(kind: FileKind) -> Scope {
+    if kind == FileKind::Image { Scope::Image } else { Scope::Source }
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+    use reelgate_common::{
+        file::Failure,
+        ids::{FileId, OrgId, UserId},
+        key::Key,
+    };
+
+    use super::*;
+
+    fn row(state: FileState, progress: f64, renditions: Vec<Rendition>) -> FileWithRenditions {
+        let (id, org_id) = (FileId::new(), OrgId::new("acme"));
+        let failure = (state == FileState::Failed).then(|| Failure {
+            code: "not_media".to_owned(),
+            message: "Not media".to_owned(),
+            retryable: false,
+        });
+        let file = FileRecord {
+            id,
+            org_id: org_id.clone(),
+            owner_id: UserId::new("alice"),
+            location: "l".to_owned(),
+            filename: "my.film.mov".to_owned(),
+            content_type: "video/quicktime".to_owned(),
+            size_bytes: 10,
+            sha256: "ab".to_owned(),
+            kind: FileKind::Video,
+            state,
+            progress,
+            failure,
+            generation: 1,
+            media: None,
+            grid: None,
+            source_key: Key::Staging { org: org_id, file: id },
+            created_at: Timestamp(1),
+            updated_at: Timestamp(1),
+            ready_at: None,
+            deleted_at: None,
+        };
+        FileWithRenditions { file, renditions }
+    }
+
+    fn rendition(name: &str, kind: RenditionKind, rank: i32, created_at: i64) -> Rendition {
+        Rendition {
+            file_id: FileId::new(),
+            generation: 1,
+            attempt: 1,
+            name: name.to_owned(),
+            kind,
+            content_type: "video/mp4".to_owned(),
+            size_bytes: 1,
+            width: None,
+            height: None,
+            bitrate: None,
+            codecs: None,
+            duration_ms: None,
+            layout: Vec::new(),
+            etag: name.to_owned(),
+            rank,
+            created_at: Timestamp(created_at),
+        }
+    }
+
+    fn ladder() -> Vec<Rendition> {
+        vec![
+            rendition("poster", RenditionKind::Poster, -1, 5),
+            rendition("480p", RenditionKind::Video, 480, 10),
+            rendition("1080p", RenditionKind::Video, 1080, 20),
+        ]
+    }
+
+    fn chosen(row: &FileWithRenditions, wish: Wish) -> String {
+        match choose(row, wish) {
+            Ok(Choice::Source) => SOURCE.to_owned(),
+            Ok(Choice::Rendition(rendition)) => rendition.name.clone(),
+            Err(error) => error.code.into_owned(),
+        }
+    }
+
+    #[test]
+    fn the_best_is_that_of_the_highest_rank() {
+        assert_eq!(chosen(&row(FileState::Ready, 1.0, ladder()), Wish::Best(None)), "1080p");
+    }
+
+    #[test]
+    fn a_url_keeps_its_bytes_while_better_ones_are_published() {
+        let at = |made| chosen(&row(FileState::Ready, 0.5, ladder()), Wish::Best(Some(Timestamp(made))));
+        assert_eq!([at(3), at(10), at(19), at(20)], ["480p", "480p", "480p", "1080p"]);
+    }
+
+    #[test]
+    fn a_file_under_way_or_failed_is_a_conflict() {
+        for state in [FileState::Uploading, FileState::Staged, FileState::Processing] {
+            assert_eq!(chosen(&row(state, 0.0, vec![]), Wish::Best(None)), "not_ready");
+        }
+        let failed = row(FileState::Failed, 1.0, vec![]);
+        assert_eq!(chosen(&failed, Wish::Best(None)), "not_media");
+        assert_eq!(chosen(&failed, Wish::Named("720p")), "not_media");
+        assert_eq!(choose(&failed, Wish::Best(None)).unwrap_err().status, StatusCode::CONFLICT);
+    }
+
+    #[test]
+    fn the_source_is_there_from_staged_on_and_what_failed_is_an_attachment() {
+        assert_eq!(chosen(&row(FileState::Uploading, 0.0, vec![]), Wish::Source), "not_ready");
+        for state in [FileState::Staged, FileState::Processing, FileState::Ready, FileState::Failed] {
+            assert_eq!(chosen(&row(state, 0.0, vec![]), Wish::Source), SOURCE);
+        }
+        let said = |state| Representation::of(&row(state, 0.0, vec![]).file, Choice::Source).disposition;
+        assert!(said(FileState::Ready).to_str().unwrap().starts_with("inline"));
+        assert!(said(FileState::Failed).to_str().unwrap().starts_with("attachment"));
+    }
+
+    #[test]
+    fn a_name_is_missing_only_when_it_cannot_come_any_more() {
+        assert_eq!(chosen(&row(FileState::Ready, 0.5, ladder()), Wish::Named("720p")), "not_ready");
+        assert_eq!(chosen(&row(FileState::Ready, 1.0, ladder()), Wish::Named("720p")), "rendition_not_found");
+        assert_eq!(chosen(&row(FileState::Ready, 1.0, ladder()), Wish::Named("poster")), "rendition_not_found");
+        assert_eq!(chosen(&row(FileState::Ready, 1.0, ladder()), Wish::Named("480p")), "480p");
+    }
+
+    #[test]
+    fn what_is_never_processed_is_served_as_it_is() {
+        assert_eq!(chosen(&row(FileState::Ready, 1.0, vec![]), Wish::Best(None)), SOURCE);
+        assert_eq!(fallback_scope(FileKind::Other), Scope::Source);
+    }
+
+    #[test]
+    fn only_media_is_shown_inline() {
+        for content_type in ["video/mp4", "audio/mpeg", "image/png", "video/mp4; codecs=avc1"] {
+            assert!(is_media(content_type), "{content_type}");
+        }
+        for content_type in ["image/svg+xml", "text/html", "application/pdf", "audio/mpegurl", "", "VIDEO"] {
+            assert!(!is_media(content_type), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn a_rung_is_named_after_its_source() {
+        let name = |rendition: Rendition| rendition_filename("my.film.mov", &rendition);
+        assert_eq!(name(rendition("720p", RenditionKind::Video, 1, 1)), "my.film-720p.mp4");
+        assert_eq!(name(rendition(SOURCE, RenditionKind::Video, 1, 1)), "my.film.mov");
+    }
+}

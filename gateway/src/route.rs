@@ -1,0 +1,200 @@
+//! A request line, parsed once: which resource, which verb. Static routes win over `{file_id}`; ids are typed here.
+
+use http::Method;
+use reelgate_common::ids::FileId;
+
+use crate::error::{ApiError, Violation};
+
+/// What is asked for. Nothing behind this line looks at a method or a path again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Route {
+    Page,
+    List,
+    Upload,
+    MintToken,
+    StreamFile(FileId),
+    StreamLocation,
+    OpenLocation,
+    Open(FileId),
+    Delete(FileId),
+    Info(FileId),
+    Poster(FileId),
+    /// `OPTIONS`; the methods of the resource.
+    Preflight(&'static str),
+}
+
+impl Route {
+    /// # Errors
+    /// 404 for an unknown path, 405 with `Allow` for a wrong method, 422 for an id that is none.
+    pub(crate) fn parse(method: &Method, path: &str) -> Result<Self, ApiError> {
+        let resource = Resource::parse(path).ok_or_else(unknown_path)?;
+        let refused = || ApiError::method_not_allowed(resource.methods());
+        if method == Method::OPTIONS {
+            return Ok(Self::Preflight(resource.methods()));
+        }
+        let method = if method == Method::HEAD { &Method::GET } else { method };
+        Ok(match (resource, method) {
+            (Resource::Page, &Method::GET) => Self::Page,
+            (Resource::Files, &Method::GET) => Self::List,
+            (Resource::Files, &Method::POST) => Self::Upload,
+            (Resource::Token, &Method::POST) => Self::MintToken,
+            (Resource::Location, &Method::POST) => Self::OpenLocation,
+            (Resource::StreamRoot, &Method::GET) => Self::StreamLocation,
+            (Resource::Stream(id), &Method::GET) => Self::StreamFile(file_id(id)?),
+            (Resource::File(id), &Method::GET) => Self::Open(file_id(id)?),
+            (Resource::File(id), &Method::DELETE) => Self::Delete(file_id(id)?),
+            (Resource::Info(id), &Method::GET) => Self::Info(file_id(id)?),
+            (Resource::Poster(id), &Method::GET) => Self::Poster(file_id(id)?),
+            _ => return Err(refused()),
+        })
+    }
+
+    /// Name for logs and metrics: a closed set, never user text.
+    #[must_use]
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::List => "list",
+            Self::Upload => "upload",
+            Self::MintToken => "mint_token",
+            Self::StreamFile(_) => "stream_file",
+            Self::StreamLocation => "stream_location",
+            Self::OpenLocation => "open_location",
+            Self::Open(_) => "open",
+            Self::Delete(_) => "delete",
+            Self::Info(_) => "info",
+            Self::Poster(_) => "poster",
+            Self::Preflight(_) => "preflight",
+        }
+    }
+}
+
+/// A path, before the method is looked at.
+#[derive(Clone, Copy)]
+enum Resource<'a> {
+    Page,
+    Files,
+    Token,
+    Location,
+    StreamRoot,
+    Stream(&'a str),
+    File(&'a str),
+    Info(&'a str),
+    Poster(&'a str),
+}
+
+impl<'a> Resource<'a> {
+    fn parse(path: &'a str) -> Option<Self> {
+        if path == "/" {
+            return Some(Self::Page);
+        }
+        let rest = path.strip_prefix("/v1/files")?;
+        if rest.is_empty() {
+            return Some(Self::Files);
+        }
+        let segments: Vec<&str> = rest.strip_prefix('/')?.splitn(4, '/').collect();
+        if segments.contains(&"") {
+            return None;
+        }
+        match *segments {
+            ["token"] => Some(Self::Token),
+            ["location"] => Some(Self::Location),
+            ["stream"] => Some(Self::StreamRoot),
+            ["stream", id] => Some(Self::Stream(id)),
+            [id] => Some(Self::File(id)),
+            [id, "info"] => Some(Self::Info(id)),
+            [id, "poster"] => Some(Self::Poster(id)),
+            _ => None,
+        }
+    }
+
+    /// As `Allow` lists them.
+    fn methods(self) -> &'static str {
+        match self {
+            Self::Files => "GET, HEAD, POST, OPTIONS",
+            Self::Token | Self::Location => "POST, OPTIONS",
+            Self::File(_) => "GET, HEAD, DELETE, OPTIONS",
+            Self::Page | Self::StreamRoot | Self::Stream(_) | Self::Info(_) | Self::Poster(_) => "GET, HEAD, OPTIONS",
+        }
+    }
+}
+
+fn unknown_path() -> ApiError {
+    ApiError::new(http::StatusCode::NOT_FOUND, "not_found", "Not Found")
+}
+
+fn file_id(text: &str) -> Result<FileId, ApiError> {
+    let message = "Input should be a valid UUID in its hyphenated form";
+    text.parse().map_err(|_| {
+        ApiError::invalid(vec![Violation::new(["path".into(), "file_id".into()], message, "uuid_parsing")])
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::StatusCode;
+
+    use super::*;
+
+    const ID: &str = "018f4b1e-0000-7000-8000-000000000001";
+
+    fn parse(method: Method, path: &str) -> Result<Route, ApiError> {
+        Route::parse(&method, path)
+    }
+
+    #[test]
+    fn every_endpoint_has_its_route() {
+        let id: FileId = ID.parse().unwrap();
+        let table = [
+            (Method::GET, "/".to_owned(), Route::Page),
+            (Method::GET, "/v1/files".to_owned(), Route::List),
+            (Method::POST, "/v1/files".to_owned(), Route::Upload),
+            (Method::POST, "/v1/files/token".to_owned(), Route::MintToken),
+            (Method::GET, "/v1/files/stream".to_owned(), Route::StreamLocation),
+            (Method::GET, format!("/v1/files/stream/{ID}"), Route::StreamFile(id)),
+            (Method::HEAD, format!("/v1/files/stream/{ID}"), Route::StreamFile(id)),
+            (Method::POST, "/v1/files/location".to_owned(), Route::OpenLocation),
+            (Method::GET, format!("/v1/files/{ID}"), Route::Open(id)),
+            (Method::HEAD, format!("/v1/files/{ID}"), Route::Open(id)),
+            (Method::DELETE, format!("/v1/files/{ID}"), Route::Delete(id)),
+            (Method::GET, format!("/v1/files/{ID}/info"), Route::Info(id)),
+            (Method::GET, format!("/v1/files/{ID}/poster"), Route::Poster(id)),
+            (Method::OPTIONS, "/v1/files/token".to_owned(), Route::Preflight("POST, OPTIONS")),
+        ];
+        for (method, path, route) in table {
+            assert_eq!(parse(method.clone(), &path), Ok(route), "{method} {path}");
+        }
+    }
+
+    #[test]
+    fn static_routes_win_over_ids() {
+        for path in ["/v1/files/token", "/v1/files/location"] {
+            let error = parse(Method::GET, path).unwrap_err();
+            assert_eq!(error.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
+            assert_eq!(error.into_response().headers()["allow"], "POST, OPTIONS");
+        }
+    }
+
+    #[test]
+    fn a_malformed_id_is_422_and_an_unknown_path_404() {
+        let upper = format!("/v1/files/{}", ID.to_uppercase().replace('-', ""));
+        for path in
+            ["/v1/files/7", "/v1/files/..", "/v1/files/%2e%2e", "/v1/files/x/info", "/v1/files/stream/7", &upper]
+        {
+            assert_eq!(parse(Method::GET, path).unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+        }
+        for path in [
+            "",
+            "/v1",
+            "/v1/filesx",
+            "/v1/files/",
+            "/v1/files//",
+            "/v1/files/a/b",
+            "/v2/files",
+            "//v1/files",
+            "/metrics",
+        ] {
+            assert_eq!(parse(Method::GET, path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! One request from its first line to its last byte: id, route, handler, headers that every answer bears, one log line.
+//! The dispatcher: it knows every handler and is known by `run` alone.
+
+use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+
+use futures_util::FutureExt;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
+    header::{EXPECT, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+};
+use hyper::body::Incoming;
+
+use crate::{
+    access_log::{AccessLog, Subject},
+    app::App,
+    body::RequestBody,
+    cors, delete,
+    error::ApiError,
+    files, grant, mint, page, play,
+    query::Query,
+    respond::{Response, bare},
+    route::Route,
+    server::Handler,
+    upload,
+};
+
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// The API on its listener.
+#[derive(Clone)]
+pub(crate) struct Api(pub(crate) Arc<App>);
+
+impl Handler for Api {
+    async fn handle(&self, peer: SocketAddr, request: Request<Incoming>) -> Response {
+        let app = &self.0;
+        let trusted = app.config.http.trusts(peer.ip());
+        let id = request_id(request.headers(), trusted);
+        let client = client_address(request.headers(), trusted).unwrap_or_else(|| peer.ip().to_string());
+        let origin = request.headers().get(ORIGIN).cloned();
+        let route = Route::parse(request.method(), request.uri().path());
+        let name = route.as_ref().map_or("none", Route::name);
+        let log = AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri().path(), name));
+
+        let mut response = match route {
+            Ok(route) => self.answer(route, self.receive(request)).await,
+            Err(error) => {
+                // Dropping the body here lets a client that is still sending read the answer.
+                drop(self.receive(request));
+                error.into_response()
+            }
+        };
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, id);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        cors::allow_origin(&app.config.http.cors_origins, origin.as_ref(), headers);
+        log.watch(response)
+    }
+}
+
+impl Api {
+    fn receive(&self, request: Request<Incoming>) -> Request<RequestBody> {
+        let continues = request
+            .headers()
+            .get(EXPECT)
+            .is_some_and(|value| value.to_str().is_ok_and(|text| text.eq_ignore_ascii_case("100-continue")));
+        let idle = self.0.config.http.body_idle_timeout();
+        request.map(|incoming| RequestBody::new(incoming, idle, continues))
+    }
+
+    /// A panic of a handler is this request's end and nobody else's.
+    async fn answer(&self, route: Route, request: Request<RequestBody>) -> Response {
+        match AssertUnwindSafe(dispatch(&self.0, route, request)).catch_unwind().await {
+            Ok(outcome) => outcome.unwrap_or_else(ApiError::into_response),
+            Err(_) => {
+                tracing::error!(route = route.name(), "a handler panicked");
+                ApiError::internal().into_response()
+            }
+        }
+    }
+}
+
+/// The table of contents of the API.
+async fn dispatch(app: &Arc<App>, route: Route, request: Request<RequestBody>) -> Result<Response, ApiError> {
+    let (parts, body) = request.into_parts();
+    let query = Query::parse(parts.uri.query());
+    let head = &parts.headers;
+    let method = match parts.method {
+        Method::HEAD => play::Method::Head,
+        Method::POST => play::Method::Post,
+        _ => play::Method::Get,
+    };
+    let ask = play::Ask { headers: head, query: &query, method };
+    match route {
+        Route::Page => Ok(page::page()),
+        Route::Preflight(methods) => {
+            let mut response = bare(StatusCode::NO_CONTENT);
+            cors::preflight(methods, response.headers_mut());
+            Ok(response)
+        }
+        Route::StreamFile(file) => play::stream_file(app, grant::stream(app, head, &query).await?, file, ask).await,
+        Route::StreamLocation => play::stream_location(app, grant::stream(app, head, &query).await, ask).await,
+        Route::Open(file) => play::open_file(app, grant::media(app, head, &query).await?, file, ask).await,
+        Route::Poster(file) => play::poster(app, grant::media(app, head, &query).await?, file, ask).await,
+        Route::OpenLocation => play::open_location(app, grant::caller(app, head).await?, body, ask).await,
+        Route::MintToken => mint::mint(app, grant::caller(app, head).await?, body).await,
+        Route::List => files::list(app, &grant::caller(app, head).await?, &query).await,
+        Route::Info(file) => files::info(app, &grant::caller(app, head).await?, file).await,
+        Route::Delete(file) => delete::delete(app, &grant::caller(app, head).await?, file).await,
+        Route::Upload => {
+            let caller = grant::caller(app, head).await?;
+            drop(query);
+            upload::upload_files(app, caller, Request::from_parts(parts, body)).await
+        }
+    }
+}
+
+/// A new id, or the proxy's if it is trusted and its id is harmless.
+fn request_id(headers: &HeaderMap, trusted: bool) -> HeaderValue {
+    let harmless = |value: &&HeaderValue| {
+        let bytes = value.as_bytes();
+        (1..=64).contains(&bytes.len()) && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
+    };
+    let given = headers.get(X_REQUEST_ID).filter(|_| trusted).filter(harmless).cloned();
+    given.unwrap_or_else(|| {
+        HeaderValue::from_str(&uuid::Uuid::now_v7().to_string()).expect("a hyphenated id is a header value")
+    })
+}
+
+/// The address next to the trusted proxy: what stands before it anybody could have written.
+fn client_address(headers: &HeaderMap, trusted: bool) -> Option<String> {
+    let forwarded = headers.get_all("x-forwarded-for").iter().next_back().filter(|_| trusted)?;
+    let last = forwarded.to_str().ok()?.rsplit(',').next()?.trim();
+    last.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(name: &'static str, value: &'static str) -> HeaderMap {
+        [(HeaderName::from_static(name), HeaderValue::from_static(value))].into_iter().collect()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_names_requests_and_clients() {
+        let named = headers("x-request-id", "abc-1");
+        assert_eq!(request_id(&named, true), "abc-1");
+        assert_ne!(request_id(&named, false), "abc-1");
+        assert_ne!(request_id(&headers("x-request-id", "a b"), true), "a b");
+        let forwarded = headers("x-forwarded-for", "6.6.6.6, 10.1.1.1");
+        assert_eq!(client_address(&forwarded, true).as_deref(), Some("10.1.1.1"));
+        assert_eq!(client_address(&forwarded, false), None);
+    }
+}
