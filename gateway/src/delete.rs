@@ -1,14 +1,13 @@
 //! `DELETE /v1/files/{id}`: gone for everybody at once by a tombstone; objects and rows follow, here or by the reconciler.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use reelgate_common::{
     auth::Caller,
-    db::Tombstone,
+    backends::Backends,
     file::FileState,
-    ids::{FileId, JobId},
+    ids::{FileId, JobId, OrgId},
     job::JobState,
-    key::Key,
 };
 use serde::Serialize;
 use tokio::time::timeout;
@@ -17,7 +16,7 @@ use crate::{
     app::App,
     error::ApiError,
     grant::Grant,
-    purge::purge,
+    maintenance::purge::purge,
     respond::{Response, ok},
 };
 
@@ -32,7 +31,7 @@ struct Deleted {
 
 /// # Errors
 /// 404, or 403 for neither owner nor admin.
-pub(crate) async fn delete(app: &Arc<App>, caller: &Caller, file: FileId) -> Result<Response, ApiError> {
+pub(crate) async fn delete(app: &App, caller: &Caller, file: FileId) -> Result<Response, ApiError> {
     let row = app.db.find_file(&caller.org, file).await?.ok_or_else(ApiError::file_not_found)?;
     Grant::from(caller.clone()).owns(&row.file)?;
     let jobs = app.db.jobs_of(&caller.org, file).await?;
@@ -42,32 +41,29 @@ pub(crate) async fn delete(app: &Arc<App>, caller: &Caller, file: FileId) -> Res
     app.rows.forget(&caller.org, file);
     tracing::info!(file.id = %file, org = %caller.org, user = %caller.user,
         override_by_admin = row.file.owner_id != caller.user, "a file was deleted");
-    let tombstone = Tombstone {
-        file_id: file,
-        org_id: caller.org.clone(),
-        staging_key: Key::Staging { org: caller.org.clone(), file },
-        running: row.file.state == FileState::Uploading || jobs.iter().any(|job| job.state == JobState::Running),
-        deleted_for: Duration::ZERO,
-    };
+    // Whoever still writes is let finish first; the reconciler comes for the rows.
+    let running = row.file.state == FileState::Uploading || jobs.iter().any(|job| job.state == JobState::Running);
     let open = jobs.iter().filter(|job| matches!(job.state, JobState::Queued | JobState::Running)).map(|job| job.id);
-    clean_up(app.clone(), open.collect(), tombstone).await;
+    clean_up(app, open.collect(), caller.org.clone(), file, running).await;
     Ok(ok(&Deleted { id: file, deleted: true }))
 }
 
 /// Goes on when the client leaves or the store is slow; what fails is left to the reconciler.
-async fn clean_up(app: Arc<App>, jobs: Vec<JobId>, tombstone: Tombstone) {
+async fn clean_up(app: &App, jobs: Vec<JobId>, org: OrgId, file: FileId, running: bool) {
+    let backends = Backends { db: app.db.clone(), storage: app.storage.clone(), queue: app.queue.clone() };
     let work = tokio::spawn(async move {
         for job in jobs {
-            if let Err(error) = app.queue.cancel(job).await {
-                tracing::warn!(error = &error as &dyn std::error::Error, job.id = %job, "a job was not cancelled in the queue");
+            if let Err(error) = backends.queue.cancel(job).await {
+                let error: &dyn std::error::Error = &error;
+                tracing::warn!(error, job.id = %job, "a job was not cancelled in the queue");
             }
         }
-        if let Err(error) = purge(&app.db, &*app.storage, &tombstone).await {
-            let file = tombstone.file_id;
-            tracing::warn!(error = &error as &dyn std::error::Error, file.id = %file, "a deleted file is not purged yet");
+        if let Err(error) = purge(&backends, &org, file, running).await {
+            let error: &dyn std::error::Error = &*error;
+            tracing::warn!(error, file.id = %file, "a deleted file is not purged yet");
         }
     });
     if timeout(PURGE_PATIENCE, work).await.is_err() {
-        tracing::warn!("purging a deleted file takes long; it goes on");
+        tracing::warn!(file.id = %file, "purging a deleted file takes long; it goes on");
     }
 }

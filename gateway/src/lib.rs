@@ -22,7 +22,6 @@ mod mint;
 mod ops;
 mod page;
 mod play;
-pub mod purge;
 mod query;
 mod range;
 mod representation;

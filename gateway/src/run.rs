@@ -74,7 +74,8 @@ pub async fn start(
     tasks.spawn(serve(ops, config_http.clone(), Ops { app: app.clone(), metrics }, ops_stop));
     tasks.spawn(async move {
         let _ops_end = ops_end;
-        serve(http, config_http, Api(app), stop).await;
+        serve(http, config_http, Api(app.clone()), stop).await;
+        app.uploads.settle().await;
     });
     tasks.close();
     tracing::info!(http = %http_address, ops = %ops_address, "the gateway listens");

@@ -1,12 +1,12 @@
 //! What became of each file, as JSON: 200 if any was stored, else the status of the first error.
 
 use http::{StatusCode, header::RETRY_AFTER};
-use reelgate_common::db::FileWithRenditions;
 use serde_json::{Value, json};
 
 use super::form::Outcome;
 use crate::{
     error::{ApiError, Detail},
+    file_json::FileJson,
     respond::{self, Response},
 };
 
@@ -16,7 +16,7 @@ pub(super) fn answer(outcomes: Vec<Outcome>) -> Response {
     let mut first = None;
     for outcome in outcomes {
         match outcome {
-            Outcome::Stored(stored) => files.push(file(&stored)),
+            Outcome::Stored(stored) => files.push(json!(FileJson::from(&*stored))),
             Outcome::Failed { filename, error } => {
                 let error = ApiError::from(error);
                 files.push(failure(&filename, &error));
@@ -28,14 +28,6 @@ pub(super) fn answer(outcomes: Vec<Outcome>) -> Response {
         Some(error) if !any_stored => refusal(error, &files),
         _ => respond::ok(&json!({ "files": files })),
     }
-}
-
-fn file(stored: &FileWithRenditions) -> Value {
-    let file = &stored.file;
-    json!({
-        "id": file.id, "location": file.location, "filename": file.filename, "content_type": file.content_type,
-        "size_bytes": file.size_bytes, "sha256": file.sha256, "kind": file.kind, "state": file.state,
-    })
 }
 
 fn failure(filename: &str, error: &ApiError) -> Value {
