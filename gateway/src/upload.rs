@@ -83,7 +83,7 @@ impl Uploads {
         self.cleanups.wait().await;
     }
 
-    /// Keeps the rows of uploads under way alive until `stop`.
+    /// Keeps the rows of uploads under way alive: until `stop`, then until they have ended.
     pub(crate) fn keep_alive(&self, db: Db, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
         self.live.clone().touch(db, self.config.touch(), stop)
     }
