@@ -52,6 +52,11 @@ impl GatewayConfig {
         self.http.validate().map_err(named("http"))?;
         self.upload.validate().map_err(named("upload"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;
+        if self.maintenance.upload_silence_ms < self.upload.touch_ms.saturating_mul(3) {
+            // Else the sweeper would close uploads that live.
+            let message = "upload_silence_ms must be at least three times upload.touch_ms".to_owned();
+            return Err(named("maintenance")(message));
+        }
         self.jobs.validate().map_err(named("jobs"))
     }
 }
@@ -225,6 +230,7 @@ mod tests {
             ("REELGATE__HTTP__HEADER_TIMEOUT_MS", "0"),
             ("REELGATE__HTTP__OPS_LISTEN", "127.0.0.1:8080"),
             ("REELGATE__HTTP__TRUSTED_PROXIES", "10.0.0.0/33"),
+            ("REELGATE__MAINTENANCE__UPLOAD_SILENCE_MS", "20000"),
         ] {
             assert!(from_environment(&[(key, value)]).is_err(), "{key}");
         }
