@@ -12,7 +12,10 @@ const TTL: Duration = Duration::from_secs(12 * 3_600);
 /// # Errors
 /// The address is not a loopback one.
 pub(crate) fn permitted(listen: SocketAddr) -> anyhow::Result<()> {
-    anyhow::ensure!(listen.ip().is_loopback(), "--demo signs everybody in, so it listens on loopback only, not {listen}");
+    anyhow::ensure!(
+        listen.ip().is_loopback(),
+        "--demo signs everybody in, so it listens on loopback only, not {listen}"
+    );
     Ok(())
 }
 
@@ -22,12 +25,8 @@ pub(crate) fn permitted(listen: SocketAddr) -> anyhow::Result<()> {
 /// No secret is set.
 pub(crate) fn address(auth: &AuthConfig, listen: SocketAddr) -> anyhow::Result<String> {
     permitted(listen)?;
-    let request = MintRequest {
-        sub: "demo".to_owned(),
-        org: "demo".to_owned(),
-        roles: vec![auth.admin_role.clone()],
-        ttl: TTL,
-    };
+    let request =
+        MintRequest { sub: "demo".to_owned(), org: "demo".to_owned(), roles: vec![auth.admin_role.clone()], ttl: TTL };
     let jwt = mint(auth, &auth.secret, &request).map_err(anyhow::Error::msg)?;
     Ok(format!("http://{listen}/#jwt={jwt}"))
 }

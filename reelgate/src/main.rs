@@ -8,9 +8,12 @@ use reelgate_worker::task::protocol::TASK_ARGUMENT;
 
 use crate::cli::{Cli, Command};
 
+mod all;
 mod check;
 mod cli;
 mod data_dir;
+mod demo;
+mod metrics;
 mod parts;
 mod settings;
 mod signals;
@@ -49,7 +52,8 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let config = cli.config.as_deref();
     match cli.command {
-        Command::All(_) | Command::Gateway(_) => anyhow::bail!("the gateway has not landed"),
+        Command::All(arguments) => all::run(&arguments, config).await,
+        Command::Gateway(arguments) => parts::gateway(&arguments, config).await,
         Command::Worker => parts::worker(config).await,
         Command::Migrate(arguments) => parts::migrate(arguments.data_dir.as_deref(), config).await,
         Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,

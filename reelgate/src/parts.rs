@@ -1,11 +1,29 @@
-//! `reelgate worker` and `reelgate migrate`: the production parts, each a thin start of its library.
+//! `reelgate gateway`, `worker` and `migrate`: the production parts, each a thin start of its library.
 
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
 use reelgate_common::{backends::Backends, config::RawConfig, db::Db, telemetry::init_logging};
 
-use crate::{data_dir::DataDir, settings::Settings, signals};
+use crate::{cli::Listen, data_dir::DataDir, metrics, settings::Settings, signals};
+
+/// Runs a gateway until it is stopped and drained.
+pub(crate) async fn gateway(listen: &Listen, config: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let raw = RawConfig::load(config)?;
+    let mut settings = Settings::load(&raw)?;
+    listen_on(&mut settings, listen);
+    init_logging(&settings.log)?;
+    let backends = Backends::open_shared(&raw).await?;
+    let stop = signals::stop_on_signal()?;
+    reelgate_gateway::run(settings.gateway_config(), backends, Some(metrics::install()?), stop).await?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Flags win over the configuration.
+pub(crate) fn listen_on(settings: &mut Settings, listen: &Listen) {
+    settings.http.listen = listen.listen.unwrap_or(settings.http.listen);
+    settings.http.ops_listen = listen.ops_listen.unwrap_or(settings.http.ops_listen);
+}
 
 /// Runs a worker until it is stopped.
 pub(crate) async fn worker(config: Option<&Path>) -> anyhow::Result<ExitCode> {

@@ -74,3 +74,66 @@ impl Settings {
         WorkerConfig { worker: self.worker.clone(), ladder: self.ladder.clone(), jobs: self.jobs, task_program: None }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::{BTreeSet, HashMap};
+
+    use serde_json::Value;
+
+    use super::*;
+
+    const SAMPLE: &str = include_str!("../../reelgate.toml");
+
+    /// The sample with its defaults (`#key`) in force, and with its examples (`##key`) too when wanted.
+    fn uncommented(examples: bool) -> String {
+        let line = |line: &str| match (line.strip_prefix("##"), line.strip_prefix('#')) {
+            (Some(example), _) if examples => example.to_owned(),
+            (Some(_), _) => String::new(),
+            (None, Some(setting)) if !setting.starts_with(' ') => setting.to_owned(),
+            _ => line.to_owned(),
+        };
+        SAMPLE.lines().map(|text| line(text) + "\n").collect()
+    }
+
+    fn load(text: &str) -> Result<Settings, ConfigError> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reelgate.toml");
+        std::fs::write(&path, text).unwrap();
+        Settings::load(&RawConfig::load_with(Some(&path), HashMap::new())?)
+    }
+
+    #[test]
+    fn the_sample_as_it_is_changes_nothing() {
+        assert_eq!(load(SAMPLE).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn the_sample_uncommented_equals_the_defaults() {
+        assert_eq!(load(&uncommented(false)).unwrap(), Settings::default());
+    }
+
+    #[test]
+    fn the_sample_names_every_key() {
+        let Value::Object(sections) = serde_json::to_value(Settings::default()).unwrap() else { panic!() };
+        let text = uncommented(true);
+        load(&text).unwrap();
+        for (section, keys) in sections {
+            let body = text.split(&format!("[{section}]\n")).nth(1).unwrap_or_else(|| panic!("no [{section}]"));
+            let body = body.split("\n[").next().unwrap();
+            let named: BTreeSet<&str> =
+                body.lines().filter_map(|line| line.split_once(" = ")).map(|pair| pair.0).collect();
+            let Value::Object(keys) = keys else { panic!() };
+            let known: BTreeSet<&str> = keys.keys().map(String::as_str).collect();
+            assert_eq!(named, known, "[{section}]");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_and_sections_are_refused() {
+        for section in reelgate_common::config::SECTIONS {
+            assert!(load(&format!("[{section}]\nno_such_key = 1\n")).is_err(), "{section}");
+        }
+        assert!(load("[metrics]\nport = 1\n").is_err());
+    }
+}
