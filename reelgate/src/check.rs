@@ -4,14 +4,14 @@ use std::{path::Path, process::ExitCode, time::Duration};
 
 use reelgate_common::{
     auth::Authenticator,
-    backends::{BackendsError, check_deployment, open_storage},
+    backends::{check_deployment, open_storage},
     config::RawConfig,
     db::Db,
     queue,
     tokens::Keyring,
 };
 
-use crate::{data_dir::DataDir, settings::Settings};
+use crate::{cli, data_dir::DataDir, settings::Settings};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -25,20 +25,28 @@ struct Finding {
 /// Prints everything; fails when something is wrong.
 pub(crate) async fn run(data_dir: Option<&Path>, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let mut settings = Settings::load(&RawConfig::load(config)?)?;
+    let default = Path::new(cli::DEFAULT_DATA_DIR);
+    // Somebody who runs `reelgate all` without flags asks without flags, too.
+    let embedded = settings.database.url == Settings::default().database.url && default.is_dir();
+    let data_dir = data_dir.or(embedded.then_some(default));
     if let Some(dir) = data_dir {
         anyhow::ensure!(dir.is_dir(), "{} is no folder; `reelgate all` makes it at its first start", dir.display());
         let dir = DataDir::at(dir);
         dir.fill_backends(&mut settings)?;
         dir.fill_secrets(&mut settings)?;
     }
-    let findings = [
-        auth(&settings).await,
-        tokens(&settings),
-        database(&settings).await,
-        queue(&settings).await,
-        storage(&settings).await,
-        scratch(&settings),
-    ];
+    let findings = match data_dir.is_none().then(|| embedded_kinds(&settings)).flatten() {
+        // Asking them would make empty ones.
+        Some(kinds) => vec![auth(&settings).await, tokens(&settings), kinds],
+        None => vec![
+            auth(&settings).await,
+            tokens(&settings),
+            database(&settings).await,
+            queue(&settings).await,
+            storage(&settings).await,
+            scratch(&settings),
+        ],
+    };
     print(&settings, &findings)?;
     let sound = findings.iter().all(|finding| finding.trouble.is_none());
     Ok(if sound { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -59,6 +67,19 @@ fn print(settings: &Settings, findings: &[Finding]) -> anyhow::Result<()> {
 fn finding<E: Into<anyhow::Error>>(what: &'static str, outcome: Result<(), E>, advice: &'static str) -> Finding {
     // The whole chain: the cause that helps is usually the innermost one.
     Finding { what, trouble: outcome.err().map(|error| (format!("{:#}", error.into()), advice)) }
+}
+
+/// What gateway and worker would refuse at their start.
+fn embedded_kinds(settings: &Settings) -> Option<Finding> {
+    let kinds = [
+        (settings.database.url.expose().starts_with("sqlite:"), "database.url is sqlite:"),
+        (settings.queue.url.expose().starts_with("memory:"), "queue.url is memory:"),
+    ];
+    let named: Vec<&str> = kinds.into_iter().filter_map(|(found, what)| found.then_some(what)).collect();
+    let trouble = anyhow::anyhow!("{}, which only `reelgate all` can use", named.join(" and "));
+    let advice = "give --data-dir of the embedded server, or set REELGATE__DATABASE__URL, REELGATE__QUEUE__URL and \
+                  REELGATE__STORAGE__URL";
+    (!named.is_empty()).then(|| finding("backends", Err(trouble), advice))
 }
 
 async fn auth(settings: &Settings) -> Finding {
@@ -116,14 +137,7 @@ async fn storage(settings: &Settings) -> Finding {
     });
     let advice = "see REELGATE__STORAGE__URL, REELGATE__STORAGE__ENDPOINT, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; the \
                   bucket must exist and belong to this deployment";
-    finding("storage", outcome.await.map_err(hide_nothing), advice)
-}
-
-fn hide_nothing(error: anyhow::Error) -> anyhow::Error {
-    match error.downcast_ref::<BackendsError>() {
-        Some(BackendsError::OtherDeployment { .. }) => error.context("nothing would be deleted, and nothing starts"),
-        _ => error,
-    }
+    finding("storage", outcome.await, advice)
 }
 
 fn scratch(settings: &Settings) -> Finding {

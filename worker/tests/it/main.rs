@@ -1,4 +1,5 @@
 //! The worker as a whole on the embedded backends. Tasks are scripted where a crash, a hang or a lost lease is wanted.
+#![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 mod footing;
 mod runner;
