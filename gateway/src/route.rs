@@ -138,8 +138,8 @@ mod tests {
 
     const ID: &str = "018f4b1e-0000-7000-8000-000000000001";
 
-    fn parse(method: Method, path: &str) -> Result<Route, ApiError> {
-        Route::parse(&method, path)
+    fn parse(method: &Method, path: &str) -> Result<Route, ApiError> {
+        Route::parse(method, path)
     }
 
     #[test]
@@ -162,14 +162,14 @@ mod tests {
             (Method::OPTIONS, "/v1/files/token".to_owned(), Route::Preflight("POST, OPTIONS")),
         ];
         for (method, path, route) in table {
-            assert_eq!(parse(method.clone(), &path), Ok(route), "{method} {path}");
+            assert_eq!(parse(&method, &path), Ok(route), "{method} {path}");
         }
     }
 
     #[test]
     fn static_routes_win_over_ids() {
         for path in ["/v1/files/token", "/v1/files/location"] {
-            let error = parse(Method::GET, path).unwrap_err();
+            let error = parse(&Method::GET, path).unwrap_err();
             assert_eq!(error.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
             assert_eq!(error.into_response().headers()["allow"], "POST, OPTIONS");
         }
@@ -181,7 +181,7 @@ mod tests {
         for path in
             ["/v1/files/7", "/v1/files/..", "/v1/files/%2e%2e", "/v1/files/x/info", "/v1/files/stream/7", &upper]
         {
-            assert_eq!(parse(Method::GET, path).unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
+            assert_eq!(parse(&Method::GET, path).unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
         }
         for path in [
             "",
@@ -194,7 +194,7 @@ mod tests {
             "//v1/files",
             "/metrics",
         ] {
-            assert_eq!(parse(Method::GET, path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(parse(&Method::GET, path).unwrap_err().status, StatusCode::NOT_FOUND, "{path}");
         }
     }
 }

@@ -45,7 +45,7 @@ impl Gateway {
     }
 
     /// Returns when the gateway has stopped: drained, or past its deadline.
-    pub async fn finished(self) {
+    pub async fn finished(&self) {
         self.tasks.wait().await;
     }
 }

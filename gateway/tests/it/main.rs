@@ -1,6 +1,11 @@
-//! The gateway over real sockets, on SQLite and a directory.
+//! The gateway over real sockets, on SQLite, a directory and the in-process queue.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod bench;
+mod connections;
+mod contract;
+mod deletion;
 mod maintenance;
 mod server;
+mod streaming;
 mod upload;
