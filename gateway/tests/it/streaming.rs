@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use reelgate_common::{
     ids::{FileId, OrgId},
+    timestamp::Timestamp,
     tokens::Scope,
 };
 use serde_json::json;
@@ -102,8 +103,11 @@ async fn a_video_plays_its_best_rendition_of_the_time_of_the_token() {
     bench.publish(&fence, "480p", 480, 4).await;
     assert_eq!(bench.get(&stream(&early), &[]).await.body, "0123");
     let middle = bench.token(|_| {});
-    // The next one is published in a later millisecond than the token was made in.
-    tokio::time::sleep(Duration::from_millis(2)).await;
+    let made = Timestamp::now();
+    while Timestamp::now() <= made {
+        // The next one is published in a later millisecond than the token was made in.
+        tokio::task::yield_now().await;
+    }
     bench.publish(&fence, "720p", 720, 7).await;
     let fresh = bench.token(|_| {});
     let best = format!("{}&rendition=720p", stream(&middle));
