@@ -4,6 +4,6 @@ mod garage;
 mod postgres;
 mod redis;
 
-pub use garage::{Bucket, Garage};
+pub use garage::{Bucket, Garage, binary as garage_binary};
 pub use postgres::Postgres;
 pub use redis::Redis;

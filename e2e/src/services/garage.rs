@@ -138,7 +138,11 @@ impl Garage {
     }
 }
 
-fn binary() -> Result<PathBuf> {
+/// Where the server lies, for tests that start it in their own way.
+///
+/// # Errors
+/// It has not been built.
+pub fn binary() -> Result<PathBuf> {
     let cache = std::env::var_os("REELGATE_CACHE").map(PathBuf::from).or_else(|| {
         let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
         let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;

@@ -1,4 +1,5 @@
 //! Whole-system tests. `seams` holds the conformance suites, one per seam, each run on every backend.
 
+mod deploy;
 mod harness;
 mod seams;
