@@ -1,0 +1,41 @@
+# The few commands of this repository. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## lists the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: demo
+demo: ## builds and starts Reelgate with a sample video, and prints the address to open (DEMO_CHECK=1: plays once and ends)
+	@scripts/install-packages demo
+	@cargo build --bin reelgate
+	@scripts/demo
+
+.PHONY: check
+check: ## formatting, lints and unit tests: what to run while working
+	@scripts/install-packages demo
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo test --workspace --lib --bins
+
+.PHONY: test
+test: ## everything that decides whether a change may land
+	@scripts/install-packages test
+	@scripts/install-garage
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cargo build --workspace --bins
+	@[ -n "$$REELGATE_CORPUS" ] || echo "REELGATE_CORPUS is not set: the real files are skipped, generated clips are used"
+	cargo test --workspace
+	DEMO_CHECK=1 scripts/demo
+
+.PHONY: garage
+garage: ## builds Garage, the S3 server of the tests, into the cache folder
+	@scripts/install-garage
+
+.PHONY: bench
+bench: ## streaming, upload and transcode figures, each beside its peer
+	@scripts/install-packages bench
+	@scripts/install-garage
+	scripts/bench
