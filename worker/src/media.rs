@@ -2,16 +2,31 @@
 //! (`send`, `receive -> Result<Option<_>>`, `finish`). Runs only inside a task's child process, on sources that may be
 //! hostile. All `unsafe` is in `ffi`; knows nothing of jobs, storage or the network.
 
+mod clock;
 mod color;
+mod decode;
+mod encode;
 mod error;
 mod ffi;
+mod filter;
 mod input;
 mod limits;
+mod marks;
+mod mend;
+mod mux;
+mod picture;
+mod poster;
 mod probe;
+mod rung;
+mod sound;
+mod transcode;
+mod verify;
 
 pub use error::MediaError;
 pub use input::Source;
 pub use probe::probe;
+pub use transcode::{Report, transcode};
+pub use verify::verify;
 
 /// Prepares libav: warnings go to standard error, where the parent keeps the last words.
 pub fn init() -> Result<(), MediaError> {

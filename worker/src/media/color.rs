@@ -45,6 +45,22 @@ impl ColorTags {
     }
 }
 
+/// A matrix that H.264 in 4:2:0 may carry: RGB and the exotic ones become BT.709.
+pub(super) fn encodable_matrix(matrix: i32) -> i32 {
+    if matches!(matrix, BT709 | 4 | 5 | SMPTE170M | 7) { matrix } else { BT709 }
+}
+
+/// libswscale's name of a matrix.
+pub(super) fn scaler_matrix(matrix: i32) -> &'static str {
+    match matrix {
+        4 => "fcc",
+        5 | SMPTE170M => "smpte170m",
+        7 => "smpte240m",
+        BT2020 | BT2020_CL => "bt2020",
+        _ => "bt709",
+    }
+}
+
 pub(super) fn primaries_name(value: i32) -> Option<&'static str> {
     Some(match value {
         1 => "bt709",

@@ -88,3 +88,12 @@ impl MediaError {
         }
     }
 }
+
+/// libav's "again" and "end" become `false`: nothing to take now. Every other error stays one.
+pub(super) fn ready(doing: &'static str, result: Result<(), ffmpeg_next::Error>) -> Result<bool, MediaError> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(ffmpeg_next::Error::Eof | ffmpeg_next::Error::Other { errno: ffmpeg_next::error::EAGAIN }) => Ok(false),
+        Err(source) => Err(MediaError::Libav { doing, source }),
+    }
+}

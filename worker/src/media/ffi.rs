@@ -11,14 +11,18 @@ use std::{
 use ffmpeg_next::{
     Dictionary, Error,
     ffi::{
-        AVCodecID, AVCodecParameters, AVDictionary, AVDiscard, AVFMT_FLAG_CUSTOM_IO, AVFormatContext, AVMediaType,
-        AVPacketSideDataType, AVPixFmtDescriptor, AVPixelFormat, AVRational, AVStream, av_channel_layout_describe,
-        av_dict_free, av_dict_set, av_display_rotation_get, av_pix_fmt_desc_get, av_stream_get_side_data,
-        avcodec_find_decoder, avcodec_get_name, avcodec_profile_name, avformat_alloc_context, avformat_close_input,
-        avformat_find_stream_info, avformat_open_input,
+        AVChannelOrder, AVCodecID, AVCodecParameters, AVDictionary, AVDiscard, AVFMT_FLAG_CUSTOM_IO, AVFormatContext,
+        AVMediaType, AVPacketSideDataType, AVPixFmtDescriptor, AVPixelFormat, AVRational, AVStream,
+        av_channel_layout_default, av_channel_layout_describe, av_dict_free, av_dict_set, av_display_rotation_get,
+        av_frame_ref, av_pix_fmt_desc_get, av_stream_get_side_data, avcodec_find_decoder, avcodec_get_name,
+        avcodec_profile_name, avformat_alloc_context, avformat_close_input, avformat_find_stream_info,
+        avformat_open_input,
     },
     format::context::{Input, StreamIo},
+    frame,
 };
+
+use super::color::ColorTags;
 
 /// Bytes of our reader's buffer; libav's own 32 KiB costs too many calls.
 const READ_BUFFER: usize = 256 << 10;
@@ -322,4 +326,93 @@ fn pair(rational: AVRational) -> (i32, i32) {
 
 fn known(time: i64) -> Option<i64> {
     Some(time).filter(|time| *time != ffmpeg_next::ffi::AV_NOPTS_VALUE)
+}
+
+/// Another reference to the same pixels; no copy.
+pub(super) fn share(frame: &frame::Video) -> Result<frame::Video, Error> {
+    let mut shared = frame::Video::empty();
+    // SAFETY: both frames are allocated; libav counts the references.
+    let result = unsafe { av_frame_ref(shared.as_mut_ptr(), frame.as_ptr()) };
+    if result < 0 { Err(Error::from(result)) } else { Ok(shared) }
+}
+
+/// The frame's colour tags as numbers.
+pub(super) fn color_tags(frame: &frame::Video) -> ColorTags {
+    // SAFETY: plain reads, as numbers because a file may put values there that the enums lack.
+    unsafe {
+        let raw = frame.as_ptr();
+        let range = (&raw const (*raw).color_range).cast::<c_int>().read();
+        ColorTags {
+            primaries: (&raw const (*raw).color_primaries).cast::<c_int>().read(),
+            transfer: (&raw const (*raw).color_trc).cast::<c_int>().read(),
+            matrix: (&raw const (*raw).colorspace).cast::<c_int>().read(),
+            full_range: range == 2 || pixel_name(frame).starts_with("yuvj"),
+        }
+    }
+}
+
+/// Tags a frame; its pixels stay.
+pub(super) fn set_color_tags(frame: &mut frame::Video, tags: ColorTags) {
+    // SAFETY: plain writes of numbers that came from libav or from H.273.
+    unsafe {
+        let raw = frame.as_mut_ptr();
+        (&raw mut (*raw).color_range).cast::<c_int>().write(if tags.full_range { 2 } else { 1 });
+        (&raw mut (*raw).color_primaries).cast::<c_int>().write(tags.primaries);
+        (&raw mut (*raw).color_trc).cast::<c_int>().write(tags.transfer);
+        (&raw mut (*raw).colorspace).cast::<c_int>().write(tags.matrix);
+    }
+}
+
+/// Tells an encoder which colours its frames have.
+pub(super) fn set_encoder_tags(encoder: &mut ffmpeg_next::codec::Context, tags: ColorTags) {
+    // SAFETY: as above, before the encoder is opened.
+    unsafe {
+        let raw = encoder.as_mut_ptr();
+        (&raw mut (*raw).color_range).cast::<c_int>().write(if tags.full_range { 2 } else { 1 });
+        (&raw mut (*raw).color_primaries).cast::<c_int>().write(tags.primaries);
+        (&raw mut (*raw).color_trc).cast::<c_int>().write(tags.transfer);
+        (&raw mut (*raw).colorspace).cast::<c_int>().write(tags.matrix);
+    }
+}
+
+/// libav's name of the frame's pixel format; empty when it has none.
+pub(super) fn pixel_name(frame: &frame::Video) -> String {
+    // SAFETY: a plain read.
+    let format = unsafe { (*frame.as_ptr()).format };
+    pixel_facts(format).map(|facts| facts.name).unwrap_or_default()
+}
+
+/// Gives an audio frame a layout when it only has a number of channels, and returns the layout's name.
+pub(super) fn settle_layout(frame: &mut frame::Audio) -> String {
+    let mut buffer = [0 as c_char; 128];
+    // SAFETY: the layout belongs to the frame; libav writes at most the length given and terminates it.
+    unsafe {
+        let raw = frame.as_mut_ptr();
+        let channels = (*raw).ch_layout.nb_channels;
+        if (*raw).ch_layout.order == AVChannelOrder::AV_CHANNEL_ORDER_UNSPEC {
+            av_channel_layout_default(&raw mut (*raw).ch_layout, channels);
+        }
+        let written = av_channel_layout_describe(&raw const (*raw).ch_layout, buffer.as_mut_ptr(), buffer.len());
+        let cut = usize::try_from(written).is_ok_and(|written| written > buffer.len());
+        if written <= 0 || cut { format!("{channels}c") } else { text(buffer.as_ptr()).unwrap_or_default() }
+    }
+}
+
+/// How many threads a filter graph may use; to be called before filters are added.
+pub(super) fn limit_threads(graph: &mut ffmpeg_next::filter::Graph, threads: u32) {
+    // SAFETY: a plain write to a graph that has no filters yet.
+    unsafe { (*graph.as_mut_ptr()).nb_threads = c_int::try_from(threads).unwrap_or(1).max(1) };
+}
+
+/// An encoder's global header (for H.264 the parameter sets); empty when it has none.
+pub(super) fn extradata(codec: &ffmpeg_next::codec::Context) -> Vec<u8> {
+    // SAFETY: libav keeps pointer and size in step for as long as the context lives; the bytes are copied.
+    unsafe {
+        let raw = codec.as_ptr();
+        let size = usize::try_from((*raw).extradata_size).unwrap_or(0);
+        if (*raw).extradata.is_null() || size == 0 {
+            return Vec::new();
+        }
+        std::slice::from_raw_parts((*raw).extradata, size).to_vec()
+    }
 }

@@ -108,3 +108,6 @@ pub(super) fn video_codec_allowed(name: &str) -> bool {
 pub(super) fn audio_codec_allowed(name: &str) -> bool {
     AUDIO_CODECS.contains(&name) || name.starts_with("pcm_") || name.starts_with("adpcm_")
 }
+
+/// Frames of one film: 12 h at 120 per second.
+pub(super) const MAX_FRAMES: u64 = 12 * 3600 * 120;

@@ -13,7 +13,7 @@ use super::{
     protocol::{Event, REQUEST_FILE, Request},
     reporter::Reporter,
 };
-use crate::media::{self, MediaError, Source};
+use crate::media::{self, MediaError, Report, Source};
 
 /// Runs the request of the working directory. Success means that the parent was told how it ended, well or badly.
 #[must_use]
@@ -41,12 +41,32 @@ fn read_request() -> Result<Request, Failure> {
 
 fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
     media::init()?;
+    let mut source = Source::open(source()?)?;
     match request {
-        Request::Probe | Request::Verify => {
-            let media = media::probe(&mut Source::open(source()?)?)?;
-            reporter.send(&Event::Probed { media }).map_err(|source| MediaError::Io { doing: "report", source })
+        Request::Probe => tell(reporter, &Event::Probed { media: media::probe(&mut source)? }),
+        Request::Verify => tell(reporter, &Event::Probed { media: media::verify(&mut source)? }),
+        Request::Encode { media, plan, threads } => {
+            let mut told = Ok(());
+            media::transcode(&mut source, media, plan, *threads, &mut |report| {
+                let sent = tell(reporter, &event(report));
+                if told.is_ok() {
+                    told = sent;
+                }
+            })?;
+            told
         }
-        Request::Encode { .. } => Err(MediaError::NotMedia),
+    }
+}
+
+fn tell(reporter: &Reporter, event: &Event) -> Result<(), MediaError> {
+    reporter.send(event).map_err(|source| MediaError::Io { doing: "report", source })
+}
+
+fn event(report: Report) -> Event {
+    match report {
+        Report::Progress(fraction) => Event::Progress { fraction },
+        Report::Output(output) => Event::Output(output),
+        Report::Refused { name, failure } => Event::Refused { name, failure },
     }
 }
 

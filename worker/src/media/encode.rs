@@ -1,0 +1,174 @@
+//! Encoders as stages: H.264 High by x264, AAC-LC by libav's own. Times go in and come out in the stage's clock.
+
+use std::collections::VecDeque;
+
+use ffmpeg_next::{Dictionary, Packet, codec, encoder, format, frame, picture::Type};
+
+use super::{
+    clock::Clock,
+    error::{MediaError, ready},
+    ffi,
+};
+
+/// What a rung's encoder is asked for.
+#[derive(Debug, Clone)]
+pub(super) struct VideoSettings {
+    pub(super) crf: u8,
+    pub(super) preset: String,
+    pub(super) threads: u32,
+    /// Nominal frames per second, for rate control only.
+    pub(super) frame_rate: (u32, u32),
+}
+
+pub(super) struct VideoEncoder {
+    encoder: encoder::video::Encoder,
+    clock: Clock,
+    /// Display times and durations of frames that are inside, for the packets that come out in another order.
+    durations: VecDeque<(i64, i64)>,
+}
+
+impl VideoEncoder {
+    /// `sample` shows size and colours of the frames.
+    pub(super) fn open(sample: &frame::Video, clock: Clock, settings: &VideoSettings) -> Result<Self, MediaError> {
+        let failed = "open the H.264 encoder";
+        let codec = encoder::find_by_name("libx264")
+            .ok_or_else(|| MediaError::UnsupportedCodec { codec: "libx264".to_owned() })?;
+        let mut context = codec::Context::new_with_codec(codec);
+        ffi::set_encoder_tags(&mut context, ffi::color_tags(sample));
+        context.set_flags(codec::Flags::GLOBAL_HEADER);
+        let mut video = context.encoder().video().map_err(MediaError::libav(failed))?;
+        video.set_width(sample.width());
+        video.set_height(sample.height());
+        video.set_format(format::Pixel::YUV420P);
+        video.set_aspect_ratio((1, 1));
+        video.set_time_base(clock.time_base());
+        let rate = (settings.frame_rate.0.cast_signed(), settings.frame_rate.1.cast_signed());
+        video.set_frame_rate((rate.0 > 0 && rate.1 > 0).then_some(rate));
+        // Key frames come from the grid alone.
+        video.set_gop(1 << 20);
+        let options: Dictionary<'_> = [
+            ("preset".to_owned(), settings.preset.clone()),
+            ("crf".to_owned(), settings.crf.to_string()),
+            ("profile".to_owned(), "high".to_owned()),
+            ("forced-idr".to_owned(), "1".to_owned()),
+            ("threads".to_owned(), settings.threads.max(1).to_string()),
+            ("x264-params".to_owned(), "scenecut=0:open-gop=0".to_owned()),
+        ]
+        .into_iter()
+        .collect();
+        let encoder = video.open_with(options).map_err(MediaError::libav(failed))?;
+        Ok(Self { encoder, clock, durations: VecDeque::new() })
+    }
+
+    /// `duration` is the frame's own, for the last frame has no successor to tell it.
+    pub(super) fn send(&mut self, mut frame: frame::Video, key: bool, duration: i64) -> Result<(), MediaError> {
+        frame.set_kind(if key { Type::I } else { Type::None });
+        if let Some(time) = frame.pts() {
+            self.durations.push_back((time, duration));
+        }
+        self.encoder.send_frame(&frame).map_err(MediaError::libav("encode video"))
+    }
+
+    pub(super) fn receive(&mut self) -> Result<Option<Packet>, MediaError> {
+        let mut packet = Packet::empty();
+        if !ready("encode video", self.encoder.receive_packet(&mut packet))? {
+            return Ok(None);
+        }
+        if let Some(at) = self.durations.iter().position(|(time, _)| Some(*time) == packet.pts()) {
+            if let Some((_, duration)) = self.durations.remove(at) {
+                packet.set_duration(duration);
+            }
+        }
+        Ok(Some(packet))
+    }
+
+    pub(super) fn finish(&mut self) -> Result<(), MediaError> {
+        ready("end the H.264 encoder", self.encoder.send_eof()).map(drop)
+    }
+
+    pub(super) fn context(&self) -> &codec::Context {
+        &self.encoder
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+
+    /// RFC 6381 name, out of the sequence parameter set; `None` when the encoder shows none.
+    pub(super) fn codec_string(&self) -> Option<String> {
+        let header = ffi::extradata(&self.encoder);
+        let at = header.windows(4).position(|window| window[..3] == [0, 0, 1] && window[3] & 0x1f == 7)?;
+        let [profile, flags, level] = *header.get(at + 4..at + 7)?.first_chunk()?;
+        Some(format!("avc1.{profile:02x}{flags:02x}{level:02x}"))
+    }
+}
+
+pub(super) struct AudioEncoder {
+    encoder: encoder::audio::Encoder,
+    clock: Clock,
+}
+
+impl AudioEncoder {
+    /// One or two channels.
+    pub(super) fn open(rate: u32, channels: u16, bitrate: u32) -> Result<Self, MediaError> {
+        let failed = "open the AAC encoder";
+        let codec =
+            encoder::find_by_name("aac").ok_or_else(|| MediaError::UnsupportedCodec { codec: "aac".to_owned() })?;
+        let mut context = codec::Context::new_with_codec(codec);
+        context.set_flags(codec::Flags::GLOBAL_HEADER);
+        let mut audio = context.encoder().audio().map_err(MediaError::libav(failed))?;
+        let clock = Clock::new(rate);
+        audio.set_rate(i32::try_from(rate).unwrap_or(48_000));
+        audio.set_format(format::Sample::F32(format::sample::Type::Planar));
+        audio.set_channel_layout(ffmpeg_next::ChannelLayout::default(i32::from(channels)));
+        audio.set_bit_rate(bitrate as usize);
+        audio.set_time_base(clock.time_base());
+        let encoder = audio.open().map_err(MediaError::libav(failed))?;
+        Ok(Self { encoder, clock })
+    }
+
+    /// Samples of each frame but the last.
+    pub(super) fn frame_size(&self) -> u32 {
+        self.encoder.frame_size()
+    }
+
+    pub(super) fn send(&mut self, frame: &frame::Audio) -> Result<(), MediaError> {
+        self.encoder.send_frame(frame).map_err(MediaError::libav("encode audio"))
+    }
+
+    pub(super) fn receive(&mut self) -> Result<Option<Packet>, MediaError> {
+        let mut packet = Packet::empty();
+        Ok(ready("encode audio", self.encoder.receive_packet(&mut packet))?.then_some(packet))
+    }
+
+    pub(super) fn finish(&mut self) -> Result<(), MediaError> {
+        ready("end the AAC encoder", self.encoder.send_eof()).map(drop)
+    }
+
+    pub(super) fn parameters(&self) -> codec::Parameters {
+        codec::Parameters::from(&self.encoder)
+    }
+
+    pub(super) fn clock(&self) -> Clock {
+        self.clock
+    }
+}
+
+/// One picture as a JPEG.
+pub(super) fn jpeg(picture: &frame::Video) -> Result<Vec<u8>, MediaError> {
+    let failed = "make the poster";
+    let codec =
+        encoder::find(codec::Id::MJPEG).ok_or_else(|| MediaError::UnsupportedCodec { codec: "mjpeg".to_owned() })?;
+    let mut video = codec::Context::new_with_codec(codec).encoder().video().map_err(MediaError::libav(failed))?;
+    video.set_width(picture.width());
+    video.set_height(picture.height());
+    video.set_format(format::Pixel::YUVJ420P);
+    video.set_time_base((1, 25));
+    let options: Dictionary<'_> = [("qmin", "3"), ("qmax", "3")].into_iter().collect();
+    let mut encoder = video.open_with(options).map_err(MediaError::libav(failed))?;
+    encoder.send_frame(picture).map_err(MediaError::libav(failed))?;
+    encoder.send_eof().map_err(MediaError::libav(failed))?;
+    let mut packet = Packet::empty();
+    encoder.receive_packet(&mut packet).map_err(MediaError::libav(failed))?;
+    packet.data().map(<[u8]>::to_vec).ok_or_else(|| MediaError::broken("the poster is empty"))
+}

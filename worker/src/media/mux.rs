@@ -1,0 +1,84 @@
+//! Writing an MP4 with `moov` in front. Packets come in their encoders' clocks and leave in the tracks'; only here is a time
+//! rescaled on its way out.
+
+use std::path::Path;
+
+use ffmpeg_next::{Dictionary, Packet, codec, format};
+
+use super::{clock::Clock, error::MediaError};
+
+/// Which track a packet belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Track {
+    Video,
+    Audio,
+}
+
+struct Slot {
+    index: usize,
+    clock: Clock,
+}
+
+/// An MP4 under way. Without `finish` it is no file that can be played.
+pub(super) struct Mp4 {
+    output: format::context::Output,
+    video: Option<Slot>,
+    audio: Option<Slot>,
+}
+
+impl Mp4 {
+    /// `path` is a plain name in the working directory: moving `moov` to the front reopens it by name.
+    pub(super) fn create(
+        path: &Path,
+        video: Option<(&codec::Context, Clock)>,
+        audio: Option<(codec::Parameters, Clock)>,
+    ) -> Result<Self, MediaError> {
+        let failed = "begin the output";
+        let mut output = format::output_as(path, "mp4").map_err(MediaError::libav(failed))?;
+        let mut timescale = None;
+        let video = match video {
+            Some((encoder, clock)) => {
+                let mut stream = output.add_stream_with(encoder).map_err(MediaError::libav(failed))?;
+                stream.set_time_base(clock.time_base());
+                timescale = Some(clock.timescale());
+                Some(Slot { index: stream.index(), clock })
+            }
+            None => None,
+        };
+        let audio = match audio {
+            Some((parameters, clock)) => {
+                let codec = codec::encoder::find(codec::Id::AAC);
+                let mut stream = output.add_stream(codec).map_err(MediaError::libav(failed))?;
+                stream.set_parameters(parameters);
+                stream.set_time_base(clock.time_base());
+                Some(Slot { index: stream.index(), clock })
+            }
+            None => None,
+        };
+        let mut options: Dictionary<'_> = [("movflags", "+faststart")].into_iter().collect();
+        if let Some(timescale) = timescale {
+            options.set("video_track_timescale", &timescale.to_string());
+        }
+        output.write_header_with(options).map_err(MediaError::libav(failed))?;
+        Ok(Self { output, video, audio })
+    }
+
+    pub(super) fn write(&mut self, track: Track, mut packet: Packet) -> Result<(), MediaError> {
+        let slot = match track {
+            Track::Video => &self.video,
+            Track::Audio => &self.audio,
+        };
+        let Some(slot) = slot else { return Ok(()) };
+        let to =
+            self.output.stream(slot.index).ok_or_else(|| MediaError::broken("an output track vanished"))?.time_base();
+        packet.set_stream(slot.index);
+        packet.set_position(-1);
+        packet.rescale_ts(slot.clock.time_base(), to);
+        packet.write_interleaved(&mut self.output).map_err(MediaError::libav("write the output"))
+    }
+
+    /// Writes the index and moves it to the front.
+    pub(super) fn finish(mut self) -> Result<(), MediaError> {
+        self.output.write_trailer().map_err(MediaError::libav("end the output"))
+    }
+}

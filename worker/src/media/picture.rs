@@ -1,0 +1,217 @@
+//! From decoded frames to upright, progressive, square-pixelled, 8-bit 4:2:0 frames of one size: which filters that takes
+//! (pure), and the stage that runs them and rebuilds them when the source changes in mid-stream.
+
+use ffmpeg_next::frame;
+use std::collections::VecDeque;
+
+use super::{
+    clock::Clock,
+    color::{self, ColorTags},
+    error::MediaError,
+    ffi,
+    filter::VideoGraph,
+};
+
+/// How the picture must be turned and what size it shall have, as a viewer sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Target {
+    pub(super) width: u32,
+    pub(super) height: u32,
+    /// Clockwise degrees.
+    pub(super) rotation: u16,
+    pub(super) mirrored: bool,
+    /// The container says that frames are fields.
+    pub(super) interlaced: bool,
+}
+
+/// What a graph was built for; another look needs another graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Look {
+    width: u32,
+    height: u32,
+    pixels: String,
+    tags: ColorTags,
+    interlaced: bool,
+}
+
+/// Frames in any look, frames of the target out.
+pub(super) struct Pictures {
+    target: Target,
+    clock: Clock,
+    threads: u32,
+    graph: Option<(Look, ColorTags, VideoGraph)>,
+    ready: VecDeque<frame::Video>,
+}
+
+impl Pictures {
+    pub(super) fn new(target: Target, clock: Clock, threads: u32) -> Self {
+        Self { target, clock, threads, graph: None, ready: VecDeque::new() }
+    }
+
+    /// Takes a frame whose time is in the stage's clock.
+    pub(super) fn send(&mut self, frame: frame::Video) -> Result<(), MediaError> {
+        let mut look = look(&frame);
+        // Once deinterlacing, always: a stream of fields holds progressive frames here and there.
+        look.interlaced |= self.target.interlaced || self.graph.as_ref().is_some_and(|(old, ..)| old.interlaced);
+        if self.graph.as_ref().is_none_or(|(old, ..)| *old != look) {
+            self.drain()?;
+            let (spec, tags) = filters(&look, self.target);
+            let graph = VideoGraph::new(&spec, &frame, self.clock, self.threads)?;
+            self.graph = Some((look, tags, graph));
+        }
+        match &mut self.graph {
+            Some((.., graph)) => graph.send(frame),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn receive(&mut self) -> Result<Option<frame::Video>, MediaError> {
+        if let Some(frame) = self.ready.pop_front() {
+            return Ok(Some(frame));
+        }
+        let Some((_, tags, graph)) = &mut self.graph else { return Ok(None) };
+        let frame = graph.receive()?;
+        Ok(frame.map(|frame| tagged(frame, *tags)))
+    }
+
+    pub(super) fn finish(&mut self) -> Result<(), MediaError> {
+        self.drain()
+    }
+
+    fn drain(&mut self) -> Result<(), MediaError> {
+        if let Some((_, tags, mut graph)) = self.graph.take() {
+            graph.finish()?;
+            while let Some(frame) = graph.receive()? {
+                self.ready.push_back(tagged(frame, tags));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn tagged(mut frame: frame::Video, tags: ColorTags) -> frame::Video {
+    ffi::set_color_tags(&mut frame, tags);
+    frame
+}
+
+fn look(frame: &frame::Video) -> Look {
+    Look {
+        width: frame.width(),
+        height: frame.height(),
+        pixels: ffi::pixel_name(frame),
+        tags: ffi::color_tags(frame),
+        interlaced: frame.is_interlaced(),
+    }
+}
+
+/// The filters from a look to the target, and the colours that come out.
+fn filters(look: &Look, target: Target) -> (String, ColorTags) {
+    let mut chain = Vec::new();
+    if look.interlaced && look.width >= 4 && look.height >= 4 {
+        chain.push("bwdif=mode=send_frame:deint=interlaced".to_owned());
+    }
+    // Scaled before it is turned: the turn is cheaper on fewer pixels.
+    let (width, height) =
+        if target.rotation % 180 == 90 { (target.height, target.width) } else { (target.width, target.height) };
+    let tags = look.tags.guessed(look.width, look.height);
+    let out = if tags.is_hdr() {
+        chain.push(format!("scale={width}:{height}:flags=bicubic"));
+        chain.push(tone_map(tags));
+        ColorTags::SDR
+    } else if tags.is_wide() {
+        chain.push(format!("scale={width}:{height}:flags=bicubic"));
+        chain.push(narrow(tags));
+        ColorTags::SDR
+    } else {
+        let out = ColorTags { full_range: false, matrix: color::encodable_matrix(tags.matrix), ..tags };
+        chain.extend(plain_scale(look, (width, height), tags, out));
+        out
+    };
+    chain.extend(turn(target.rotation, target.mirrored).map(str::to_owned));
+    chain.push("setsar=1".to_owned());
+    (chain.join(","), out)
+}
+
+fn plain_scale(look: &Look, (width, height): (u32, u32), tags: ColorTags, out: ColorTags) -> Option<String> {
+    let same_size = (look.width, look.height) == (width, height);
+    if same_size && look.pixels == "yuv420p" && !tags.full_range && tags.matrix == out.matrix {
+        return None;
+    }
+    let matrix = color::scaler_matrix(out.matrix);
+    let from = color::scaler_matrix(tags.matrix);
+    let range = if tags.full_range { "pc" } else { "tv" };
+    Some(format!(
+        "scale={width}:{height}:flags=bicubic:in_color_matrix={from}:out_color_matrix={matrix}:in_range={range}:out_range=tv,format=yuv420p"
+    ))
+}
+
+/// PQ and HLG to BT.709 in linear light.
+fn tone_map(tags: ColorTags) -> String {
+    let transfer = color::transfer_name(tags.transfer).unwrap_or("smpte2084");
+    let range = if tags.full_range { "pc" } else { "tv" };
+    format!(
+        "zscale=tin={transfer}:pin=bt2020:min=bt2020nc:rin={range}:t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,\
+         tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
+    )
+}
+
+/// BT.2020 without HDR to BT.709.
+fn narrow(tags: ColorTags) -> String {
+    let range = if tags.full_range { "pc" } else { "tv" };
+    format!("zscale=tin=bt709:pin=bt2020:min=bt2020nc:rin={range}:t=bt709:p=bt709:m=bt709:r=tv,format=yuv420p")
+}
+
+/// The filter that makes the picture upright.
+fn turn(rotation: u16, mirrored: bool) -> Option<&'static str> {
+    match (rotation, mirrored) {
+        (90, false) => Some("transpose=clock"),
+        (90, true) => Some("transpose=cclock_flip"),
+        (180, false) => Some("hflip,vflip"),
+        (180, true) => Some("hflip"),
+        (270, false) => Some("transpose=cclock"),
+        (270, true) => Some("transpose=clock_flip"),
+        (_, true) => Some("vflip"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn look(pixels: &str, tags: ColorTags) -> Look {
+        Look { width: 1920, height: 1080, pixels: pixels.to_owned(), tags, interlaced: false }
+    }
+
+    fn target(width: u32, height: u32, rotation: u16) -> Target {
+        Target { width, height, rotation, mirrored: false, interlaced: false }
+    }
+
+    #[test]
+    fn a_plain_source_at_its_own_size_is_not_touched() {
+        assert_eq!(filters(&look("yuv420p", ColorTags::SDR), target(1920, 1080, 0)).0, "setsar=1");
+    }
+
+    #[test]
+    fn a_quarter_turn_scales_before_it_turns() {
+        let (spec, _) = filters(&look("yuv420p", ColorTags::SDR), target(720, 1280, 90));
+        assert!(spec.starts_with("scale=1280:720:"), "{spec}");
+        assert!(spec.ends_with("transpose=clock,setsar=1"), "{spec}");
+    }
+
+    #[test]
+    fn full_range_becomes_limited() {
+        let tags = ColorTags { full_range: true, ..ColorTags::SDR };
+        let (spec, out) = filters(&look("yuvj420p", tags), target(1920, 1080, 0));
+        assert!(spec.contains("in_range=pc:out_range=tv"), "{spec}");
+        assert!(!out.full_range);
+    }
+
+    #[test]
+    fn hdr_is_tone_mapped_and_tagged_bt709() {
+        let tags = ColorTags { primaries: 9, transfer: 18, matrix: 9, full_range: false };
+        let (spec, out) = filters(&look("yuv420p10le", tags), target(1920, 1080, 0));
+        assert!(spec.contains("tin=arib-std-b67") && spec.contains("tonemap"), "{spec}");
+        assert_eq!(out, ColorTags::SDR);
+    }
+}

@@ -1,0 +1,164 @@
+//! One rung on a thread of its own: takes the frames of the rung above, scales them down, hands them on, encodes them, and
+//! writes its MP4. A rung that fails goes on handing frames down, so that one bad rung never stops the others.
+
+use std::{
+    path::PathBuf,
+    sync::mpsc::{Receiver, SyncSender},
+};
+
+use ffmpeg_next::{Packet, codec, frame};
+use reelgate_common::grid::SegmentGrid;
+
+use super::{
+    clock::Clock,
+    encode::{VideoEncoder, VideoSettings},
+    error::MediaError,
+    ffi,
+    filter::VideoGraph,
+    marks::Marks,
+    mux::{Mp4, Track},
+};
+
+/// What reaches a rung.
+pub(super) enum Feed {
+    /// A picture of the rung above, and how long it is shown.
+    Picture(frame::Video, i64),
+    /// Encoded once, written into every rung.
+    Sound(Packet),
+}
+
+/// The sound every rung gets.
+#[derive(Clone)]
+pub(super) struct SoundTrack {
+    pub(super) parameters: codec::Parameters,
+    pub(super) clock: Clock,
+}
+
+pub(super) struct RungTask {
+    pub(super) file: PathBuf,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) clock: Clock,
+    pub(super) grid: SegmentGrid,
+    pub(super) settings: VideoSettings,
+    pub(super) sound: Option<SoundTrack>,
+    pub(super) feed: Receiver<Feed>,
+    pub(super) below: Option<SyncSender<Feed>>,
+}
+
+/// A finished rung.
+#[derive(Debug)]
+pub(super) struct Finished {
+    pub(super) duration_ms: u64,
+    pub(super) codecs: Option<String>,
+}
+
+impl RungTask {
+    /// Runs until nobody feeds it any more.
+    pub(super) fn run(mut self) -> Result<Finished, MediaError> {
+        let mut scaler = None;
+        let mut writing = Writing::new(&self);
+        let mut outcome = Ok(());
+        while let Ok(feed) = self.feed.recv() {
+            match feed {
+                Feed::Picture(picture, duration) => {
+                    // Without pictures the rungs below could not go on either.
+                    let picture = self.scaled(&mut scaler, picture)?;
+                    self.hand_down(&picture, duration)?;
+                    outcome = outcome.and_then(|()| writing.picture(&self, picture, duration));
+                }
+                Feed::Sound(packet) => outcome = outcome.and_then(|()| writing.sound(packet)),
+            }
+        }
+        self.below = None;
+        outcome?;
+        writing.finish()
+    }
+
+    fn scaled(&self, scaler: &mut Option<VideoGraph>, picture: frame::Video) -> Result<frame::Video, MediaError> {
+        if (picture.width(), picture.height()) == (self.width, self.height) {
+            return Ok(picture);
+        }
+        let tags = ffi::color_tags(&picture);
+        let graph = match scaler {
+            Some(graph) => graph,
+            None => {
+                let spec = format!("scale={}:{}:flags=bicubic,format=yuv420p,setsar=1", self.width, self.height);
+                scaler.insert(VideoGraph::new(&spec, &picture, self.clock, 1)?)
+            }
+        };
+        graph.send(picture)?;
+        let mut scaled = graph.receive()?.ok_or_else(|| MediaError::broken("the scaler swallowed a picture"))?;
+        ffi::set_color_tags(&mut scaled, tags);
+        Ok(scaled)
+    }
+
+    fn hand_down(&self, picture: &frame::Video, duration: i64) -> Result<(), MediaError> {
+        if let Some(below) = &self.below {
+            let shared = ffi::share(picture).map_err(MediaError::libav("share a picture"))?;
+            // The rung below may have failed; that is its own matter.
+            drop(below.send(Feed::Picture(shared, duration)));
+        }
+        Ok(())
+    }
+}
+
+/// Encoder and file, open from the first picture on.
+struct Writing {
+    marks: Marks,
+    open: Option<(VideoEncoder, Mp4)>,
+    /// Sound that came before the first picture.
+    early: Vec<Packet>,
+    end: i64,
+    clock: Clock,
+}
+
+impl Writing {
+    fn new(task: &RungTask) -> Self {
+        let marks = Marks::new(task.grid.clone(), task.clock);
+        Self { marks, open: None, early: Vec::new(), end: 0, clock: task.clock }
+    }
+
+    fn picture(&mut self, task: &RungTask, picture: frame::Video, duration: i64) -> Result<(), MediaError> {
+        if self.open.is_none() {
+            let encoder = VideoEncoder::open(&picture, task.clock, &task.settings)?;
+            let sound = task.sound.as_ref().map(|sound| (sound.parameters.clone(), sound.clock));
+            let mut file = Mp4::create(&task.file, Some((encoder.context(), encoder.clock())), sound)?;
+            for packet in self.early.drain(..) {
+                file.write(Track::Audio, packet)?;
+            }
+            self.open = Some((encoder, file));
+        }
+        let Some((encoder, file)) = &mut self.open else { return Ok(()) };
+        let time = picture.pts().ok_or_else(|| MediaError::broken("a picture lost its time"))?;
+        self.end = self.end.max(time.saturating_add(duration));
+        encoder.send(picture, self.marks.take(time), duration)?;
+        drain(encoder, file)
+    }
+
+    fn sound(&mut self, packet: Packet) -> Result<(), MediaError> {
+        match &mut self.open {
+            Some((_, file)) => file.write(Track::Audio, packet),
+            None => {
+                self.early.push(packet);
+                Ok(())
+            }
+        }
+    }
+
+    fn finish(self) -> Result<Finished, MediaError> {
+        let (mut encoder, mut file) = self.open.ok_or_else(|| MediaError::broken("no picture could be decoded"))?;
+        encoder.finish()?;
+        drain(&mut encoder, &mut file)?;
+        let codecs = encoder.codec_string();
+        file.finish()?;
+        Ok(Finished { duration_ms: u64::try_from(self.clock.to_millis(self.end)).unwrap_or(0), codecs })
+    }
+}
+
+fn drain(encoder: &mut VideoEncoder, file: &mut Mp4) -> Result<(), MediaError> {
+    while let Some(packet) = encoder.receive()? {
+        file.write(Track::Video, packet)?;
+    }
+    Ok(())
+}
