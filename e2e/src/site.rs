@@ -1,0 +1,351 @@
+//! A whole deployment on either footing, made of the real binary: `reelgate all` on a data folder, or gateways and workers
+//! beside a Postgres, a Redis and a Garage. Maintenance runs often, so that tests need not wait for it.
+
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, Result, bail, ensure};
+use futures_util::TryStreamExt;
+use reelgate_common::{
+    backends::open_storage,
+    config::Secret,
+    db::{Db, config::DatabaseConfig},
+    storage::{SharedStorage, config::StorageConfig, s3::S3Storage},
+};
+
+use crate::{
+    client::Client,
+    ports::free_port,
+    process::{Folder, Launch, Process, eventually},
+    services::{Bucket, Garage, Postgres, Redis},
+    sign_in::{AUTH_SECRET, token_keys},
+};
+
+/// How long a start may take on a busy machine.
+const START: Duration = Duration::from_secs(30);
+/// Somebody else may have taken a port in between.
+const TRIES: u32 = 3;
+
+/// Short waits everywhere; every one of them within what the configuration accepts.
+const FAST: &[(&str, &str)] = &[
+    ("REELGATE__JOBS__LEASE_MS", "3000"),
+    ("REELGATE__JOBS__HEARTBEAT_MS", "500"),
+    ("REELGATE__JOBS__BACKOFF_BASE_MS", "100"),
+    ("REELGATE__JOBS__BACKOFF_MAX_MS", "1000"),
+    ("REELGATE__MAINTENANCE__TERM_MS", "2000"),
+    ("REELGATE__MAINTENANCE__DISPATCH_MS", "100"),
+    ("REELGATE__MAINTENANCE__REAP_MS", "200"),
+    ("REELGATE__MAINTENANCE__SWEEP_MS", "200"),
+    ("REELGATE__MAINTENANCE__UPLOAD_SILENCE_MS", "3000"),
+    ("REELGATE__MAINTENANCE__PURGE_MS", "200"),
+    ("REELGATE__MAINTENANCE__PROMOTE_MS", "500"),
+    ("REELGATE__UPLOAD__TOUCH_MS", "500"),
+    ("REELGATE__WORKER__POLL_MS", "100"),
+    ("REELGATE__LOG__LEVEL", "info"),
+];
+
+/// Which backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Footing {
+    /// SQLite, a directory, an in-process queue, all in one process.
+    Embedded,
+    /// Postgres, Garage, Redis, several processes.
+    Production,
+}
+
+impl Footing {
+    pub const ALL: [Self; 2] = [Self::Embedded, Self::Production];
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Builder {
+    footing: Footing,
+    gateways: usize,
+    workers: usize,
+    env: Vec<(String, String)>,
+}
+
+impl Builder {
+    /// How many gateways; the embedded footing always has its one process.
+    #[must_use]
+    pub fn gateways(self, gateways: usize) -> Self {
+        Self { gateways, ..self }
+    }
+
+    #[must_use]
+    pub fn workers(self, workers: usize) -> Self {
+        Self { workers, ..self }
+    }
+
+    /// Wins over what a site sets by itself.
+    #[must_use]
+    pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.env.push((key.into(), value.into()));
+        self
+    }
+
+    /// # Errors
+    /// Something does not start; the error carries its output.
+    pub async fn start(self) -> Result<Site> {
+        let folder = Folder::new("site")?;
+        let ground = match self.footing {
+            Footing::Embedded => Ground::Embedded,
+            Footing::Production => Ground::Production(Services::start().await?),
+        };
+        let mut site =
+            Site { footing: self.footing, env: self.env, gateways: Vec::new(), workers: Vec::new(), ground, folder };
+        match self.footing {
+            Footing::Embedded => site.start_gateway().await?,
+            Footing::Production => {
+                site.migrate()?;
+                for _ in 0..self.gateways {
+                    site.start_gateway().await?;
+                }
+                for _ in 0..self.workers {
+                    site.start_worker()?;
+                }
+            }
+        }
+        Ok(site)
+    }
+}
+
+/// A running deployment. Dropping it kills its processes.
+pub struct Site {
+    pub footing: Footing,
+    env: Vec<(String, String)>,
+    /// The one process of the embedded footing is here too.
+    pub gateways: Vec<Gateway>,
+    pub workers: Vec<Process>,
+    ground: Ground,
+    folder: Folder,
+}
+
+enum Ground {
+    Embedded,
+    Production(Services),
+}
+
+/// What the processes of a production site share.
+pub struct Services {
+    /// Address of a database of the site's own.
+    pub database: String,
+    pub redis: Redis,
+    pub bucket: Bucket,
+}
+
+impl Services {
+    async fn start() -> Result<Self> {
+        let database = Postgres::shared().await?.fresh_database()?;
+        Ok(Self { database, redis: Redis::start().await?, bucket: Garage::shared().await?.fresh_prefix() })
+    }
+
+    fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.bucket.environment();
+        environment.push(("REELGATE__DATABASE__URL".to_owned(), self.database.clone()));
+        environment.push(("REELGATE__QUEUE__URL".to_owned(), self.redis.url()));
+        environment
+    }
+}
+
+/// A process that serves the API.
+#[derive(Debug)]
+pub struct Gateway {
+    pub process: Process,
+    port: u16,
+    ops_port: u16,
+}
+
+impl Gateway {
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where `/healthz`, `/readyz` and `/metrics` are.
+    #[must_use]
+    pub fn ops_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.ops_port)
+    }
+
+    #[must_use]
+    pub fn client(&self) -> Client {
+        Client::new(self.url())
+    }
+}
+
+impl Site {
+    /// One gateway and, on the production footing, one worker, unless told otherwise.
+    #[must_use]
+    pub fn builder(footing: Footing) -> Builder {
+        Builder { footing, gateways: 1, workers: 1, env: Vec::new() }
+    }
+
+    /// # Errors
+    /// Something does not start; the error carries its output.
+    pub async fn start(footing: Footing) -> Result<Self> {
+        Self::builder(footing).start().await
+    }
+
+    /// Of the first gateway, not signed in.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        self.gateways[0].client()
+    }
+
+    /// # Errors
+    /// The footing is embedded.
+    pub fn services(&mut self) -> Result<&mut Services> {
+        match &mut self.ground {
+            Ground::Production(services) => Ok(services),
+            Ground::Embedded => bail!("the embedded footing has no services"),
+        }
+    }
+
+    /// Another gateway; on the embedded footing the one process again, on the same data.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start_gateway(&mut self) -> Result<()> {
+        for _ in 0..TRIES {
+            let (port, ops_port) = (free_port(), free_port());
+            let name = format!("gateway-{port}");
+            let mut process = self.launch(&name, self.gateway_arguments(port, ops_port))?.start()?;
+            let ops = Client::new(format!("http://127.0.0.1:{ops_port}"));
+            eventually("the gateway is ready", START, async || {
+                !process.is_running() || ops.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
+            })
+            .await
+            .with_context(|| process.output())?;
+            if process.is_running() {
+                self.gateways.push(Gateway { process, port, ops_port });
+                return Ok(());
+            }
+            let output = process.output();
+            ensure!(output.contains("cannot listen"), "the gateway ended: {output}");
+        }
+        bail!("no free ports for a gateway in {TRIES} tries")
+    }
+
+    fn gateway_arguments(&self, port: u16, ops_port: u16) -> Vec<String> {
+        let listen = [format!("--listen=127.0.0.1:{port}"), format!("--ops-listen=127.0.0.1:{ops_port}")];
+        let command = match self.footing {
+            Footing::Embedded => vec!["all".to_owned(), format!("--data-dir={}", self.folder.join("data"))],
+            Footing::Production => vec!["gateway".to_owned()],
+        };
+        command.into_iter().chain(listen).collect()
+    }
+
+    /// # Errors
+    /// It cannot be started, or the footing is embedded.
+    pub fn start_worker(&mut self) -> Result<()> {
+        ensure!(self.footing == Footing::Production, "the worker of the embedded footing is part of its process");
+        let name = format!("worker-{}", uuid::Uuid::new_v4().simple());
+        let scratch = self.folder.join(&format!("scratch-{name}"));
+        let launch = self.launch(&name, vec!["worker".to_owned()])?;
+        self.workers.push(launch.env("REELGATE__WORKER__SCRATCH_DIR", scratch).start()?);
+        Ok(())
+    }
+
+    fn migrate(&self) -> Result<()> {
+        let mut process = self.launch("migrate", vec!["migrate".to_owned()])?.start()?;
+        let status = process.wait(START)?;
+        ensure!(status.success(), "migrate failed: {}", process.output());
+        Ok(())
+    }
+
+    /// Nothing of the test's own environment gets into the process: a developer's settings must not.
+    fn launch(&self, name: &str, arguments: Vec<String>) -> Result<Launch> {
+        let log = self.folder.join(&format!("{name}.log"));
+        let fast = FAST.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let services = match &self.ground {
+            Ground::Production(services) => services.environment(),
+            Ground::Embedded => Vec::new(),
+        };
+        Ok(Launch::new(binary()?, log)
+            .args(arguments)
+            .clear_env()
+            .env("REELGATE__AUTH__SECRET", AUTH_SECRET)
+            .env("REELGATE__TOKENS__KEYS", token_keys())
+            .envs(fast.chain(services).chain(self.env.iter().cloned())))
+    }
+
+    /// What the gateways and workers have printed, for errors.
+    #[must_use]
+    pub fn output(&self) -> String {
+        let gateways = self.gateways.iter().map(|gateway| gateway.process.output());
+        gateways.chain(self.workers.iter().map(Process::output)).collect()
+    }
+
+    /// The site's database, as another process sees it.
+    ///
+    /// # Errors
+    /// It is away.
+    pub async fn database(&self) -> Result<Db> {
+        let url = match &self.ground {
+            Ground::Embedded => format!("sqlite:{}", self.folder.join("data/reelgate.db")),
+            Ground::Production(services) => services.database.clone(),
+        };
+        let config = DatabaseConfig { url: Secret::new(url), max_connections: 2, timeout_ms: 30_000 };
+        Ok(Db::connect(&config).await?)
+    }
+
+    /// The site's object store, as another process sees it.
+    ///
+    /// # Errors
+    /// It cannot be opened.
+    pub fn storage(&self) -> Result<SharedStorage> {
+        let defaults = StorageConfig::default();
+        match &self.ground {
+            Ground::Embedded => {
+                let url = format!("file:{}", self.folder.join("data/objects"));
+                Ok(open_storage(&StorageConfig { url, ..defaults })?)
+            }
+            Ground::Production(Services { bucket, .. }) => {
+                let (endpoint, region) = (Some(bucket.endpoint.clone()), Some(bucket.region.to_owned()));
+                let config = StorageConfig { url: bucket.url.clone(), endpoint, region, ..defaults };
+                Ok(std::sync::Arc::new(S3Storage::open(&config, bucket.environment())?))
+            }
+        }
+    }
+
+    /// Names of all objects below `prefix`, and of all unfinished multipart uploads there.
+    ///
+    /// # Errors
+    /// The store is away.
+    pub async fn stored(&self, prefix: &str) -> Result<Vec<String>> {
+        let storage = self.storage()?;
+        let objects: Vec<_> = storage.list(prefix).try_collect().await?;
+        let pending = storage.list_multipart(prefix).await?;
+        let objects = objects.iter().map(|object| object.key.to_string());
+        Ok(objects.chain(pending.iter().map(|pending| format!("{} (unfinished)", pending.key))).collect())
+    }
+}
+
+/// The product, as cargo has built it beside this test.
+fn binary() -> Result<PathBuf> {
+    let test = std::env::current_exe()?;
+    let folder = test.parent().and_then(|deps| deps.parent()).context("the test has no folder")?;
+    let binary = folder.join("reelgate");
+    ensure!(binary.exists(), "{} is missing: run cargo build --workspace --bins", binary.display());
+    Ok(binary)
+}
+
+/// A video of two seconds that a browser plays as it is: H.264 and AAC in an MP4 with its index in front.
+///
+/// # Errors
+/// ffmpeg is not installed.
+pub fn web_safe_clip(folder: &Folder) -> Result<PathBuf> {
+    let path = folder.path().join("web-safe.mp4");
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-y"])
+        .args(["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=2"])
+        .args(["-f", "lavfi", "-i", "sine=frequency=440:duration=2"])
+        .args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "50"])
+        .args(["-c:a", "aac", "-b:a", "64k", "-movflags", "+faststart"])
+        .arg(&path)
+        .status()
+        .context("ffmpeg is missing: run make deps")?;
+    ensure!(status.success(), "ffmpeg could not make a clip");
+    Ok(path)
+}
