@@ -188,13 +188,7 @@ impl Client {
         self.exchange(method, path, headers, body_of(body)).await
     }
 
-    async fn exchange(
-        &self,
-        method: Method,
-        path: &str,
-        headers: &[(HeaderName, &str)],
-        body: Body,
-    ) -> Result<Answer> {
+    async fn exchange(&self, method: Method, path: &str, headers: &[(HeaderName, &str)], body: Body) -> Result<Answer> {
         let mut request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(name, *value);
@@ -300,7 +294,8 @@ impl Client {
     /// # Errors
     /// It failed, or time is up.
     pub async fn wait_ready(&self, file: &str) -> Result<Value> {
-        let info = self.wait_until(file, PATIENCE, |info| info["state"] == "ready" || info["state"] == "failed").await?;
+        let info =
+            self.wait_until(file, PATIENCE, |info| info["state"] == "ready" || info["state"] == "failed").await?;
         ensure!(info["state"] == "ready", "the file failed: {info}");
         Ok(info)
     }

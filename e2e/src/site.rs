@@ -88,12 +88,12 @@ impl Builder {
     /// Something does not start; the error carries its output.
     pub async fn start(self) -> Result<Site> {
         let folder = Folder::new("site")?;
-        let ground = match self.footing {
-            Footing::Embedded => Ground::Embedded,
-            Footing::Production => Ground::Production(Services::start().await?),
+        let services = match self.footing {
+            Footing::Embedded => None,
+            Footing::Production => Some(Services::start().await?),
         };
         let mut site =
-            Site { footing: self.footing, env: self.env, gateways: Vec::new(), workers: Vec::new(), ground, folder };
+            Site { footing: self.footing, env: self.env, gateways: Vec::new(), workers: Vec::new(), services, folder };
         match self.footing {
             Footing::Embedded => site.start_gateway().await?,
             Footing::Production => {
@@ -117,13 +117,8 @@ pub struct Site {
     /// The one process of the embedded footing is here too.
     pub gateways: Vec<Gateway>,
     pub workers: Vec<Process>,
-    ground: Ground,
+    services: Option<Services>,
     folder: Folder,
-}
-
-enum Ground {
-    Embedded,
-    Production(Services),
 }
 
 /// What the processes of a production site share.
@@ -196,10 +191,7 @@ impl Site {
     /// # Errors
     /// The footing is embedded.
     pub fn services(&mut self) -> Result<&mut Services> {
-        match &mut self.ground {
-            Ground::Production(services) => Ok(services),
-            Ground::Embedded => bail!("the embedded footing has no services"),
-        }
+        self.services.as_mut().context("the embedded footing has no services")
     }
 
     /// Another gateway; on the embedded footing the one process again, on the same data.
@@ -258,10 +250,7 @@ impl Site {
     fn launch(&self, name: &str, arguments: Vec<String>) -> Result<Launch> {
         let log = self.folder.join(&format!("{name}.log"));
         let fast = FAST.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let services = match &self.ground {
-            Ground::Production(services) => services.environment(),
-            Ground::Embedded => Vec::new(),
-        };
+        let services = self.services.as_ref().map(Services::environment).unwrap_or_default();
         Ok(Launch::new(binary()?, log)
             .args(arguments)
             .clear_env()
@@ -282,9 +271,9 @@ impl Site {
     /// # Errors
     /// It is away.
     pub async fn database(&self) -> Result<Db> {
-        let url = match &self.ground {
-            Ground::Embedded => format!("sqlite:{}", self.folder.join("data/reelgate.db")),
-            Ground::Production(services) => services.database.clone(),
+        let url = match &self.services {
+            None => format!("sqlite:{}", self.folder.join("data/reelgate.db")),
+            Some(services) => services.database.clone(),
         };
         let config = DatabaseConfig { url: Secret::new(url), max_connections: 2, timeout_ms: 30_000 };
         Ok(Db::connect(&config).await?)
@@ -296,12 +285,12 @@ impl Site {
     /// It cannot be opened.
     pub fn storage(&self) -> Result<SharedStorage> {
         let defaults = StorageConfig::default();
-        match &self.ground {
-            Ground::Embedded => {
+        match &self.services {
+            None => {
                 let url = format!("file:{}", self.folder.join("data/objects"));
                 Ok(open_storage(&StorageConfig { url, ..defaults })?)
             }
-            Ground::Production(Services { bucket, .. }) => {
+            Some(Services { bucket, .. }) => {
                 let (endpoint, region) = (Some(bucket.endpoint.clone()), Some(bucket.region.to_owned()));
                 let config = StorageConfig { url: bucket.url.clone(), endpoint, region, ..defaults };
                 Ok(std::sync::Arc::new(S3Storage::open(&config, bucket.environment())?))

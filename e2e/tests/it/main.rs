@@ -1,5 +1,6 @@
 //! Whole-system tests. `seams` holds the conformance suites, one per seam, each run on every backend.
 
+mod access;
 mod deploy;
 mod harness;
 mod seams;

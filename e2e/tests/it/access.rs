@@ -1,0 +1,268 @@
+//! The access matrix: every credential against every endpoint, on both footings. Each cell is one word of the table:
+//! `ok`, or the status and the code that it must be refused with. All wrong cells are reported at once.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::collections::BTreeMap;
+
+use anyhow::Result;
+use bytes::Bytes;
+use http::Method;
+use reelgate_e2e::{
+    client::{Answer, Client, Upload, id_of},
+    process::Folder,
+    sign_in::{SignIn, WRONG_SECRET, forged_stream_token, stream_token, tampered},
+    site::{Footing, Site, web_safe_clip},
+};
+use serde_json::json;
+
+/// Columns, in the order of the table: `mint` is `POST /v1/files/token`, `best`, `source` and `text` are
+/// `GET /v1/files/stream/{id}` of the video, of its exact upload and of a text, `by-loc` the same by location, `loc`
+/// `POST /v1/files/location`, `get` and `delete` `/v1/files/{id}`, `post` `POST /v1/files`.
+///
+/// `422`: no `token` parameter. `401`: `not_signed_in`. `exp`, `inv`: 401 `token_expired`, `token_invalid`.
+/// `404`: `file_not_found`, `none`: 404 `rendition_not_found` (the text has no poster, and who may see that may know it).
+/// `403`: `not_owner`, `scope`: 403 `scope_missing`.
+const TABLE: &str = "
+                           mint best source text by-loc loc get delete post list info poster
+    nobody                 401  422  422    422  422    401 401 401    401  401  401  401
+    owner                  ok   ok   ok     ok   ok     ok  ok  ok     ok   ok   ok   none
+    same-organisation      ok   ok   ok     ok   ok     ok  403 403    ok   ok   ok   none
+    organisation-admin     ok   ok   ok     ok   ok     ok  ok  ok     ok   ok   ok   none
+    other-organisation     ok   404  404    404  404    404 404 404    ok   ok   404  404
+    other-organisation-adm ok   404  404    404  404    404 404 404    ok   ok   404  404
+    expired                exp  exp  exp    exp  exp    exp exp exp    exp  exp  exp  exp
+    tampered               inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv
+    alg-none               inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv
+    wrong-key              inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv
+    stream-token-as-bearer inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv
+    ?owner                 401  ok   ok     ok   ok     401 ok  401    401  401  401  none
+    ?same-organisation     401  ok   ok     ok   ok     401 403 401    401  401  401  none
+    ?organisation-admin    401  ok   ok     ok   ok     401 403 401    401  401  401  none
+    ?other-organisation    401  404  404    404  404    401 404 401    401  401  401  404
+    ?expired               401  exp  exp    exp  exp    401 exp 401    401  401  401  exp
+    ?tampered              401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
+    ?alg-none              401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
+    ?wrong-key             401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
+    ?sign-in-as-token      401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
+    ?empty                 401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
+    ?of-another-file       401  404  404    404  404    401 404 401    401  401  401  404
+    ?of-these-files        401  ok   ok     ok   ok     401 ok  401    401  401  401  none
+    ?scope-play            401  ok   scope  scope ok    401 scope 401  401  401  401  scope
+    ?scope-source          401  scope ok    scope scope 401 ok  401    401  401  401  scope
+    ?scope-image           401  scope scope scope scope 401 scope 401  401  401  401  none
+";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_do_what_the_table_says_and_nothing_else_embedded() -> Result<()> {
+    check_matrix(Footing::Embedded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn everybody_may_do_what_the_table_says_and_nothing_else_production() -> Result<()> {
+    check_matrix(Footing::Production).await
+}
+
+async fn check_matrix(footing: Footing) -> Result<()> {
+    let site = Site::start(footing).await?;
+    let stage = Stage::set(&site).await?;
+    let wrong = stage.check().await?;
+    assert!(wrong.is_empty(), "{} wrong cells:\n{}", wrong.len(), wrong.join("\n"));
+    Ok(())
+}
+
+/// The files that the cells ask for, all of alice's, and one credential per row.
+struct Stage {
+    nobody: Client,
+    owner: Client,
+    video: String,
+    location: String,
+    text: String,
+    victims: Vec<String>,
+    credentials: BTreeMap<&'static str, String>,
+}
+
+/// The words of one line after the name.
+fn rows() -> (Vec<&'static str>, Vec<(&'static str, Vec<&'static str>)>) {
+    let mut lines =
+        TABLE.lines().map(|line| line.split_whitespace().collect::<Vec<_>>()).filter(|line| !line.is_empty());
+    let columns = lines.next().unwrap();
+    let rows: Vec<_> = lines.map(|words| (words[0], words[1..].to_vec())).collect();
+    for (name, cells) in &rows {
+        assert_eq!(cells.len(), columns.len(), "the row {name} of the table");
+    }
+    (columns, rows)
+}
+
+impl Stage {
+    async fn set(site: &Site) -> Result<Self> {
+        let folder = Folder::new("access")?;
+        let nobody = site.client();
+        let alice = SignIn::member("alice", "acme");
+        let owner = nobody.signed_in(alice.jwt());
+        let video = owner.upload_one(Upload::file("clip.mp4", "video/mp4", web_safe_clip(&folder)?)).await?;
+        let text = owner.upload_one(Upload::text("notes.txt", "notes")).await?;
+        let another = owner.upload_one(Upload::text("another.txt", "another")).await?;
+        let victims = rows().1.iter().map(|(name, _)| Upload::text("victim.txt", *name)).collect();
+        let victims = owner.upload(victims).await?.iter().map(id_of).collect::<Result<_>>()?;
+        owner.wait_ready(&video).await?;
+        let location = owner.info(&video).await?["location"].as_str().unwrap().to_owned();
+        let credentials = credentials(&nobody, &[&video, &text], &another).await?;
+        Ok(Self { nobody, owner, video, location, text, victims, credentials })
+    }
+
+    async fn check(&self) -> Result<Vec<String>> {
+        let (columns, rows) = rows();
+        let mut wrong = Vec::new();
+        for ((row, cells), victim) in rows.iter().zip(&self.victims) {
+            for (column, cell) in columns.iter().zip(cells) {
+                let answer = self.ask(row, column, victim).await?;
+                let (got, wanted) = (described(&answer), meaning(cell));
+                if got != wanted {
+                    wrong.push(format!("{row} × {column}: {got}, not {wanted}"));
+                }
+                wrong.extend(self.contradiction(row, column, cell, &answer, victim).await?);
+            }
+        }
+        Ok(wrong)
+    }
+
+    async fn ask(&self, row: &str, column: &str, victim: &str) -> Result<Answer> {
+        let (client, token) = match self.credentials.get(row) {
+            None => (self.nobody.clone(), None),
+            Some(token) if row.starts_with('?') => (self.nobody.clone(), Some(token)),
+            Some(jwt) => (self.nobody.signed_in(jwt), None),
+        };
+        let Self { video, text, location, .. } = self;
+        let mut path = match column {
+            "mint" => "/v1/files/token".to_owned(),
+            "best" => format!("/v1/files/stream/{video}"),
+            "source" => format!("/v1/files/stream/{video}?rendition=source"),
+            "text" => format!("/v1/files/stream/{text}"),
+            "by-loc" => format!("/v1/files/stream?location={location}"),
+            "loc" => "/v1/files/location".to_owned(),
+            "get" => format!("/v1/files/{video}"),
+            "delete" => format!("/v1/files/{victim}"),
+            "post" | "list" => "/v1/files?limit=200".to_owned(),
+            "info" => format!("/v1/files/{video}/info"),
+            "poster" => format!("/v1/files/{text}/poster"),
+            _ => panic!("no column {column}"),
+        };
+        if let Some(token) = token {
+            path.push(if path.contains('?') { '&' } else { '?' });
+            path.push_str(&format!("token={token}"));
+        }
+        match column {
+            "mint" => client.send(Method::POST, &path, &[], Bytes::new()).await,
+            "loc" => client.post_json(&path, &json!({ "location": location })).await,
+            "delete" => client.delete(&path).await,
+            "post" => client.post_files(&path, vec![Upload::text("new.txt", "new")]).await,
+            _ => client.get(&path).await,
+        }
+    }
+
+    /// What an answer with the right status may still betray or fail to do.
+    async fn contradiction(
+        &self,
+        row: &str,
+        column: &str,
+        cell: &str,
+        answer: &Answer,
+        victim: &str,
+    ) -> Result<Option<String>> {
+        let complaint = match column {
+            "delete" => {
+                let gone = self.owner.get(&format!("/v1/files/{victim}/info")).await?.status == 404;
+                (gone != (cell == "ok")).then_some("the file's life contradicts the answer")
+            }
+            "list" if cell == "ok" => {
+                let listed = String::from_utf8_lossy(&answer.body).contains(&self.video);
+                (listed == row.starts_with("other")).then_some("lists another organisation's files, or not the own")
+            }
+            "best" | "source" | "text" | "by-loc" | "loc" | "get" if cell == "ok" => {
+                answer.body.is_empty().then_some("an empty stream")
+            }
+            _ => None,
+        };
+        Ok(complaint.map(|complaint| format!("{row} × {column}: {complaint}")))
+    }
+}
+
+fn described(answer: &Answer) -> String {
+    if answer.status.is_success() {
+        answer.status.as_str().to_owned()
+    } else {
+        format!("{} {}", answer.status.as_str(), answer.code())
+    }
+}
+
+fn meaning(cell: &str) -> String {
+    match cell {
+        "ok" => "200",
+        "401" => "401 not_signed_in",
+        "exp" => "401 token_expired",
+        "inv" => "401 token_invalid",
+        "403" => "403 not_owner",
+        "scope" => "403 scope_missing",
+        "404" => "404 file_not_found",
+        "none" => "404 rendition_not_found",
+        "422" => "422 validation_failed",
+        _ => panic!("no such word: {cell}"),
+    }
+    .to_owned()
+}
+
+/// By row; `nobody` has none.
+async fn credentials(nobody: &Client, files: &[&str], another: &str) -> Result<BTreeMap<&'static str, String>> {
+    let alice = SignIn::member("alice", "acme");
+    let own = nobody.signed_in(alice.jwt());
+    let narrowed = async |wish| own.stream_token(&wish).await;
+    let mint = async |who: SignIn| nobody.signed_in(who.jwt()).stream_token(&json!({})).await;
+    let (bob, carol) = (SignIn::member("bob", "acme"), SignIn::admin("carol", "acme"));
+    let (dave, erin) = (SignIn::member("alice", "globex"), SignIn::admin("erin", "globex"));
+    Ok(BTreeMap::from([
+        ("owner", alice.jwt()),
+        ("same-organisation", bob.jwt()),
+        ("organisation-admin", carol.jwt()),
+        // The same name in another organisation is another user.
+        ("other-organisation", dave.jwt()),
+        ("other-organisation-adm", erin.jwt()),
+        ("expired", alice.clone().ttl(-60).jwt()),
+        ("tampered", tampered(&alice.jwt())),
+        ("alg-none", alice.alg_none()),
+        ("wrong-key", alice.signed_with(WRONG_SECRET)),
+        ("stream-token-as-bearer", stream_token("alice", "acme", 300)),
+        ("?owner", mint(alice.clone()).await?),
+        ("?same-organisation", mint(bob).await?),
+        ("?organisation-admin", mint(carol).await?),
+        ("?other-organisation", mint(dave).await?),
+        ("?expired", stream_token("alice", "acme", -60)),
+        ("?tampered", tampered(&stream_token("alice", "acme", 300))),
+        ("?alg-none", alice.alg_none()),
+        ("?wrong-key", forged_stream_token("alice", "acme")),
+        ("?sign-in-as-token", alice.jwt()),
+        ("?empty", String::new()),
+        ("?of-another-file", narrowed(json!({ "file_ids": [another] })).await?),
+        ("?of-these-files", narrowed(json!({ "file_ids": files })).await?),
+        ("?scope-play", narrowed(json!({ "scope": ["play"] })).await?),
+        ("?scope-source", narrowed(json!({ "scope": ["source"] })).await?),
+        ("?scope-image", narrowed(json!({ "scope": ["image"] })).await?),
+    ]))
+}
+
+/// Whether a file exists must not show: a foreign one is refused in the very words of one that never was.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_foreign_file_and_a_missing_one_look_the_same() -> Result<()> {
+    let site = Site::start(Footing::Embedded).await?;
+    let owner = site.client().signed_in(SignIn::member("alice", "acme").jwt());
+    let foreign = owner.upload_one(Upload::text("secret.txt", "secret")).await?;
+    let missing = uuid::Uuid::now_v7().to_string();
+    let stranger = site.client().signed_in(SignIn::admin("erin", "globex").jwt());
+    for path in ["/v1/files/stream/ID", "/v1/files/stream/ID?rendition=nonsense", "/v1/files/ID", "/v1/files/ID/info"] {
+        let (one, other) = (path.replace("ID", &foreign), path.replace("ID", &missing));
+        let (one, other) = (stranger.get(&one).await?, stranger.get(&other).await?);
+        assert_eq!((one.status, &one.body), (other.status, &other.body), "{path}");
+        let named = |answer: &Answer| answer.headers.keys().map(ToString::to_string).collect::<Vec<_>>();
+        assert_eq!(named(&one), named(&other), "{path}");
+    }
+    Ok(())
+}
