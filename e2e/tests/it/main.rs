@@ -2,5 +2,6 @@
 
 mod access;
 mod deploy;
+mod faults;
 mod harness;
 mod seams;
