@@ -62,6 +62,7 @@ pub struct Builder {
     footing: Footing,
     gateways: usize,
     workers: usize,
+    own_services: bool,
     env: Vec<(String, String)>,
 }
 
@@ -77,6 +78,12 @@ impl Builder {
         Self { workers, ..self }
     }
 
+    /// A Postgres and a Garage that no other test uses, to be killed and restarted.
+    #[must_use]
+    pub fn own_services(self) -> Self {
+        Self { own_services: true, ..self }
+    }
+
     /// Wins over what a site sets by itself.
     #[must_use]
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -90,7 +97,7 @@ impl Builder {
         let folder = Folder::new("site")?;
         let services = match self.footing {
             Footing::Embedded => None,
-            Footing::Production => Some(Services::start().await?),
+            Footing::Production => Some(Services::start(self.own_services).await?),
         };
         let mut site =
             Site { footing: self.footing, env: self.env, gateways: Vec::new(), workers: Vec::new(), services, folder };
@@ -127,12 +134,22 @@ pub struct Services {
     pub database: String,
     pub redis: Redis,
     pub bucket: Bucket,
+    /// Only of a site that has its own.
+    pub postgres: Option<Postgres>,
+    pub garage: Option<Garage>,
 }
 
 impl Services {
-    async fn start() -> Result<Self> {
+    async fn start(own: bool) -> Result<Self> {
+        let redis = Redis::start().await?;
+        if own {
+            let (postgres, garage) = (Postgres::start().await?, Garage::start().await?);
+            let (database, bucket) = (postgres.fresh_database()?, garage.fresh_prefix());
+            return Ok(Self { database, redis, bucket, postgres: Some(postgres), garage: Some(garage) });
+        }
         let database = Postgres::shared().await?.fresh_database()?;
-        Ok(Self { database, redis: Redis::start().await?, bucket: Garage::shared().await?.fresh_prefix() })
+        let bucket = Garage::shared().await?.fresh_prefix();
+        Ok(Self { database, redis, bucket, postgres: None, garage: None })
     }
 
     fn environment(&self) -> Vec<(String, String)> {
@@ -173,7 +190,7 @@ impl Site {
     /// One gateway and, on the production footing, one worker, unless told otherwise.
     #[must_use]
     pub fn builder(footing: Footing) -> Builder {
-        Builder { footing, gateways: 1, workers: 1, env: Vec::new() }
+        Builder { footing, gateways: 1, workers: 1, own_services: false, env: Vec::new() }
     }
 
     /// # Errors

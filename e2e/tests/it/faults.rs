@@ -81,13 +81,8 @@ async fn an_upload_while_redis_is_down_is_accepted_and_processed_later() -> Resu
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_forgets_twenty_waiting_files_loses_none() -> Result<()> {
-    let mut site = Site::builder(Footing::Production)
-        .workers(0)
-        .env("REELGATE__WORKER__CONCURRENCY", "2")
-        // Else the dispatcher would refill the queue before the workers could find it empty.
-        .env("REELGATE__MAINTENANCE__DISPATCH_MS", "1000")
-        .start()
-        .await?;
+    let mut site =
+        Site::builder(Footing::Production).workers(0).env("REELGATE__WORKER__CONCURRENCY", "2").start().await?;
     let folder = Folder::new("faults")?;
     let clip = web_safe_clip(&folder)?;
     let alice = as_alice(&site.gateways[0]);
@@ -190,6 +185,37 @@ async fn stops_gently(footing: Footing) -> Result<()> {
     let file = id_of(&answer["files"][0])?;
     let bytes = next.get(&format!("/v1/files/{file}")).await?.expect(200)?.body;
     assert_eq!(bytes.len(), 7 * MIB);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upload_that_loses_its_database_or_its_store_says_so_and_leaves_nothing() -> Result<()> {
+    let mut site = Site::builder(Footing::Production).workers(0).own_services().start().await?;
+    let alice = as_alice(&site.gateways[0]);
+
+    let upload = half_an_upload(&site, &alice, 6 * MIB, 7 * MIB).await?;
+    site.services()?.postgres.as_mut().context("its own")?.crash()?;
+    refused(upload, "database_unavailable").await?;
+    site.services()?.postgres.as_mut().context("its own")?.restart().await?;
+    nothing_is_left(&site).await?;
+
+    let upload = half_an_upload(&site, &alice, 6 * MIB, 7 * MIB).await?;
+    site.services()?.garage.as_mut().context("its own")?.crash()?;
+    refused(upload, "storage_unavailable").await?;
+    site.services()?.garage.as_mut().context("its own")?.restart().await?;
+    nothing_is_left(&site).await?;
+
+    // And the gateway goes on as if nothing had been.
+    let file = alice.upload_one(Upload::text("after.txt", "after")).await?;
+    assert_eq!(alice.get(&format!("/v1/files/{file}")).await?.expect(200)?.body, "after");
+    Ok(())
+}
+
+/// Sends the rest of an upload, which cannot be stored.
+async fn refused(mut upload: SlowUpload, code: &str) -> Result<()> {
+    upload.send(&vec![7; MIB]).await?;
+    let (status, answer) = upload.finish().await?;
+    assert_eq!((status, answer["code"].as_str()), (503, Some(code)), "{answer}");
     Ok(())
 }
 
