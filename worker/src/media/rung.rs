@@ -109,6 +109,9 @@ struct Writing {
     open: Option<(VideoEncoder, Mp4)>,
     /// Sound that came before the first picture.
     early: Vec<Packet>,
+    /// The packet decoded last so far: only when it stays the last is it known how long it must last.
+    held: Option<Packet>,
+    /// When the last picture has been shown.
     end: i64,
     clock: Clock,
 }
@@ -116,7 +119,7 @@ struct Writing {
 impl Writing {
     fn new(task: &RungTask) -> Self {
         let marks = Marks::new(task.grid.clone(), task.clock);
-        Self { marks, open: None, early: Vec::new(), end: 0, clock: task.clock }
+        Self { marks, open: None, early: Vec::new(), held: None, end: 0, clock: task.clock }
     }
 
     fn picture(&mut self, task: &RungTask, picture: frame::Video, duration: i64) -> Result<(), MediaError> {
@@ -133,7 +136,7 @@ impl Writing {
         let time = picture.pts().ok_or_else(|| MediaError::broken("a picture lost its time"))?;
         self.end = self.end.max(time.saturating_add(duration));
         encoder.send(picture, self.marks.take(time), duration)?;
-        drain(encoder, file)
+        drain(encoder, &mut self.held, file)
     }
 
     fn sound(&mut self, packet: Packet) -> Result<(), MediaError> {
@@ -146,19 +149,27 @@ impl Writing {
         }
     }
 
-    fn finish(self) -> Result<Finished, MediaError> {
+    fn finish(mut self) -> Result<Finished, MediaError> {
         let (mut encoder, mut file) = self.open.ok_or_else(|| MediaError::broken("no picture could be decoded"))?;
         encoder.finish()?;
-        drain(&mut encoder, &mut file)?;
+        drain(&mut encoder, &mut self.held, &mut file)?;
+        if let Some(mut last) = self.held.take() {
+            // The index adds up decode times, and the picture shown last and longest need not be the one decoded last.
+            let display = last.pts().unwrap_or(self.end);
+            last.set_duration(self.end.saturating_sub(display).max(1));
+            file.write(Track::Video, last)?;
+        }
         let codecs = encoder.codec_string();
         file.finish()?;
         Ok(Finished { duration_ms: u64::try_from(self.clock.to_millis(self.end)).unwrap_or(0), codecs })
     }
 }
 
-fn drain(encoder: &mut VideoEncoder, file: &mut Mp4) -> Result<(), MediaError> {
+fn drain(encoder: &mut VideoEncoder, held: &mut Option<Packet>, file: &mut Mp4) -> Result<(), MediaError> {
     while let Some(packet) = encoder.receive()? {
-        file.write(Track::Video, packet)?;
+        if let Some(before) = held.replace(packet) {
+            file.write(Track::Video, before)?;
+        }
     }
     Ok(())
 }

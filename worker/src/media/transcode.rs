@@ -8,7 +8,7 @@ use std::{
 };
 
 use ffmpeg_next::{Packet, frame};
-use reelgate_common::{file::Failure, media_info::MediaInfo};
+use reelgate_common::{file::Failure, grid::SegmentGrid, media_info::MediaInfo};
 
 use super::{
     clock::Clock,
@@ -32,8 +32,11 @@ use crate::{
 
 /// Pictures that may wait between two rungs.
 const WAITING: usize = 6;
-/// Without rungs only the poster needs pictures, and it is enough to look at the beginning.
+/// Without rungs only the poster needs pictures.
 const MAX_SIDE_OF_POSTER: u32 = 1280;
+
+/// The last picture is shown at most so long, whatever the container says.
+const LONGEST_STILL_SECONDS: u32 = 3600;
 
 /// What is told while the work goes on.
 pub enum Report {
@@ -56,7 +59,7 @@ pub fn transcode(
     threads: u32,
     tell: Tell<'_>,
 ) -> Result<(), MediaError> {
-    let origin = origin(source, media);
+    let origin = origin(source, media, &plan.grid);
     let sound = open_sound(source, media, plan, origin)?;
     match &media.video {
         Some(video) => {
@@ -72,8 +75,12 @@ fn facts(source: &Source, index: u32) -> Result<StreamFacts, MediaError> {
     found.cloned().ok_or_else(|| MediaError::broken("the source has changed since it was probed"))
 }
 
-/// Microseconds that become zero. MP4 counts from its edit lists' zero; other containers begin anywhere.
-fn origin(source: &Source, media: &MediaInfo) -> i64 {
+/// Microseconds that become zero. The grid of a segment-safe source counts on the source's own timeline; all others begin
+/// with their first picture or sound.
+fn origin(source: &Source, media: &MediaInfo, grid: &SegmentGrid) -> i64 {
+    if matches!(grid, SegmentGrid::Points { .. }) {
+        return 0;
+    }
     let wanted = |stream: &&StreamFacts| {
         media.video.as_ref().is_some_and(|video| video.stream == stream.index)
             || chosen_audio(media).is_some_and(|audio| audio.stream == stream.index)
@@ -84,7 +91,8 @@ fn origin(source: &Source, media: &MediaInfo) -> i64 {
         .filter(wanted)
         .filter_map(|stream| Some(Clock::new(1_000_000).convert(stream.start?, stream.time_base)));
     let start = starts.min().unwrap_or(0);
-    if media.container == "mov" { start.clamp(i64::MIN, 0).max(0) } else { start }
+    // Before an MP4's zero lies what its edit list cuts away.
+    if media.container == "mov" { start.max(0) } else { start }
 }
 
 fn open_sound(source: &Source, media: &MediaInfo, plan: &Plan, origin: i64) -> Result<Option<Sound>, MediaError> {
@@ -143,6 +151,8 @@ struct Film {
     workers: Vec<(Rung, thread::JoinHandle<Result<Finished, MediaError>>)>,
     /// A picture waits here until its successor says how long it is shown.
     held: Option<frame::Video>,
+    /// How long the container shows the frame decoded last; zero when it does not say.
+    stated_duration: i64,
     progress: Progress,
     shown: u64,
 }
@@ -187,6 +197,7 @@ impl Film {
             rungs,
             workers,
             held: None,
+            stated_duration: 0,
             progress: Progress::new(media.duration_ms),
             shown: 0,
         })
@@ -243,6 +254,7 @@ impl Film {
                 frame.timestamp().map(|time| self.clock.convert(time, self.stream.time_base).saturating_sub(origin));
             let Some(time) = self.mender.mend(stated)? else { continue };
             frame.set_pts(Some(time));
+            self.stated_duration = self.clock.convert(frame.packet().duration.max(0), self.stream.time_base);
             self.pictures.send(frame)?;
             self.filtered(tell)?;
         }
@@ -273,6 +285,8 @@ impl Film {
         };
         let duration = match next.as_ref().and_then(|next| next.pts()) {
             Some(following) => following.saturating_sub(time).max(1),
+            // A screen recording may show its last picture for seconds.
+            None if self.stated_duration > 0 => self.stated_duration.min(self.clock.seconds(LONGEST_STILL_SECONDS)),
             None => self.mender.nominal(),
         };
         if let Some(picture) = self.held.take() {

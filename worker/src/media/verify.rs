@@ -16,7 +16,11 @@ const WHOLE_MS: u64 = 10_000;
 
 /// What the output holds.
 pub fn verify(source: &mut Source) -> Result<MediaInfo, MediaError> {
-    let media = probe(source)?;
+    let mut media = probe(source)?;
+    // The presentation's length by the edit lists; the media under it may be shorter by the last picture's reorder delay.
+    if let Some(micros) = ffi::container_times(&source.input).0 {
+        media.duration_ms = u64::try_from(micros).unwrap_or(0).div_ceil(1_000);
+    }
     let stream = |index: u32| source.streams.iter().find(|stream| stream.index == index).cloned();
     let video: Option<StreamFacts> = media.video.as_ref().and_then(|video| stream(video.stream));
     let audio: Option<StreamFacts> = media.audio.first().and_then(|audio| stream(audio.stream));
