@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::Method;
 use reelgate_e2e::{
     client::{Answer, Client, Upload, id_of},
-    process::Folder,
+    process::{Folder, eventually},
     sign_in::{SignIn, WRONG_SECRET, forged_stream_token, stream_token, tampered},
     site::{Footing, Site, web_safe_clip},
 };
@@ -266,4 +266,22 @@ async fn a_foreign_file_and_a_missing_one_look_the_same() -> Result<()> {
         assert_eq!(named(&one), named(&other), "{path}");
     }
     Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_gateway_grants_and_takes_away_holds_at_the_other() -> Result<()> {
+    let site = Site::builder(Footing::Production).gateways(2).workers(0).start().await?;
+    let (one, other) = (site.gateways[0].client(), site.gateways[1].client());
+    let alice = one.signed_in(SignIn::member("alice", "acme").jwt());
+    let file = alice.upload_one(Upload::text("notes.txt", "notes")).await?;
+    let path = format!("/v1/files/stream/{file}?token={}", alice.stream_token(&json!({})).await?);
+    assert_eq!(other.get(&path).await?.expect(200)?.body, "notes");
+    assert_eq!(other.range(&path, 1..4).await?, "ote");
+    alice.delete(&format!("/v1/files/{file}")).await?.expect(200)?;
+    one.get(&path).await?.expect(404)?;
+    // The other one may remember the file for a moment, but never for longer than ten seconds.
+    eventually("the other gateway has noticed", Duration::from_secs(10), async || {
+        other.get(&path).await.is_ok_and(|answer| answer.status == 404)
+    })
+    .await
 }
