@@ -268,7 +268,7 @@ impl Site {
         let log = self.folder.join(&format!("{name}.log"));
         let fast = FAST.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let services = self.services.as_ref().map(Services::environment).unwrap_or_default();
-        Ok(Launch::new(binary()?, log)
+        Ok(Launch::new(program("reelgate")?, log)
             .args(arguments)
             .clear_env()
             .env("REELGATE__AUTH__SECRET", AUTH_SECRET)
@@ -328,13 +328,16 @@ impl Site {
     }
 }
 
-/// The product, as cargo has built it beside this test.
-fn binary() -> Result<PathBuf> {
+/// A program of the product, as cargo has built it beside this test.
+///
+/// # Errors
+/// It has not been built.
+pub fn program(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
     let folder = test.parent().and_then(|deps| deps.parent()).context("the test has no folder")?;
-    let binary = folder.join("reelgate");
-    ensure!(binary.exists(), "{} is missing: run cargo build --workspace --bins", binary.display());
-    Ok(binary)
+    let program = folder.join(name);
+    ensure!(program.exists(), "{} is missing: run cargo build --workspace --bins", program.display());
+    Ok(program)
 }
 
 /// A video of two seconds that a browser plays as it is: H.264 and AAC in an MP4 with its index in front.

@@ -3,18 +3,14 @@
 
 mod compose;
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-    process::Command,
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use reelgate_e2e::{
     ports::free_port,
     process::{Folder, Launch, Process, eventually},
     services::{Postgres, Redis, garage_binary},
+    site,
 };
 use rustix::process::Signal;
 use tokio::{
@@ -152,7 +148,7 @@ impl Footing {
     /// Starts a service's command with its environment and nothing else.
     fn launch(&self, name: &str, service: &Service) -> Result<Process> {
         let (program, arguments) = service.command.split_first().context("no command")?;
-        Launch::new(programs()?.join(program), self.folder.join(&format!("{name}-{}.log", free_port())))
+        Launch::new(site::program(program)?, self.folder.join(&format!("{name}-{}.log", free_port())))
             .args(arguments)
             .clear_env()
             .envs(service.environment.clone())
@@ -231,25 +227,4 @@ async fn status_of(address: &str) -> Result<String> {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;
     Ok(answer)
-}
-
-static BUILT: std::sync::OnceLock<Result<PathBuf, String>> = std::sync::OnceLock::new();
-
-/// The folder of the programs, built from the present sources.
-fn programs() -> Result<&'static Path> {
-    let built = BUILT.get_or_init(|| build().map_err(|error| format!("{error:#}")));
-    built.as_deref().map_err(|error| anyhow::Error::msg(error.clone()))
-}
-
-fn build() -> Result<PathBuf> {
-    // `target/PROFILE/deps/it-…`
-    let folder = std::env::current_exe()?.parent().and_then(Path::parent).context("no target folder")?.to_owned();
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--workspace", "--bins", "--quiet"]).current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."));
-    if folder.ends_with("release") {
-        command.arg("--release");
-    }
-    ensure!(command.status()?.success(), "the programs cannot be built");
-    Ok(folder)
 }
