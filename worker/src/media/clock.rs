@@ -42,7 +42,7 @@ impl Clock {
         saturate((2 * scaled + den).div_euclid(2 * den))
     }
 
-    pub(super) fn from_micros(self, micros: i64) -> i64 {
+    pub(super) fn of_micros(self, micros: i64) -> i64 {
         self.convert(micros, (1, 1_000_000))
     }
 

@@ -74,10 +74,9 @@ impl VideoEncoder {
         if !ready("encode video", self.encoder.receive_packet(&mut packet))? {
             return Ok(None);
         }
-        if let Some(at) = self.durations.iter().position(|(time, _)| Some(*time) == packet.pts()) {
-            if let Some((_, duration)) = self.durations.remove(at) {
-                packet.set_duration(duration);
-            }
+        let at = self.durations.iter().position(|(time, _)| Some(*time) == packet.pts());
+        if let Some((_, duration)) = at.and_then(|at| self.durations.remove(at)) {
+            packet.set_duration(duration);
         }
         Ok(Some(packet))
     }

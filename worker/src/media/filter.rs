@@ -39,8 +39,8 @@ impl VideoGraph {
         Ok(Self { graph: build("buffer", "buffersink", &arguments, spec, threads)?, clock })
     }
 
-    pub(super) fn send(&mut self, frame: frame::Video) -> Result<(), MediaError> {
-        end(&mut self.graph, IN)?.source().add(&frame).map_err(MediaError::libav("filter video"))
+    pub(super) fn send(&mut self, frame: &frame::Video) -> Result<(), MediaError> {
+        end(&mut self.graph, IN)?.source().add(frame).map_err(MediaError::libav("filter video"))
     }
 
     pub(super) fn receive(&mut self) -> Result<Option<frame::Video>, MediaError> {
@@ -86,8 +86,8 @@ impl AudioGraph {
         Ok(Self { graph, clock: output })
     }
 
-    pub(super) fn send(&mut self, frame: frame::Audio) -> Result<(), MediaError> {
-        end(&mut self.graph, IN)?.source().add(&frame).map_err(MediaError::libav("filter audio"))
+    pub(super) fn send(&mut self, frame: &frame::Audio) -> Result<(), MediaError> {
+        end(&mut self.graph, IN)?.source().add(frame).map_err(MediaError::libav("filter audio"))
     }
 
     pub(super) fn receive(&mut self) -> Result<Option<frame::Audio>, MediaError> {

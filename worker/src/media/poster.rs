@@ -48,7 +48,7 @@ impl Poster {
         let height = (u64::from(picture.height()) * u64::from(width) / u64::from(picture.width().max(1))).max(2);
         let spec = format!("scale={width}:{height}:flags=bicubic:in_range=tv:out_range=pc,format=yuvj420p");
         let mut graph = VideoGraph::new(&spec, &picture, clock, 1)?;
-        graph.send(picture)?;
+        graph.send(&picture)?;
         let small = graph.receive()?.ok_or_else(|| MediaError::broken("the poster was lost"))?;
         Ok(Some((encode::jpeg(&small)?, small.width(), small.height())))
     }

@@ -249,13 +249,13 @@ impl Film {
 
     fn decoded(&mut self, tell: Tell<'_>) -> Result<(), MediaError> {
         while let Some(mut frame) = self.decoder.receive()? {
-            let origin = self.clock.from_micros(self.origin);
+            let origin = self.clock.of_micros(self.origin);
             let stated =
                 frame.timestamp().map(|time| self.clock.convert(time, self.stream.time_base).saturating_sub(origin));
             let Some(time) = self.mender.mend(stated)? else { continue };
             frame.set_pts(Some(time));
             self.stated_duration = self.clock.convert(frame.packet().duration.max(0), self.stream.time_base);
-            self.pictures.send(frame)?;
+            self.pictures.send(&frame)?;
             self.filtered(tell)?;
         }
         Ok(())

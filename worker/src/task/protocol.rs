@@ -18,6 +18,7 @@ pub const REQUEST_FILE: &str = "request.json";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a handful exist at a time")]
 pub enum Request {
     /// Look at the source; it may be sparse (only the boxes outside `mdat` and the first 2 MiB of `mdat` are there).
     Probe,
@@ -30,6 +31,7 @@ pub enum Request {
 /// One line from the child. The parent trusts none of its numbers without looking.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "a handful exist at a time")]
 pub enum Event {
     /// Answer to `Probe` and to `Verify`; `web_safe`, `segment_safe` and `reasons` are left for the parent to fill.
     Probed {
