@@ -250,10 +250,18 @@ impl Site {
     pub fn start_worker(&mut self) -> Result<()> {
         ensure!(self.footing == Footing::Production, "the worker of the embedded footing is part of its process");
         let name = format!("worker-{}", uuid::Uuid::new_v4().simple());
-        let scratch = self.folder.join(&format!("scratch-{name}"));
         let launch = self.launch(&name, vec!["worker".to_owned()])?;
-        self.workers.push(launch.env("REELGATE__WORKER__SCRATCH_DIR", scratch).start()?);
+        self.workers.push(launch.env("REELGATE__WORKER__SCRATCH_DIR", self.scratch()).start()?);
         Ok(())
+    }
+
+    /// The scratch folder that all workers of the site share.
+    #[must_use]
+    pub fn scratch(&self) -> String {
+        match self.footing {
+            Footing::Embedded => self.folder.join("data/scratch"),
+            Footing::Production => self.folder.join("scratch"),
+        }
     }
 
     fn migrate(&self) -> Result<()> {

@@ -4,4 +4,5 @@ mod access;
 mod deploy;
 mod faults;
 mod harness;
+mod journeys;
 mod seams;
