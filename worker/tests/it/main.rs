@@ -2,4 +2,5 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
 mod footing;
+mod media;
 mod runner;

@@ -1,0 +1,93 @@
+//! Runs the task's process as the worker does: an empty environment, a folder of its own, the source on descriptor 0.
+
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+};
+
+use reelgate_common::{file::Failure, grid::SegmentGrid, media_info::MediaInfo};
+use reelgate_worker::{
+    plan::{LadderPolicy, Plan, plan},
+    task::protocol::{Event, Output, REQUEST_FILE, Request, TASK_ARGUMENT},
+};
+use tempfile::TempDir;
+
+pub(super) const GRID: SegmentGrid = SegmentGrid::Regular { period_ms: 2000 };
+
+/// What a task said, and the folder with its outputs.
+pub(super) struct Said {
+    pub(super) events: Vec<Event>,
+    pub(super) folder: TempDir,
+    pub(super) log: String,
+}
+
+impl Said {
+    pub(super) fn outputs(&self) -> impl Iterator<Item = &Output> {
+        self.events.iter().filter_map(|event| match event {
+            Event::Output(output) => Some(output),
+            _ => None,
+        })
+    }
+
+    pub(super) fn file(&self, output: &Output) -> PathBuf {
+        self.folder.path().join(&output.file)
+    }
+
+    pub(super) fn path(&self, name: &str) -> PathBuf {
+        let output = self.outputs().find(|output| output.name == name);
+        self.file(output.unwrap_or_else(|| panic!("no {name} among {:?}\n{}", self.events, self.log)))
+    }
+
+    pub(super) fn failure(&self) -> Option<&Failure> {
+        self.events.iter().find_map(|event| match event {
+            Event::Failed { failure } => Some(failure),
+            _ => None,
+        })
+    }
+}
+
+pub(super) fn run(request: &Request, source: &Path) -> Said {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join(REQUEST_FILE), serde_json::to_vec(request).unwrap()).unwrap();
+    let out = Command::new(env!("CARGO_BIN_EXE_worker"))
+        .arg(TASK_ARGUMENT)
+        .env_clear()
+        .current_dir(folder.path())
+        .stdin(Stdio::from(File::open(source).unwrap()))
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.success(), "the task crashed on {}: {:?}\n{log}", source.display(), out.status);
+    let events: Vec<Event> =
+        out.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let ended = matches!(events.last(), Some(Event::Done | Event::Failed { .. }));
+    assert!(ended, "the task ended on {} without saying how: {events:?}", source.display());
+    Said { events, folder, log }
+}
+
+pub(super) fn probe(source: &Path) -> Result<MediaInfo, Failure> {
+    let said = run(&Request::Probe, source);
+    match said.events.into_iter().next() {
+        Some(Event::Probed { media }) => Ok(media),
+        Some(Event::Failed { failure }) => Err(failure),
+        other => panic!("the probe said {other:?}"),
+    }
+}
+
+/// Encodes by the default policy but for a cheaper preset.
+pub(super) fn encode(media: &MediaInfo, grid: SegmentGrid, source: &Path) -> (Plan, Said) {
+    let policy = LadderPolicy { preset: "ultrafast".to_owned(), ..LadderPolicy::default() };
+    let plan = plan(media, grid, &policy);
+    let request = Request::Encode { media: media.clone(), plan: plan.clone(), threads: 2 };
+    let said = run(&request, source);
+    (plan, said)
+}
+
+/// Probes and encodes a clip that must work.
+pub(super) fn make(source: &Path) -> (MediaInfo, Plan, Said) {
+    let media = probe(source).unwrap_or_else(|failure| panic!("{}: {failure:?}", source.display()));
+    let (plan, said) = encode(&media, GRID, source);
+    assert!(said.failure().is_none(), "{}: {:?}\n{}", source.display(), said.failure(), said.log);
+    (media, plan, said)
+}

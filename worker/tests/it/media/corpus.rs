@@ -1,0 +1,88 @@
+//! Every file of `REELGATE_CORPUS` against its manifest: `playable` ones are probed, encoded and compared, `rejected` ones
+//! end in a named failure, the rest may do either, but never crash.
+
+use std::path::{Path, PathBuf};
+
+use super::{
+    child::{make, probe, run},
+    measure::{decodes, duration_ms, starts_at_once},
+};
+use reelgate_worker::task::protocol::{Event, Request};
+
+/// Milliseconds that an output may differ from its source.
+const TOLERANCE_MS: u64 = 100;
+
+struct Entry {
+    path: PathBuf,
+    expected: String,
+}
+
+fn corpus() -> Option<Vec<Entry>> {
+    let folder = PathBuf::from(std::env::var_os("REELGATE_CORPUS")?);
+    let manifest = std::fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
+    let mut lines = manifest.lines();
+    let columns: Vec<&str> = lines.next().unwrap().split('\t').collect();
+    let column = |name: &str| columns.iter().position(|column| *column == name).unwrap();
+    let (path, expected) = (column("path"), column("expected"));
+    let entries = lines.map(|line| {
+        let fields: Vec<&str> = line.split('\t').collect();
+        Entry { path: folder.join(fields[path]), expected: fields[expected].to_owned() }
+    });
+    Some(entries.collect())
+}
+
+#[test]
+fn the_corpus_meets_its_expectations() {
+    let Some(entries) = corpus() else {
+        eprintln!("skipped: REELGATE_CORPUS is not set");
+        return;
+    };
+    assert!(entries.len() > 50, "only {} files", entries.len());
+    let failed: Vec<String> = entries.iter().filter_map(|entry| checked(entry).err()).collect();
+    eprintln!("{} files, {} as expected", entries.len(), entries.len() - failed.len());
+    assert!(failed.is_empty(), "{failed:#?}");
+}
+
+/// Runs one file so that the others are still looked at when it fails.
+fn checked(entry: &Entry) -> Result<(), String> {
+    let name = entry.path.file_name().unwrap().to_string_lossy().into_owned();
+    let check = || match entry.expected.as_str() {
+        "playable" => plays(&entry.path),
+        "rejected with clear error" => {
+            let failure = probe(&entry.path).expect_err("it must be refused");
+            assert!(!failure.retryable && !failure.message.is_empty(), "{failure:?}");
+        }
+        _ => {
+            if probe(&entry.path).is_ok() {
+                plays(&entry.path);
+            }
+        }
+    };
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).map_err(|panic| {
+        let said = panic.downcast_ref::<String>().cloned();
+        format!("{name}: {}", said.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default())
+    })
+}
+
+fn plays(source: &Path) {
+    let (media, plan, said) = make(source);
+    for event in &said.events {
+        assert!(!matches!(event, Event::Refused { .. }), "{event:?}\n{}", said.log);
+    }
+    let planned = plan.rungs.len() + usize::from(plan.audio.is_some()) + usize::from(plan.poster);
+    assert_eq!(said.outputs().count(), planned, "{:?}", said.events);
+    for output in said.outputs().filter(|output| output.name != "poster") {
+        let path = said.file(output);
+        decodes(&path);
+        starts_at_once(&path);
+        let found = duration_ms(&path);
+        assert!(
+            found.abs_diff(media.duration_ms) <= TOLERANCE_MS,
+            "{} plays {found} ms, its source {} ms",
+            output.name,
+            media.duration_ms
+        );
+        let second = run(&Request::Verify, &path);
+        assert!(matches!(second.events.first(), Some(Event::Probed { .. })), "{:?}", second.events);
+    }
+}
