@@ -42,8 +42,7 @@ impl VideoEncoder {
         video.set_format(format::Pixel::YUV420P);
         video.set_aspect_ratio((1, 1));
         video.set_time_base(clock.time_base());
-        let rate = (settings.frame_rate.0.cast_signed(), settings.frame_rate.1.cast_signed());
-        video.set_frame_rate((rate.0 > 0 && rate.1 > 0).then_some(rate));
+        video.set_frame_rate(Some(plausible_rate(settings.frame_rate)));
         // Key frames come from the grid alone.
         video.set_gop(1 << 20);
         let options: Dictionary<'_> = [
@@ -99,6 +98,14 @@ impl VideoEncoder {
         let at = header.windows(4).position(|window| window[..3] == [0, 0, 1] && window[3] & 0x1f == 7)?;
         let [profile, flags, level] = *header.get(at + 4..at + 7)?.first_chunk()?;
         Some(format!("avc1.{profile:02x}{flags:02x}{level:02x}"))
+    }
+}
+
+/// x264 derives the level from the rate: a timescale stated as rate would claim a level that no player has.
+fn plausible_rate((num, den): (u32, u32)) -> (i32, i32) {
+    match (i32::try_from(num), i32::try_from(den)) {
+        (Ok(num @ 1..), Ok(den @ 1..)) if i64::from(num) <= 240 * i64::from(den) => (num, den),
+        _ => (30, 1),
     }
 }
 
@@ -170,4 +177,18 @@ pub(super) fn jpeg(picture: &frame::Video) -> Result<Vec<u8>, MediaError> {
     let mut packet = Packet::empty();
     encoder.receive_packet(&mut packet).map_err(MediaError::libav(failed))?;
     packet.data().map(<[u8]>::to_vec).ok_or_else(|| MediaError::broken("the poster is empty"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timescale_stated_as_rate_claims_no_level() {
+        assert_eq!(plausible_rate((30_000, 1001)), (30_000, 1001));
+        assert_eq!(plausible_rate((240, 1)), (240, 1));
+        assert_eq!(plausible_rate((1000, 1)), (30, 1));
+        assert_eq!(plausible_rate((0, 1)), (30, 1));
+        assert_eq!(plausible_rate((u32::MAX, 0)), (30, 1));
+    }
 }

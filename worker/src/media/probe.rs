@@ -104,15 +104,19 @@ fn duration_ms<'a>(
         .clone()
         .map(|s| Some(micros(s.start.unwrap_or(0), s.time_base).saturating_add(micros(s.duration?, s.time_base))))
         .collect();
+    // Matroska's tracks state no duration; what libav shows there is the container's.
+    let ends = ends.filter(|_| !source.input.format().name().starts_with("matroska"));
     let by_streams = ends.and_then(|ends| ends.into_iter().max()).map(|end| end.saturating_sub(start.max(0)));
-    let stated = by_streams.filter(|d| *d > 0).or_else(|| ffi::container_times(&source.input).0);
-    let micros = match stated {
-        Some(stated) => stated,
-        None if !source.sparse && source.size <= limits::SCAN_BYTES => {
-            let wanted: Vec<u32> = chosen.map(|s| s.index).collect();
-            scan(source, &wanted)?
-        }
-        None => 0,
+    let wanted: Vec<u32> = chosen.map(|s| s.index).collect();
+    // Where the tracks state nothing, the container's word may be that of a subtitle, which nobody waits for.
+    let foreign = source.streams.len() > wanted.len();
+    let container = ffi::container_times(&source.input).0;
+    let scannable = !source.sparse && source.size <= limits::SCAN_BYTES;
+    let micros = match (by_streams.filter(|d| *d > 0), container) {
+        (Some(stated), _) => stated,
+        (None, Some(stated)) if !foreign || !scannable => stated,
+        (None, stated) if scannable => Some(scan(source, &wanted)?).filter(|d| *d > 0).or(stated).unwrap_or(0),
+        (None, _) => 0,
     };
     Ok(u64::try_from(micros).unwrap_or(0).div_ceil(1000))
 }
@@ -123,7 +127,9 @@ fn scan(source: &mut Source, wanted: &[u32]) -> Result<i64, MediaError> {
     let (mut first, mut last) = (i64::MAX, i64::MIN);
     while let Some(packet) = source.receive()? {
         let Some(time) = packet.pts().or(packet.dts()) else { continue };
-        let Some(stream) = source.streams.get(packet.stream()) else { continue };
+        // Packets read before the others were discarded still come.
+        let stream = source.streams.get(packet.stream()).filter(|stream| wanted.contains(&stream.index));
+        let Some(stream) = stream else { continue };
         let start = micros(time, stream.time_base);
         first = first.min(start);
         last = last.max(start.saturating_add(micros(packet.duration().max(0), stream.time_base)));

@@ -59,8 +59,12 @@ pub(super) fn run(request: &Request, source: &Path) -> Said {
         .unwrap();
     let log = String::from_utf8_lossy(&out.stderr).into_owned();
     assert!(out.status.success(), "the task crashed on {}: {:?}\n{log}", source.display(), out.status);
-    let events: Vec<Event> =
-        out.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(|line| serde_json::from_slice(line).unwrap()).collect();
+    let events: Vec<Event> = out
+        .stdout
+        .split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(|line| serde_json::from_slice(line).unwrap())
+        .collect();
     let ended = matches!(events.last(), Some(Event::Done | Event::Failed { .. }));
     assert!(ended, "the task ended on {} without saying how: {events:?}", source.display());
     Said { events, folder, log }
@@ -77,7 +81,7 @@ pub(super) fn probe(source: &Path) -> Result<MediaInfo, Failure> {
 
 /// Encodes by the default policy but for a cheaper preset.
 pub(super) fn encode(media: &MediaInfo, grid: SegmentGrid, source: &Path) -> (Plan, Said) {
-    let policy = LadderPolicy { preset: "ultrafast".to_owned(), ..LadderPolicy::default() };
+    let policy = LadderPolicy { preset: "superfast".to_owned(), ..LadderPolicy::default() };
     let plan = plan(media, grid, &policy);
     let request = Request::Encode { media: media.clone(), plan: plan.clone(), threads: 2 };
     let said = run(&request, source);

@@ -60,7 +60,10 @@ fn checked(entry: &Entry) -> Result<(), String> {
     };
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(check)).map_err(|panic| {
         let said = panic.downcast_ref::<String>().cloned();
-        format!("{name}: {}", said.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default())
+        format!(
+            "{name}: {}",
+            said.or_else(|| panic.downcast_ref::<&str>().map(|s| (*s).to_owned())).unwrap_or_default()
+        )
     })
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::{
     child::make,
-    measure::{clip, decodes, decoded, frames, stream},
+    measure::{clip, decoded, decodes, frames, stream},
 };
 
 /// Red, green, blue and white quarters.
@@ -24,7 +24,8 @@ fn difference(one: &[u8], other: &[u8]) -> f64 {
 #[test]
 fn rotation_is_baked_in() {
     let folder = tempfile::tempdir().unwrap();
-    let flat = clip(folder.path(), "flat.mp4", &["-f", "lavfi", "-i", QUARTERS, "-c:v", "libx264", "-pix_fmt", "yuv420p"]);
+    let flat =
+        clip(folder.path(), "flat.mp4", &["-f", "lavfi", "-i", QUARTERS, "-c:v", "libx264", "-pix_fmt", "yuv420p"]);
     for (degrees, size) in [("0", (320, 192)), ("90", (192, 320)), ("180", (320, 192)), ("270", (192, 320))] {
         let turn = format!("rotate={degrees}");
         let name = format!("turned{degrees}.mp4");
@@ -73,8 +74,20 @@ fn hdr_comes_out_as_bt709_and_neither_black_nor_white() {
             folder.path(),
             &format!("{transfer}.mkv"),
             &[
-                "-f", "lavfi", "-i", &filter, "-c:v", "libx265", "-x265-params", "log-level=none", "-color_primaries",
-                "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc",
+                "-f",
+                "lavfi",
+                "-i",
+                &filter,
+                "-c:v",
+                "libx265",
+                "-x265-params",
+                "log-level=none",
+                "-color_primaries",
+                "bt2020",
+                "-color_trc",
+                transfer,
+                "-colorspace",
+                "bt2020nc",
             ],
         );
         let (_, _, said) = make(&source);
@@ -83,7 +96,8 @@ fn hdr_comes_out_as_bt709_and_neither_black_nor_white() {
         for tag in ["color_primaries", "color_transfer", "color_space"] {
             assert_eq!(shown[tag], "bt709", "{transfer} {tag}");
         }
-        let small = decoded(&out, &["-vf", "scale=1:1:flags=area", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "gray"]);
+        let small =
+            decoded(&out, &["-vf", "scale=1:1:flags=area", "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "gray"]);
         assert!((40..220).contains(&small[0]), "{transfer}: mean luma {}", small[0]);
     }
 }
@@ -95,8 +109,18 @@ fn fields_become_frames_and_wide_pixels_square() {
         folder.path(),
         "fields.ts",
         &[
-            "-f", "lavfi", "-i", "testsrc2=size=720x576:rate=50:duration=2", "-vf", "interlace,setsar=64/45", "-c:v",
-            "mpeg2video", "-flags", "+ildct+ilme", "-b:v", "6M",
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=720x576:rate=50:duration=2",
+            "-vf",
+            "interlace,setsar=64/45",
+            "-c:v",
+            "mpeg2video",
+            "-flags",
+            "+ildct+ilme",
+            "-b:v",
+            "6M",
         ],
     );
     let (media, _, said) = make(&source);
@@ -125,7 +149,11 @@ fn six_channels_become_two_and_one_stays_one() {
         let (_, _, said) = make(&source);
         let out = said.path("90p");
         let heard = stream(&out, "a:0");
-        assert_eq!((heard["channels"].as_u64(), heard["codec_name"].as_str()), (Some(channels), Some("aac")), "{layout}");
+        assert_eq!(
+            (heard["channels"].as_u64(), heard["codec_name"].as_str()),
+            (Some(channels), Some("aac")),
+            "{layout}"
+        );
         decodes(&out);
     }
 }

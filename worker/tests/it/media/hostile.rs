@@ -61,8 +61,18 @@ fn an_mp4_without_its_end_is_broken() {
 fn flipped_bytes_never_crash_the_task() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = [
-        "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=1", "-f", "lavfi", "-i", "sine=duration=1", "-c:v",
-        "libx264", "-c:a", "aac",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=160x90:rate=25:duration=1",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=duration=1",
+        "-c:v",
+        "libx264",
+        "-c:a",
+        "aac",
     ];
     let clean = std::fs::read(clip(folder.path(), "clean.mkv", &arguments)).unwrap();
     for round in 0..24_usize {
@@ -83,8 +93,16 @@ fn flipped_bytes_never_crash_the_task() {
 fn a_claimed_duration_of_years_is_too_long() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = [
-        "-f", "lavfi", "-i", "testsrc2=size=16x16:rate=1:duration=2", "-vf", "setpts='N*315360000/TB'", "-vsync",
-        "passthrough", "-c:v", "ffv1",
+        "-f",
+        "lavfi",
+        "-i",
+        "testsrc2=size=16x16:rate=1:duration=2",
+        "-vf",
+        "setpts='N*315360000/TB'",
+        "-vsync",
+        "passthrough",
+        "-c:v",
+        "ffv1",
     ];
     assert_eq!(code(&clip(folder.path(), "years.mkv", &arguments)), "too_long");
 }

@@ -10,12 +10,7 @@ use serde_json::Value;
 /// A clip made by ffmpeg's program in `folder`; `arguments` without the output's name.
 pub(super) fn clip(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     let path = folder.join(name);
-    let out = Command::new("ffmpeg")
-        .args(["-v", "error", "-y"])
-        .args(arguments)
-        .arg(&path)
-        .output()
-        .unwrap();
+    let out = Command::new("ffmpeg").args(["-v", "error", "-y"]).args(arguments).arg(&path).output().unwrap();
     assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
     path
 }
@@ -36,13 +31,19 @@ pub(super) fn decoded(path: &Path, arguments: &[&str]) -> Vec<u8> {
 
 /// Fails unless every frame decodes without a word of complaint.
 pub(super) fn decodes(path: &Path) {
-    let out = Command::new("ffmpeg").args(["-v", "error", "-xerror", "-i"]).arg(path).args(["-f", "null", "-"]).output().unwrap();
+    let out = Command::new("ffmpeg")
+        .args(["-v", "error", "-xerror", "-i"])
+        .arg(path)
+        .args(["-vsync", "passthrough", "-enc_time_base", "-1", "-f", "null", "-"])
+        .output()
+        .unwrap();
     let said = String::from_utf8_lossy(&out.stderr);
     assert!(out.status.success() && said.is_empty(), "{}: {said}", path.display());
 }
 
 pub(super) fn duration_ms(path: &Path) -> u64 {
-    let seconds = ffprobe(path, &["-show_entries", "format=duration"])["format"]["duration"].as_str().unwrap().to_owned();
+    let seconds =
+        ffprobe(path, &["-show_entries", "format=duration"])["format"]["duration"].as_str().unwrap().to_owned();
     (seconds.parse::<f64>().unwrap() * 1000.0).round() as u64
 }
 

@@ -15,7 +15,8 @@ fn every_rung_has_its_key_frames_at_the_first_frame_of_each_grid_point() {
     let source = clip(folder.path(), "a.mp4", &["-f", "lavfi", "-i", NTSC, "-c:v", "mpeg4", "-q:v", "5"]);
     let (media, plan, said) = make(&source);
     assert_eq!(plan.rungs.len(), 1);
-    let taller = clip(folder.path(), "b.mp4", &["-f", "lavfi", "-i", &NTSC.replace("640x360", "1280x720"), "-c:v", "mpeg4"]);
+    let taller =
+        clip(folder.path(), "b.mp4", &["-f", "lavfi", "-i", &NTSC.replace("640x360", "1280x720"), "-c:v", "mpeg4"]);
     let (_, plan, more) = make(&taller);
     assert_eq!(plan.rungs.iter().map(|rung| rung.name.as_str()).collect::<Vec<_>>(), ["720p", "480p", "360p"]);
     let expected: Vec<i64> = [0, 60, 120, 180].map(|frame| frame * 1001).to_vec();
@@ -38,8 +39,7 @@ fn key_frames_meet_the_points_of_a_source_exactly() {
     let media = probe(&source).unwrap();
     let points = [0, 61 * 3003, 133 * 3003, 200 * 3003].to_vec();
     let (_, said) = encode(&media, SegmentGrid::Points { timescale: 90_000, pts: points }, &source);
-    let keys: Vec<i64> =
-        frames(&said.path("360p")).into_iter().filter(|frame| frame.1).map(|frame| frame.0).collect();
+    let keys: Vec<i64> = frames(&said.path("360p")).into_iter().filter(|frame| frame.1).map(|frame| frame.0).collect();
     assert_eq!(keys, [0, 61 * 1001, 133 * 1001, 200 * 1001]);
 }
 
@@ -50,7 +50,18 @@ fn a_variable_frame_rate_keeps_every_time() {
     let source = clip(
         folder.path(),
         "a.mkv",
-        &["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30:duration=6", "-vf", varied, "-vsync", "vfr", "-c:v", "mpeg4"],
+        &[
+            "-f",
+            "lavfi",
+            "-i",
+            "testsrc2=size=320x180:rate=30:duration=6",
+            "-vf",
+            varied,
+            "-vsync",
+            "vfr",
+            "-c:v",
+            "mpeg4",
+        ],
     );
     let (_, _, said) = make(&source);
     let out = said.path("180p");
@@ -102,7 +113,12 @@ fn in_sync(arguments: &[&str], name: &str) {
     for (flash, beep) in flashes.iter().zip(&beeps) {
         assert!((flash - beep).abs() < 0.02, "{name}: flash at {flash}, beep at {beep}");
     }
-    assert!(duration_ms(&out).abs_diff(media.duration_ms) <= 100, "{name}: {} of {}", duration_ms(&out), media.duration_ms);
+    assert!(
+        duration_ms(&out).abs_diff(media.duration_ms) <= 100,
+        "{name}: {} of {}",
+        duration_ms(&out),
+        media.duration_ms
+    );
 }
 
 #[test]
