@@ -1,6 +1,7 @@
 //! From the upload to the picture: every file of the corpus goes through HTTP, is processed by the real worker, and is played
 //! back and decoded by ffmpeg. Also what happens when a worker dies in the middle, and many workers on one queue.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::print_stdout, reason = "what was looked at, and what was not, is said")]
 
 use std::{
     collections::BTreeSet,
