@@ -5,4 +5,5 @@ mod deploy;
 mod faults;
 mod harness;
 mod journeys;
+mod large;
 mod seams;
