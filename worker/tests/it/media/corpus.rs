@@ -1,7 +1,13 @@
 //! Every file of `REELGATE_CORPUS` against its manifest: `playable` ones are probed, encoded and compared, `rejected` ones
 //! end in a named failure, the rest may do either, but never crash.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use super::{
     child::{make, probe, run},
@@ -11,6 +17,9 @@ use reelgate_worker::task::protocol::{Event, Request};
 
 /// Milliseconds that an output may differ from its source.
 const TOLERANCE_MS: u64 = 100;
+
+/// Files looked at side by side.
+const AT_ONCE: usize = 3;
 
 struct Entry {
     path: PathBuf,
@@ -38,7 +47,19 @@ fn the_corpus_meets_its_expectations() {
         return;
     };
     assert!(entries.len() > 50, "only {} files", entries.len());
-    let failed: Vec<String> = entries.iter().filter_map(|entry| checked(entry).err()).collect();
+    let (next, failed) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                while let Some(entry) = entries.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    if let Err(why) = checked(entry) {
+                        failed.lock().unwrap().push(why);
+                    }
+                }
+            });
+        }
+    });
+    let failed = failed.into_inner().unwrap();
     eprintln!("{} files, {} as expected", entries.len(), entries.len() - failed.len());
     assert!(failed.is_empty(), "{failed:#?}");
 }

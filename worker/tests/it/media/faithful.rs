@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    child::make,
+    child::{GRID, encode, make, probe},
     measure::{clip, decoded, decodes, frames, stream},
 };
 
@@ -167,4 +167,20 @@ fn sound_alone_becomes_an_audio_rendition() {
     let out = said.path("audio");
     decodes(&out);
     assert!(super::measure::duration_ms(&out).abs_diff(5_000) <= 100);
+}
+
+#[test]
+fn the_poster_of_a_source_that_needs_no_rung_is_not_its_black_beginning() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = "testsrc2=size=320x180:rate=25:duration=20,fade=in:st=0.6:d=0.2";
+    let source = clip(folder.path(), "a.mp4", &["-f", "lavfi", "-i", film, "-c:v", "libx264", "-g", "50"]);
+    let mut media = probe(&source).unwrap();
+    media.web_safe = true;
+    media.segment_safe = true;
+    let (plan, said) = encode(&media, GRID, &source);
+    assert!(plan.rungs.is_empty() && said.failure().is_none(), "{:?}", said.events);
+    let poster = said.path("poster");
+    let small = decoded(&poster, &["-vf", "scale=1:1:flags=area", "-f", "rawvideo", "-pix_fmt", "gray"]);
+    assert!(small[0] > 60, "mean luma {}", small[0]);
+    assert_eq!(stream(&poster, "v:0")["width"], 320);
 }
