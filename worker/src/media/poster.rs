@@ -2,7 +2,7 @@
 
 use ffmpeg_next::frame;
 
-use super::{clock::Clock, encode, error::MediaError, ffi, filter::VideoGraph};
+use super::{clock::Clock, color, encode, error::MediaError, ffi, filter::VideoGraph};
 
 /// Where candidates are looked for, in thousandths of the duration.
 const PLACES: [u64; 8] = [0, 20, 50, 80, 100, 130, 170, 250];
@@ -46,7 +46,10 @@ impl Poster {
         let Some((_, picture)) = self.best else { return Ok(None) };
         let width = picture.width().min(MAX_WIDTH);
         let height = (u64::from(picture.height()) * u64::from(width) / u64::from(picture.width().max(1))).max(2);
-        let spec = format!("scale={width}:{height}:flags=bicubic:in_range=tv:out_range=pc,format=yuvj420p");
+        // JPEG knows no matrix but BT.601's, and no range but the full one.
+        let matrix = color::scaler_matrix(ffi::color_tags(&picture).matrix);
+        let colors = format!("in_color_matrix={matrix}:out_color_matrix=smpte170m:in_range=tv:out_range=pc");
+        let spec = format!("scale={width}:{height}:flags=bicubic:{colors},format=yuvj420p");
         let mut graph = VideoGraph::new(&spec, &picture, clock, 1)?;
         graph.send(&picture)?;
         let small = graph.receive()?.ok_or_else(|| MediaError::broken("the poster was lost"))?;

@@ -184,3 +184,16 @@ fn the_poster_of_a_source_that_needs_no_rung_is_not_its_black_beginning() {
     assert!(small[0] > 60, "mean luma {}", small[0]);
     assert_eq!(stream(&poster, "v:0")["width"], 320);
 }
+
+#[test]
+fn an_hd_poster_has_the_colours_of_the_film() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = format!("{QUARTERS},scale=1280:768:flags=neighbor:out_color_matrix=bt709,format=yuv420p");
+    let tags = ["-c:v", "libx264", "-colorspace", "bt709", "-color_primaries", "bt709", "-color_trc", "bt709"];
+    let source = clip(folder.path(), "hd.mp4", &[&["-f", "lavfi", "-i", &film][..], &tags].concat());
+    let (_, plan, said) = make(&source);
+    let apart = difference(&looks(&source), &looks(&said.path(&plan.rungs[0].name)));
+    assert!(apart < 6.0, "rung: {apart} apart");
+    let apart = difference(&looks(&source), &looks(&said.path("poster")));
+    assert!(apart < 6.0, "poster: {apart} apart");
+}
