@@ -25,7 +25,7 @@ test: ## everything that decides whether a change may land
 	@scripts/install-garage
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	cargo build --workspace --bins
+	cargo build --workspace --all-targets
 	@[ -n "$$REELGATE_CORPUS" ] || echo "REELGATE_CORPUS is not set: the real files are skipped, generated clips are used"
 	cargo test --workspace
 	DEMO_CHECK=1 scripts/demo
