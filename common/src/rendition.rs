@@ -39,7 +39,18 @@ pub struct Rendition {
     pub etag: String,
     /// Higher plays first when no rendition is asked for; negative is never chosen by default (posters).
     pub rank: i32,
+    /// How it is cut into HLS and DASH segments; `None` when it cannot be.
+    pub packaging: Option<Packaging>,
     pub created_at: Timestamp,
+}
+
+/// What turns the plain MP4 of a rendition into HLS and DASH.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Packaging {
+    /// Object of the segment index in the attempt's folder (`720p.index`).
+    pub index: String,
+    /// The packager's summary of it: all that a master playlist and the init segments need. Opaque here.
+    pub summary: serde_json::Value,
 }
 
 /// A run of bytes of one object, named by role: the key is resolved late, so promotion may move the source under a reader.

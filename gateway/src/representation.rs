@@ -263,6 +263,7 @@ mod tests {
             layout: Vec::new(),
             etag: name.to_owned(),
             rank,
+            packaging: None,
             created_at: Timestamp(created_at),
         }
     }

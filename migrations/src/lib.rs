@@ -3,6 +3,7 @@
 //! All times are whole milliseconds UTC; JSON is kept as text, for it is never searched.
 
 mod m20261123_000001_first;
+mod m20261123_000003_packaging;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -21,7 +22,7 @@ struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_first::Migration)]
+        vec![Box::new(m20261123_000001_first::Migration), Box::new(m20261123_000003_packaging::Migration)]
     }
 }
 

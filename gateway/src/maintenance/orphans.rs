@@ -162,7 +162,7 @@ struct Row {
     generation: i64,
     /// Attempts up to this one are over.
     last_over: i64,
-    /// (attempt, name) of every object that a rendition is made of.
+    /// (attempt, name) of every object that a rendition is made of, its segment index included.
     named: HashSet<(i64, String)>,
 }
 
@@ -182,10 +182,12 @@ impl Row {
             _ => job.attempt,
         });
         let named = found.renditions.iter().flat_map(|rendition| {
-            rendition.layout.iter().filter_map(|piece| match &piece.object {
-                Role::Output(name) => Some((rendition.attempt, name.clone())),
+            let objects = rendition.layout.iter().filter_map(|piece| match &piece.object {
+                Role::Output(name) => Some(name),
                 Role::Source => None,
-            })
+            });
+            let index = rendition.packaging.iter().map(|packaging| &packaging.index);
+            objects.chain(index).map(|name| (rendition.attempt, name.clone()))
         });
         Self {
             source_key: found.file.source_key.clone(),

@@ -194,6 +194,7 @@ impl Bench {
             layout: vec![Piece { object: Role::Source, offset: 0, length }],
             etag: format!("tag-{name}"),
             rank,
+            packaging: None,
             created_at: Timestamp::now(),
         };
         self.backends.db.publish(fence, &rendition).await.unwrap();

@@ -213,6 +213,7 @@ fn rendition(work: &Work, expected: &Expected, verified: Verified, size: u64, et
         layout: vec![Piece { object: Role::Output(expected.file.clone()), offset: 0, length: size }],
         etag,
         rank: verified.rank,
+        packaging: None,
         created_at: Timestamp::now(),
     }
 }

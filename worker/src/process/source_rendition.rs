@@ -72,6 +72,7 @@ fn plain(work: &Work, inspected: &Inspected, index: &Index) -> Rendition {
         layout: vec![Piece { object: Role::Source, offset: 0, length: file.size_bytes }],
         etag: file.sha256.clone(),
         rank: RANK,
+        packaging: None,
         created_at: Timestamp::now(),
     }
 }

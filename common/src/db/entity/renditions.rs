@@ -26,6 +26,7 @@ pub struct Model {
     pub layout: String,
     pub etag: String,
     pub rank: i32,
+    pub packaging: Option<String>,
     pub created_at: i64,
 }
 
@@ -52,6 +53,7 @@ impl Model {
             layout: read_json(&self.layout)?,
             etag: self.etag,
             rank: self.rank,
+            packaging: self.packaging.as_deref().map(read_json).transpose()?,
             created_at: Timestamp(self.created_at),
         })
     }
@@ -75,6 +77,7 @@ pub(in crate::db) fn row(fence: &Fence, made: &Rendition, now: Timestamp) -> Res
         layout: Set(write_json(&made.layout)?),
         etag: Set(made.etag.clone()),
         rank: Set(made.rank),
+        packaging: Set(made.packaging.as_ref().map(write_json).transpose()?),
         created_at: Set(now.0),
     })
 }

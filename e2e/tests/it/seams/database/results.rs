@@ -7,7 +7,7 @@ use reelgate_common::{
     grid::SegmentGrid,
     job::{Fence, JobState},
     media_info::MediaInfo,
-    rendition::RenditionKind,
+    rendition::{Packaging, RenditionKind},
 };
 use serde_json::json;
 
@@ -18,6 +18,7 @@ on_both!(
     publishing_twice_is_harmless,
     another_attempts_name_is_stale,
     the_probe_is_stored,
+    packaging_is_stored_with_its_rendition,
     no_fence_but_the_right_one_writes,
     a_lost_attempt_writes_nothing,
     an_attempt_of_a_deleted_file_writes_nothing,
@@ -104,6 +105,21 @@ async fn the_probe_is_stored(place: Place) -> Result<()> {
     assert_eq!(found.grid, Some(SegmentGrid::Points { timescale: 90_000, pts: vec![0, 180_000] }));
     assert_eq!(job(db, &acme, id).await?.plan, Some(json!({"rungs": [1]})));
     assert_eq!(db.unpromoted(10).await?.len(), 1);
+    Ok(())
+}
+
+async fn packaging_is_stored_with_its_rendition(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, fence) = running(db, &acme).await?;
+    let summary = json!({"tracks": [{"kind": "video", "sample_entry": "AAAA"}], "target_duration": 6});
+    let packaging = Some(Packaging { index: "720p.index".to_owned(), summary });
+    let mut packaged = rendition(&fence, "720p", RenditionKind::Video);
+    packaged.packaging.clone_from(&packaging);
+    db.publish(&fence, &packaged).await?;
+    db.publish(&fence, &rendition(&fence, "360p", RenditionKind::Video)).await?;
+    let found = db.find_file(&acme, id).await?.context("no file")?;
+    let stored: Vec<_> = found.renditions.iter().map(|made| (made.name.as_str(), &made.packaging)).collect();
+    assert_eq!(stored, [("360p", &None), ("720p", &packaging)]);
     Ok(())
 }
 

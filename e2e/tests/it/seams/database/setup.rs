@@ -146,6 +146,7 @@ pub(super) fn rendition(fence: &Fence, name: &str, kind: RenditionKind) -> Rendi
         layout: vec![piece],
         etag: format!("{name}-{}", fence.attempt),
         rank: 720,
+        packaging: None,
         created_at: Timestamp::default(),
     }
 }
