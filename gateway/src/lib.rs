@@ -36,4 +36,5 @@ pub mod upload;
 mod virtual_file;
 
 pub use config::GatewayConfig;
-pub use run::{Gateway, RenderMetrics, StartError, run, start};
+pub use ops::RenderMetrics;
+pub use run::{Gateway, StartError, run, start};

@@ -16,12 +16,14 @@ use crate::{
     body,
     error::ApiError,
     respond::{Response, json},
-    run::RenderMetrics,
     server::Handler,
 };
 
 /// Longest wait for one dependency: a probe must answer while they hang.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Renders this process's metrics as Prometheus text.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Ops {

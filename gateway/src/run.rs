@@ -1,15 +1,19 @@
 //! Starting and stopping a gateway: both listeners, the loops of maintenance, and the order in which they end.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr};
 
 use reelgate_common::{backends::Backends, config::ConfigError};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use crate::{app::App, config::GatewayConfig, maintenance, ops::Ops, server::serve, service::Api};
-
-/// Renders this process's metrics as Prometheus text.
-pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+use crate::{
+    app::App,
+    config::GatewayConfig,
+    maintenance,
+    ops::{Ops, RenderMetrics},
+    server::serve,
+    service::Api,
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {

@@ -4,7 +4,7 @@ use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::token::Lifetime;
+use crate::lifetime::Lifetime;
 
 /// Where `reelgate all` keeps everything unless told otherwise.
 pub(crate) const DEFAULT_DATA_DIR: &str = "./reelgate-data";

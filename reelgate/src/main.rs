@@ -13,6 +13,7 @@ mod check;
 mod cli;
 mod data_dir;
 mod demo;
+mod lifetime;
 mod metrics;
 mod parts;
 mod settings;

@@ -1,7 +1,7 @@
 //! `reelgate token`: a signed-in JWT on standard output and nothing else. Reads the same secret as the running server and
 //! asks nobody.
 
-use std::{path::Path, process::ExitCode, str::FromStr, time::Duration};
+use std::{path::Path, process::ExitCode};
 
 use reelgate_common::{
     auth::{MintRequest, mint},
@@ -9,32 +9,6 @@ use reelgate_common::{
 };
 
 use crate::{cli, data_dir::DataDir, settings::Settings};
-
-/// A duration as people write it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Lifetime(pub(crate) Duration);
-
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a time is a whole number and s, m, h or d, e.g. 15m")]
-pub(crate) struct NoLifetime;
-
-impl FromStr for Lifetime {
-    type Err = NoLifetime;
-
-    fn from_str(text: &str) -> Result<Self, NoLifetime> {
-        let unit = text.chars().last().ok_or(NoLifetime)?;
-        let seconds = match unit {
-            's' => 1,
-            'm' => 60,
-            'h' => 3_600,
-            'd' => 86_400,
-            _ => return Err(NoLifetime),
-        };
-        let number: u64 = text[..text.len() - unit.len_utf8()].parse().map_err(|_| NoLifetime)?;
-        let seconds = number.checked_mul(seconds).filter(|seconds| *seconds > 0).ok_or(NoLifetime)?;
-        Ok(Self(Duration::from_secs(seconds)))
-    }
-}
 
 /// Prints the token.
 #[expect(clippy::print_stdout, reason = "the token is this command's output")]
@@ -73,17 +47,10 @@ fn secrets_dir<'a>(arguments: &'a cli::Token, settings: &Settings) -> Option<&'a
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::time::Duration;
 
-    #[test]
-    fn lifetimes_are_a_number_and_a_unit() {
-        assert_eq!("90s".parse(), Ok(Lifetime(Duration::from_secs(90))));
-        assert_eq!("1h".parse(), Ok(Lifetime(Duration::from_secs(3_600))));
-        assert_eq!("7d".parse(), Ok(Lifetime(Duration::from_secs(604_800))));
-        for bad in ["", "h", "1", "0s", "-1h", "1w", "1.5h", "99999999999999999999d", "9999999999999999999d", "1é"] {
-            assert_eq!(bad.parse::<Lifetime>(), Err(NoLifetime), "{bad}");
-        }
-    }
+    use super::*;
+    use crate::lifetime::Lifetime;
 
     #[test]
     fn a_folder_without_a_server_still_signs_with_the_secret_that_server_will_use() {

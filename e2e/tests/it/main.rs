@@ -2,6 +2,7 @@
 
 mod access;
 mod deploy;
+mod documentation;
 mod faults;
 mod harness;
 mod journeys;

@@ -1,8 +1,10 @@
 //! libav's filter graphs as stages. Graph and filters live and die together here, for libav's contexts dangle otherwise.
 
+use std::{marker::PhantomData, ops::DerefMut};
+
 use ffmpeg_next::{
     filter::{self, Graph},
-    frame,
+    frame::{self, Frame},
 };
 
 use super::{
@@ -14,40 +16,58 @@ use super::{
 const IN: &str = "in";
 const OUT: &str = "out";
 
-/// Frames in, as many frames out, times kept.
-pub(super) struct VideoGraph {
-    graph: Graph,
-    clock: Clock,
+/// What filters carry: pictures or sound.
+pub(super) trait Filtered: DerefMut<Target = Frame> {
+    /// For errors.
+    const NAME: &'static str;
+    fn empty() -> Self;
 }
 
-/// Sound in, sound out.
-pub(super) struct AudioGraph {
-    graph: Graph,
-    clock: Clock,
+impl Filtered for frame::Video {
+    const NAME: &'static str = "filter video";
+
+    fn empty() -> Self {
+        Self::empty()
+    }
 }
 
-impl VideoGraph {
-    /// `sample` shows what the frames look like; their times are in `clock`.
-    pub(super) fn new(spec: &str, sample: &frame::Video, clock: Clock, threads: u32) -> Result<Self, MediaError> {
-        let arguments = format!(
-            "video_size={}x{}:pix_fmt={}:time_base=1/{}:pixel_aspect=1/1",
-            sample.width(),
-            sample.height(),
-            ffi::pixel_name(sample),
-            clock.timescale()
-        );
-        Ok(Self { graph: build("buffer", "buffersink", &arguments, spec, threads)?, clock })
+impl Filtered for frame::Audio {
+    const NAME: &'static str = "filter audio";
+
+    fn empty() -> Self {
+        Self::empty()
+    }
+}
+
+/// Frames in, frames out.
+pub(super) struct FilterGraph<F> {
+    graph: Graph,
+    /// Of the frames that come out.
+    clock: Clock,
+    frames: PhantomData<F>,
+}
+
+pub(super) type VideoGraph = FilterGraph<frame::Video>;
+pub(super) type AudioGraph = FilterGraph<frame::Audio>;
+
+impl<F: Filtered> FilterGraph<F> {
+    fn around(graph: Graph, clock: Clock) -> Self {
+        Self { graph, clock, frames: PhantomData }
     }
 
-    pub(super) fn send(&mut self, frame: &frame::Video) -> Result<(), MediaError> {
-        end(&mut self.graph, IN)?.source().add(frame).map_err(MediaError::libav("filter video"))
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "libav moves the frame's content out, behind the shared reference"
+    )]
+    pub(super) fn send(&mut self, frame: F) -> Result<(), MediaError> {
+        end(&mut self.graph, IN)?.source().add(&frame).map_err(MediaError::libav(F::NAME))
     }
 
-    pub(super) fn receive(&mut self) -> Result<Option<frame::Video>, MediaError> {
-        let mut frame = frame::Video::empty();
+    pub(super) fn receive(&mut self) -> Result<Option<F>, MediaError> {
+        let mut frame = F::empty();
         let mut out = end(&mut self.graph, OUT)?;
         let mut sink = out.sink();
-        if !ready("filter video", sink.frame(&mut frame))? {
+        if !ready(F::NAME, sink.frame(&mut frame))? {
             return Ok(None);
         }
         // A deinterlacer halves the time base.
@@ -58,7 +78,21 @@ impl VideoGraph {
     }
 
     pub(super) fn finish(&mut self) -> Result<(), MediaError> {
-        ready("end the video filters", end(&mut self.graph, IN)?.source().flush()).map(|_| ())
+        ready(F::NAME, end(&mut self.graph, IN)?.source().flush()).map(|_| ())
+    }
+}
+
+impl VideoGraph {
+    /// `sample` shows what the frames look like; their times are in `clock`, also those of the frames that come out.
+    pub(super) fn new(spec: &str, sample: &frame::Video, clock: Clock, threads: u32) -> Result<Self, MediaError> {
+        let arguments = format!(
+            "video_size={}x{}:pix_fmt={}:time_base=1/{}:pixel_aspect=1/1",
+            sample.width(),
+            sample.height(),
+            ffi::pixel_name(sample),
+            clock.timescale()
+        );
+        Ok(Self::around(build("buffer", "buffersink", &arguments, spec, threads)?, clock))
     }
 }
 
@@ -83,28 +117,7 @@ impl AudioGraph {
         if let Some(chunk) = chunk {
             end(&mut graph, OUT)?.sink().set_frame_size(chunk);
         }
-        Ok(Self { graph, clock: output })
-    }
-
-    pub(super) fn send(&mut self, frame: &frame::Audio) -> Result<(), MediaError> {
-        end(&mut self.graph, IN)?.source().add(frame).map_err(MediaError::libav("filter audio"))
-    }
-
-    pub(super) fn receive(&mut self) -> Result<Option<frame::Audio>, MediaError> {
-        let mut frame = frame::Audio::empty();
-        let mut out = end(&mut self.graph, OUT)?;
-        let mut sink = out.sink();
-        if !ready("filter audio", sink.frame(&mut frame))? {
-            return Ok(None);
-        }
-        let time_base = sink.time_base();
-        let pts = frame.pts().map(|pts| self.clock.convert(pts, (time_base.0, time_base.1)));
-        frame.set_pts(pts);
-        Ok(Some(frame))
-    }
-
-    pub(super) fn finish(&mut self) -> Result<(), MediaError> {
-        ready("end the audio filters", end(&mut self.graph, IN)?.source().flush()).map(|_| ())
+        Ok(Self::around(graph, output))
     }
 }
 

@@ -49,14 +49,14 @@ impl Pictures {
     }
 
     /// Takes a frame whose time is in the stage's clock.
-    pub(super) fn send(&mut self, frame: &frame::Video) -> Result<(), MediaError> {
-        let mut look = look(frame);
+    pub(super) fn send(&mut self, frame: frame::Video) -> Result<(), MediaError> {
+        let mut look = look(&frame);
         // Once deinterlacing, always: a stream of fields holds progressive frames here and there.
         look.interlaced |= self.target.interlaced || self.graph.as_ref().is_some_and(|(old, ..)| old.interlaced);
         if self.graph.as_ref().is_none_or(|(old, ..)| *old != look) {
             self.drain()?;
             let (spec, tags) = filters(&look, self.target);
-            let graph = VideoGraph::new(&spec, frame, self.clock, self.threads)?;
+            let graph = VideoGraph::new(&spec, &frame, self.clock, self.threads)?;
             self.graph = Some((look, tags, graph));
         }
         match &mut self.graph {

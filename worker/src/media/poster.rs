@@ -51,7 +51,7 @@ impl Poster {
         let colors = format!("in_color_matrix={matrix}:out_color_matrix=smpte170m:in_range=tv:out_range=pc");
         let spec = format!("scale={width}:{height}:flags=bicubic:{colors},format=yuvj420p");
         let mut graph = VideoGraph::new(&spec, &picture, clock, 1)?;
-        graph.send(&picture)?;
+        graph.send(picture)?;
         let small = graph.receive()?.ok_or_else(|| MediaError::broken("the poster was lost"))?;
         Ok(Some((encode::jpeg(&small)?, small.width(), small.height())))
     }

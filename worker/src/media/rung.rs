@@ -87,7 +87,7 @@ impl RungTask {
                 scaler.insert(VideoGraph::new(&spec, &picture, self.clock, 1)?)
             }
         };
-        graph.send(&picture)?;
+        graph.send(picture)?;
         let mut scaled = graph.receive()?.ok_or_else(|| MediaError::broken("the scaler swallowed a picture"))?;
         ffi::set_color_tags(&mut scaled, tags);
         Ok(scaled)

@@ -96,18 +96,18 @@ impl Sound {
                 .map(|time| clock.convert(time, self.time_base).saturating_sub(clock.of_micros(self.origin)));
             let time = self.timeline.place(stated, i64::try_from(frame.samples()).unwrap_or(0), clock)?;
             frame.set_pts(Some(time));
-            self.filter(look, &frame, out)?;
+            self.filter(look, frame, out)?;
         }
         Ok(())
     }
 
-    fn filter(&mut self, look: Look, frame: &frame::Audio, out: &mut Vec<Packet>) -> Result<(), MediaError> {
+    fn filter(&mut self, look: Look, frame: frame::Audio, out: &mut Vec<Packet>) -> Result<(), MediaError> {
         if self.graph.as_ref().is_none_or(|(old, _)| *old != look) {
             if let Some((_, mut old)) = self.graph.take() {
                 old.finish()?;
                 self.filtered(&mut old, out)?;
             }
-            let graph = self.build(&look, frame)?;
+            let graph = self.build(&look, &frame)?;
             self.graph = Some((look, graph));
         }
         let Some((look, mut graph)) = self.graph.take() else { return Ok(()) };

@@ -255,7 +255,7 @@ impl Film {
             let Some(time) = self.mender.mend(stated)? else { continue };
             frame.set_pts(Some(time));
             self.stated_duration = self.clock.convert(frame.packet().duration.max(0), self.stream.time_base);
-            self.pictures.send(&frame)?;
+            self.pictures.send(frame)?;
             self.filtered(tell)?;
         }
         Ok(())
