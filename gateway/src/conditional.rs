@@ -18,15 +18,16 @@ pub(crate) struct Validators<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Proceed,
-    /// 304, for GET and HEAD.
+    /// 304.
     NotModified,
     /// 412.
     Failed,
 }
 
-/// Preconditions in the order of 13.2.2; `If-Range` comes after them, see `range_applies`.
+/// Preconditions in the order of 13.2.2; `If-Range` comes after them, see `range_applies`. `reads` is true of GET and HEAD:
+/// for other methods `If-None-Match` refuses, and `If-Modified-Since` means nothing (13.1.2, 13.1.3).
 #[must_use]
-pub(crate) fn evaluate(headers: &HeaderMap, current: Validators) -> Verdict {
+pub(crate) fn evaluate(headers: &HeaderMap, current: Validators, reads: bool) -> Verdict {
     if let Some(tags) = list(headers, &IF_MATCH) {
         if !tags.strongly(current.etag) {
             return Verdict::Failed;
@@ -38,9 +39,10 @@ pub(crate) fn evaluate(headers: &HeaderMap, current: Validators) -> Verdict {
     }
     if let Some(tags) = list(headers, &IF_NONE_MATCH) {
         if tags.weakly(current.etag) {
-            return Verdict::NotModified;
+            return if reads { Verdict::NotModified } else { Verdict::Failed };
         }
-    } else if let Some(date) = date(headers, &IF_MODIFIED_SINCE)
+    } else if reads
+        && let Some(date) = date(headers, &IF_MODIFIED_SINCE)
         && whole_seconds(current.modified) <= date
     {
         return Verdict::NotModified;
@@ -51,8 +53,10 @@ pub(crate) fn evaluate(headers: &HeaderMap, current: Validators) -> Verdict {
 /// Whether a `Range` may be honoured (13.1.5): without `If-Range`, or when it names exactly what is there.
 #[must_use]
 pub(crate) fn range_applies(headers: &HeaderMap, current: Validators, now: SystemTime) -> bool {
-    let Some(value) = headers.get(IF_RANGE) else { return true };
-    let Ok(text) = value.to_str() else { return false };
+    let mut values = headers.get_all(IF_RANGE).iter();
+    let Some(value) = values.next() else { return true };
+    // Two of them can only contradict each other.
+    let (Ok(text), None) = (value.to_str(), values.next()) else { return false };
     let text = text.trim();
     if text.starts_with('"') {
         return text.strip_prefix('"').and_then(|text| text.strip_suffix('"')) == Some(current.etag);
@@ -71,7 +75,7 @@ pub(crate) fn whole_seconds(time: SystemTime) -> SystemTime {
     SystemTime::UNIX_EPOCH + Duration::from_secs(since.as_secs())
 }
 
-/// An invalid date is as if it were absent (13.1.3, 13.1.4).
+/// An invalid date, and more than one, is as if it were absent (13.1.3, 13.1.4).
 fn date(headers: &HeaderMap, name: &HeaderName) -> Option<SystemTime> {
     let mut values = headers.get_all(name).iter();
     let first = values.next()?.to_str().ok()?;
@@ -136,7 +140,7 @@ mod tests {
     }
 
     fn verdict(pairs: &[(HeaderName, &'static str)]) -> Verdict {
-        evaluate(&headers(pairs), current())
+        evaluate(&headers(pairs), current(), true)
     }
 
     #[test]
@@ -176,6 +180,24 @@ mod tests {
         assert_eq!(verdict(&[(IF_MATCH, "*"), (IF_UNMODIFIED_SINCE, OLD)]), Verdict::Proceed);
         assert_eq!(verdict(&[(IF_NONE_MATCH, "\"x\""), (IF_MODIFIED_SINCE, NEW)]), Verdict::Proceed);
         assert_eq!(verdict(&[(IF_MATCH, "\"x\""), (IF_NONE_MATCH, "*")]), Verdict::Failed);
+    }
+
+    #[test]
+    fn rfc9110_13_1_other_methods_are_refused_and_know_no_if_modified_since() {
+        let verdict = |name, value| evaluate(&headers(&[(name, value)]), current(), false);
+        assert_eq!(verdict(IF_NONE_MATCH, "*"), Verdict::Failed);
+        assert_eq!(verdict(IF_MODIFIED_SINCE, NEW), Verdict::Proceed);
+    }
+
+    #[test]
+    fn two_dates_are_none_and_two_if_ranges_do_not_hold() {
+        let mut twice = HeaderMap::new();
+        for name in [IF_UNMODIFIED_SINCE, IF_MODIFIED_SINCE, IF_RANGE] {
+            twice.append(name.clone(), HeaderValue::from_static(SAME));
+            twice.append(name, HeaderValue::from_static(SAME));
+        }
+        assert_eq!(evaluate(&twice, current(), true), Verdict::Proceed);
+        assert!(!range_applies(&twice, current(), SystemTime::now()));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod access_log;
 pub mod app;
 pub mod body;
+mod byteranges;
 mod conditional;
 pub mod config;
 mod cors;

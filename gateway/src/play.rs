@@ -1,6 +1,6 @@
 //! Streaming: the stream routes, a file by id or location, the poster. From a grant to a response with its range.
 
-use std::{ops::Range, sync::Arc, time::SystemTime};
+use std::{sync::Arc, time::SystemTime};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
@@ -17,15 +17,17 @@ use serde_json::Value;
 use crate::{
     app::App,
     body::{self, RequestBody},
+    byteranges::{byteranges, random_boundary},
     conditional::{Validators, Verdict, evaluate, range_applies, whole_seconds},
     error::{ApiError, Violation},
     grant::Grant,
     json_body,
     query::Query,
-    range::{Wanted, wanted},
+    range::{ByteRange, Wanted, wanted},
     representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, poster as poster_of},
-    respond::Response,
+    respond::{Response, bare},
     stream::{self, StreamError},
+    virtual_file::VirtualFile,
 };
 
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
@@ -181,30 +183,33 @@ async fn stream_row(
 
 async fn serve(app: &Arc<App>, file: &FileRecord, shown: Representation, ask: Ask<'_>) -> Result<Response, ApiError> {
     let length = shown.bytes.length();
-    let mut response = match decide(&shown, length, ask)? {
+    let (status, content_type, range, bytes) = match decide(&shown, length, ask)? {
         Answer::NotModified => {
-            let mut response = Response::new(body::empty());
-            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            let mut response = bare(StatusCode::NOT_MODIFIED);
             describe(response.headers_mut(), &shown);
             return Ok(response);
         }
-        Answer::Whole if ask.method == Method::Head => Response::new(body::empty()),
-        Answer::Whole => Response::new(body_of(app, file, &shown, 0..length).await?),
+        Answer::Whole => (StatusCode::OK, shown.content_type.clone(), None, shown.bytes.clone()),
         Answer::Part(range) => {
-            let mut response = Response::new(body_of(app, file, &shown, range.clone()).await?);
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-            let text = format!("bytes {}-{}/{length}", range.start, range.end - 1);
-            response.headers_mut().insert(CONTENT_RANGE, header_value(&text));
-            response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
-            response
+            let text = header_value(&range.content_range(length));
+            (StatusCode::PARTIAL_CONTENT, shown.content_type.clone(), Some(text), shown.bytes.slice(&range.span()))
+        }
+        Answer::Parts(ranges) => {
+            let parts = byteranges(&shown.bytes, &shown.content_type, &ranges, &random_boundary());
+            (StatusCode::PARTIAL_CONTENT, parts.content_type, None, parts.bytes)
         }
     };
+    let sent = bytes.length();
+    let mut response = match ask.method {
+        Method::Head => Response::new(body::empty()),
+        _ => Response::new(body_of(app, file, shown.attempt, bytes).await?),
+    };
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     describe(headers, &shown);
-    if !headers.contains_key(CONTENT_LENGTH) {
-        headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
-    }
-    headers.insert(CONTENT_TYPE, shown.content_type);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(sent));
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.extend(range.map(|range| (CONTENT_RANGE, range)));
     headers.insert(CONTENT_DISPOSITION, shown.disposition);
     headers.insert(CONTENT_SECURITY_POLICY, FILE_POLICY);
     Ok(response)
@@ -212,38 +217,35 @@ async fn serve(app: &Arc<App>, file: &FileRecord, shown: Representation, ask: As
 
 enum Answer {
     Whole,
-    Part(Range<u64>),
+    Part(ByteRange),
+    Parts(Vec<ByteRange>),
     NotModified,
 }
 
 /// Preconditions, then the range (RFC 9110 section 13.2.2). A HEAD has no range (14.2).
 fn decide(shown: &Representation, length: u64, ask: Ask) -> Result<Answer, ApiError> {
     let validators = Validators { etag: &shown.etag, modified: shown.modified.system_time() };
-    match evaluate(ask.headers, validators) {
-        Verdict::NotModified if ask.method != Method::Post => return Ok(Answer::NotModified),
-        Verdict::Failed | Verdict::NotModified => return Err(precondition_failed()),
+    match evaluate(ask.headers, validators, ask.method != Method::Post) {
+        Verdict::NotModified => return Ok(Answer::NotModified),
+        Verdict::Failed => return Err(precondition_failed()),
         Verdict::Proceed => {}
     }
     if ask.method == Method::Head || !range_applies(ask.headers, validators, SystemTime::now()) {
         return Ok(Answer::Whole);
     }
+    // A second `Range` is none that the RFC knows, so both are ignored.
     let mut values = ask.headers.get_all(RANGE).iter();
     let header = values.next().and_then(|value| value.to_str().ok()).filter(|_| values.next().is_none());
     match wanted(header, length) {
         Wanted::Whole => Ok(Answer::Whole),
-        Wanted::Part(range) => Ok(Answer::Part(range)),
+        Wanted::One(range) => Ok(Answer::Part(range)),
+        Wanted::Several(ranges) => Ok(Answer::Parts(ranges)),
         Wanted::Unsatisfiable => Err(unsatisfiable(length)),
     }
 }
 
-async fn body_of(
-    app: &Arc<App>,
-    file: &FileRecord,
-    shown: &Representation,
-    range: Range<u64>,
-) -> Result<body::Body, ApiError> {
-    let chunks = stream::open(app.clone(), file, shown.attempt, shown.bytes.slice(&range)).await?;
-    Ok(body::stream(chunks))
+async fn body_of(app: &Arc<App>, file: &FileRecord, attempt: i64, bytes: VirtualFile) -> Result<body::Body, ApiError> {
+    Ok(body::stream(stream::open(app.clone(), file, attempt, bytes).await?))
 }
 
 /// What 200, 206 and 304 have in common.
