@@ -178,6 +178,11 @@ impl Bench {
 
     /// Publishes the source under a rung's name, as a worker would.
     pub(crate) async fn publish(&self, fence: &Fence, name: &str, rank: i32, length: u64) {
+        self.publish_layout(fence, name, rank, vec![Piece { object: Role::Source, offset: 0, length }]).await;
+    }
+
+    /// Publishes pieces of objects as a rung.
+    pub(crate) async fn publish_layout(&self, fence: &Fence, name: &str, rank: i32, layout: Vec<Piece>) {
         let rendition = Rendition {
             file_id: fence.file_id,
             generation: fence.generation,
@@ -185,13 +190,13 @@ impl Bench {
             name: name.to_owned(),
             kind: RenditionKind::Video,
             content_type: "video/mp4".to_owned(),
-            size_bytes: length,
+            size_bytes: layout.iter().map(|piece| piece.length).sum(),
             width: None,
             height: None,
             bitrate: None,
             codecs: None,
             duration_ms: None,
-            layout: vec![Piece { object: Role::Source, offset: 0, length }],
+            layout,
             etag: format!("tag-{name}"),
             rank,
             packaging: None,

@@ -6,6 +6,7 @@ mod connections;
 mod contract;
 mod deletion;
 mod maintenance;
+mod ranges;
 mod server;
 mod streaming;
 mod upload;

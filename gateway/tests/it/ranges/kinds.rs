@@ -1,0 +1,79 @@
+//! The kinds of bytes that are served, all of one length, so that the same cases fit them.
+
+use bytes::Bytes;
+use reelgate_common::{
+    ids::OrgId,
+    key::Key,
+    rendition::{Piece, Role},
+};
+
+use super::wire::Wire;
+use crate::bench::{Bench, id_of};
+
+/// Of every kind; the cases count on it.
+const LENGTH: usize = 300_000;
+/// Of the head that virtual faststart puts in front, and of what it leaves out of the original's beginning.
+const HEAD: usize = 70_000;
+
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    pub(super) path: String,
+    pub(super) content_type: &'static str,
+    pub(super) whole: Vec<u8>,
+    pub(super) etag: String,
+    pub(super) modified: String,
+}
+
+pub(super) async fn kinds(bench: &Bench) -> Vec<Kind> {
+    let source = noise(LENGTH, 1);
+    let head = noise(HEAD, 2);
+    let file = bench.upload("film.mp4", &source).await;
+    let fence = bench.claim(&file).await;
+    let key = Key::Output {
+        org: OrgId::new("acme"),
+        file: fence.file_id,
+        generation: fence.generation,
+        attempt: fence.attempt,
+        name: "head".to_owned(),
+    };
+    bench.backends.storage.put(&key, Bytes::from(head.clone())).await.unwrap();
+    bench.publish(&fence, "plain", 1, LENGTH as u64).await;
+    let piece =
+        |object, offset: usize, end: usize| Piece { object, offset: offset as u64, length: (end - offset) as u64 };
+    let output = || Role::Output("head".to_owned());
+    let layout =
+        vec![piece(output(), 0, HEAD), piece(Role::Source, HEAD, 200_000), piece(Role::Source, 200_000, LENGTH)];
+    bench.publish_layout(&fence, "faststart", 2, layout).await;
+
+    let rewritten = [&head[..], &source[HEAD..]].concat();
+    let base = format!("/v1/files/stream/{}?token={}", id_of(&file), bench.token(|_| {}));
+    vec![
+        kind(bench, "the exact upload", format!("{base}&rendition=source"), "application/octet-stream", source.clone())
+            .await,
+        kind(bench, "a plain object", format!("{base}&rendition=plain"), "video/mp4", source).await,
+        kind(bench, "virtual faststart", format!("{base}&rendition=faststart"), "video/mp4", rewritten).await,
+    ]
+}
+
+/// Reads its validators, once its date has become a strong one: that takes a second (RFC 9110 section 8.8.2.2).
+async fn kind(bench: &Bench, name: &'static str, path: String, content_type: &'static str, whole: Vec<u8>) -> Kind {
+    let mut wire = Wire::connect(bench.address()).await;
+    loop {
+        let answer = wire.ask("HEAD", &path, &[("Accept", "*/*")]).await;
+        let (Some(etag), Some(modified)) = (answer.header("etag"), answer.header("last-modified")) else { continue };
+        let part = wire.ask("GET", &path, &[("Range", "bytes=0-0"), ("If-Range", modified)]).await;
+        if part.status == 206 {
+            return Kind { name, path, content_type, whole, etag: etag.to_owned(), modified: modified.to_owned() };
+        }
+    }
+}
+
+/// Bytes without a short period, so that a shifted answer is another one.
+fn noise(length: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 56) as u8
+    };
+    (0..length).map(|_| next()).collect()
+}
