@@ -2,8 +2,10 @@
 //! HTTP to them, and leaves nothing behind. It knows the product only from outside: its commands, its environment, its API.
 
 pub mod client;
+pub mod generated;
 pub mod ports;
 pub mod process;
 pub mod services;
 pub mod sign_in;
 pub mod site;
+pub mod slow_reader;

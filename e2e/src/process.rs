@@ -197,6 +197,14 @@ impl Process {
         String::from_utf8_lossy(&text).into_owned()
     }
 
+    /// Makes `VmHWM` start anew from what the process holds now (proc(5), `clear_refs`).
+    ///
+    /// # Errors
+    /// The process is gone.
+    pub fn forget_peak(&self) -> Result<()> {
+        Ok(std::fs::write(format!("/proc/{}/clear_refs", self.pid()), "5")?)
+    }
+
     /// A figure in KiB out of `/proc/PID/status`, e.g. `VmHWM`.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, bail};
-use rustix::process::{Signal, geteuid};
+use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tokio::{net::TcpStream, sync::OnceCell};
 
 use crate::{
@@ -125,9 +125,40 @@ impl Postgres {
     /// # Errors
     /// It does not end.
     pub fn crash(&mut self) -> Result<()> {
+        // A stopped process takes no signal but KILL.
+        self.thaw()?;
         let mut process = self.process.take().context("postgres is not running")?;
         process.signal(Signal::QUIT)?;
         process.wait(Duration::from_secs(20))?;
+        Ok(())
+    }
+
+    /// Worse than away: it takes connections and answers nobody any more.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn freeze(&self) -> Result<()> {
+        self.signal_all(Signal::STOP)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// It is not running.
+    pub fn thaw(&self) -> Result<()> {
+        self.signal_all(Signal::CONT)
+    }
+
+    /// The server first, so that it starts no further process; each connection is one, in a group of its own.
+    fn signal_all(&self, signal: Signal) -> Result<()> {
+        let server = self.process.as_ref().context("postgres is not running")?;
+        server.signal(signal)?;
+        let pid = server.pid();
+        let children = std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children"))?;
+        for child in children.split_whitespace().filter_map(|child| Pid::from_raw(child.parse().ok()?)) {
+            // It may have ended meanwhile.
+            let _ = kill_process(child, signal);
+        }
         Ok(())
     }
 

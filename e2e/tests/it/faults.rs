@@ -8,12 +8,15 @@ use anyhow::{Context, Result};
 use futures_util::future::try_join_all;
 use reelgate_common::{db::FileFilter, ids::OrgId};
 use reelgate_e2e::{
-    client::{Client, SlowUpload, Upload, id_of},
+    client::{Answer, Client, SlowUpload, Upload, id_of},
+    generated::generated,
     process::{Folder, eventually},
     sign_in::SignIn,
     site::{Footing, Gateway, Site, web_safe_clip},
+    slow_reader::SlowReader,
 };
 use rustix::process::Signal;
+use tokio::time::timeout;
 
 const MIB: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -208,6 +211,43 @@ async fn an_upload_that_loses_its_database_or_its_store_says_so_and_leaves_nothi
     // And the gateway goes on as if nothing had been.
     let file = alice.upload_one(Upload::text("after.txt", "after")).await?;
     assert_eq!(alice.get(&format!("/v1/files/{file}")).await?.expect(200)?.body, "after");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_hangs_is_a_bounded_503_and_cuts_no_stream() -> Result<()> {
+    let mut site = Site::builder(Footing::Production).workers(0).own_services().start().await?;
+    let alice = as_alice(&site.gateways[0]);
+    let film = generated(0, 32 * MIB);
+    let watched = alice.upload_one(Upload::bytes("watched.bin", "application/octet-stream", film.clone())).await?;
+    let waiting = alice.upload_one(Upload::text("waiting.txt", "nobody has asked for it yet")).await?;
+    let token = alice.stream_token(&serde_json::json!({})).await?;
+    let place = |file: &str| format!("/v1/files/stream/{file}?token={token}");
+    let mut viewer = SlowReader::open(alice.base(), &place(&watched), 0).await?;
+    assert_eq!(viewer.take(MIB).await?, film[..MIB]);
+    let upload = half_an_upload(&site, &alice, 6 * MIB, 7 * MIB).await?;
+
+    site.services()?.postgres.as_ref().context("its own")?.freeze()?;
+    answers_away(alice.get(&place(&waiting))).await?;
+    answers_away(alice.post_files("/v1/files", vec![Upload::text("late.txt", "late")])).await?;
+    // The upload under way waits for the database for a while before it gives up: longer than a stream goes unchecked.
+    timeout(PATIENCE, refused(upload, "database_unavailable")).await??;
+    assert_eq!(viewer.take(film.len() - MIB).await?, film[MIB..], "a stream under way goes on");
+
+    site.services()?.postgres.as_ref().context("its own")?.thaw()?;
+    for file in [&watched, &waiting] {
+        eventually("the file can be deleted", PATIENCE, async || {
+            alice.delete(&format!("/v1/files/{file}")).await.is_ok_and(|answer| answer.status == 200)
+        })
+        .await
+        .with_context(|| site.output())?;
+    }
+    nothing_is_left(&site).await
+}
+
+async fn answers_away(answer: impl Future<Output = Result<Answer>>) -> Result<()> {
+    let answer = timeout(PATIENCE, answer).await.context("no answer in time")??.expect(503)?;
+    assert_eq!(answer.code(), "database_unavailable");
     Ok(())
 }
 

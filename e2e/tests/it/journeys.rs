@@ -250,12 +250,35 @@ async fn a_worker_killed_in_the_middle_is_a_loss_and_another_finishes() -> Resul
     site.workers[0].kill()?;
     site.workers.clear();
     site.start_worker()?;
-    let info = client.wait_settled(&id, PATIENCE).await?;
+    finished_after_one_loss(&site, &client, &id).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embedded_server_killed_in_the_middle_goes_on_at_its_next_start() -> Result<()> {
+    let folder = Folder::new("killed")?;
+    let clip = generate(&folder, "long.mkv", 60, &["-c:v", "mpeg4", "-q:v", "3", "-c:a", "ac3"])?;
+    // Its folder's lock says that whoever held the job is dead, so nobody waits for the lease: this one outlasts the test.
+    let lease = ("REELGATE__JOBS__LEASE_MS", (2 * PATIENCE.as_millis()).to_string());
+    let mut site = Site::builder(Footing::Embedded).env(lease.0, lease.1).start().await?;
+    let client = alice(&site);
+    let id = client.upload_one(Upload::file("long.mkv", "video/x-matroska", &clip)).await?;
+    client.wait_until(&id, PATIENCE, |info| info["progress"].as_f64().is_some_and(|done| done > 0.1)).await?;
+    site.gateways[0].process.kill()?;
+    assert!(!attempts_in(&site.scratch()).is_empty(), "a crash cleans nothing up");
+    site.gateways.clear();
+    site.start_gateway().await?;
+    let client = alice(&site);
+    finished_after_one_loss(&site, &client, &id).await
+}
+
+/// What a worker's death must not change, and what it must leave to nobody.
+async fn finished_after_one_loss(site: &Site, client: &Client, id: &str) -> Result<()> {
+    let info = client.wait_settled(id, PATIENCE).await?;
     assert_eq!(info["state"], "ready", "{info}\n{}", site.output());
     let names = names(&info);
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len(), "a rendition twice: {names:?}");
     assert!(names.iter().any(|name| name == "360p"), "{names:?}");
-    let job = the_job(&site, &id).await?;
+    let job = the_job(site, id).await?;
     assert_eq!((job.failures, job.losses, job.attempt), (0, 1, 2), "a lost worker is a Loss, not a Failure");
     assert!(site.stored("staging/").await?.is_empty(), "something is left in staging");
     // What the dead worker had on its disk goes when the next one starts; what the living one had is gone already.

@@ -7,4 +7,5 @@ mod faults;
 mod harness;
 mod journeys;
 mod large;
+mod memory;
 mod seams;
