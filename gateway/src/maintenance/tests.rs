@@ -165,6 +165,16 @@ async fn a_multipart_that_no_row_knows_is_aborted() {
 }
 
 #[tokio::test]
+async fn a_young_multipart_is_left_to_the_gateway_that_is_about_to_write_its_row() {
+    let bench = Bench::new().await;
+    let (storage, key) = (&bench.ground.backends.storage, Key::Staging { org: org(), file: FileId::new() });
+    storage.create_multipart(&key, 5).await.unwrap();
+    let config = MaintenanceConfig { upload_silence_ms: 3_600_000, ..bench.ground.config.clone() };
+    assert_eq!(sweep::run(Ground { config, ..bench.ground.clone() }).await.unwrap(), 0);
+    assert_eq!(storage.list_multipart("staging/").await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn a_source_is_promoted_once_and_stays_whole() {
     let bench = Bench::new().await;
     let file = bench.accepted(FileState::Ready).await;
