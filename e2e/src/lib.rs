@@ -1,8 +1,11 @@
 //! The harness of the whole-system tests: starts real services and real processes on free ports in temporary folders, talks
 //! HTTP to them, and leaves nothing behind. It knows the product only from outside: its commands, its environment, its API.
 
+pub mod browser;
 pub mod client;
+pub mod film;
 pub mod generated;
+
 pub mod ports;
 pub mod process;
 pub mod services;

@@ -5,7 +5,7 @@ use std::{
     io::Read,
     os::unix::process::CommandExt,
     path::{Path, PathBuf},
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{Child, ChildStdin, ChildStdout, Command, ExitStatus, Stdio},
     sync::{LazyLock, mpsc},
     time::{Duration, Instant},
 };
@@ -36,6 +36,7 @@ pub struct Launch {
     log: PathBuf,
     directory: Option<PathBuf>,
     clear_env: bool,
+    pipes: bool,
     death_signal: &'static str,
 }
 
@@ -50,6 +51,7 @@ impl Launch {
             log: log.into(),
             directory: None,
             clear_env: false,
+            pipes: false,
             death_signal: "KILL",
         }
     }
@@ -76,6 +78,13 @@ impl Launch {
     #[must_use]
     pub fn clear_env(mut self) -> Self {
         self.clear_env = true;
+        self
+    }
+
+    /// The test writes its standard input and reads its standard output; only its errors go to the log.
+    #[must_use]
+    pub fn pipes(mut self) -> Self {
+        self.pipes = true;
         self
     }
 
@@ -115,7 +124,11 @@ impl Launch {
         if let Some(directory) = &self.directory {
             command.current_dir(directory);
         }
-        command.process_group(0).stdin(Stdio::null()).stdout(log.try_clone()?).stderr(log);
+        let (input, output) = match self.pipes {
+            true => (Stdio::piped(), Stdio::piped()),
+            false => (Stdio::null(), log.try_clone()?.into()),
+        };
+        command.process_group(0).stdin(input).stdout(output).stderr(log);
         Ok(command)
     }
 
@@ -185,6 +198,11 @@ impl Process {
     #[must_use]
     pub fn is_running(&mut self) -> bool {
         matches!(self.child.try_wait(), Ok(None))
+    }
+
+    /// Its standard input and output, once, if it was started with `pipes`.
+    pub fn take_pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
+        self.child.stdin.take().zip(self.child.stdout.take())
     }
 
     /// What the process has printed so far.

@@ -63,6 +63,7 @@ pub struct Builder {
     gateways: usize,
     workers: usize,
     own_services: bool,
+    demo: bool,
     env: Vec<(String, String)>,
 }
 
@@ -84,6 +85,12 @@ impl Builder {
         Self { own_services: true, ..self }
     }
 
+    /// With `--demo`, which the embedded footing alone has.
+    #[must_use]
+    pub fn demo(self) -> Self {
+        Self { demo: true, ..self }
+    }
+
     /// Wins over what a site sets by itself.
     #[must_use]
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -99,8 +106,8 @@ impl Builder {
             Footing::Embedded => None,
             Footing::Production => Some(Services::start(self.own_services).await?),
         };
-        let mut site =
-            Site { footing: self.footing, env: self.env, gateways: Vec::new(), workers: Vec::new(), services, folder };
+        let Self { footing, demo, env, .. } = self;
+        let mut site = Site { footing, demo, env, gateways: Vec::new(), workers: Vec::new(), services, folder };
         match self.footing {
             Footing::Embedded => site.start_gateway().await?,
             Footing::Production => {
@@ -120,6 +127,7 @@ impl Builder {
 /// A running deployment. Dropping it kills its processes.
 pub struct Site {
     pub footing: Footing,
+    demo: bool,
     env: Vec<(String, String)>,
     /// The one process of the embedded footing is here too.
     pub gateways: Vec<Gateway>,
@@ -190,7 +198,7 @@ impl Site {
     /// One gateway and, on the production footing, one worker, unless told otherwise.
     #[must_use]
     pub fn builder(footing: Footing) -> Builder {
-        Builder { footing, gateways: 1, workers: 1, own_services: false, env: Vec::new() }
+        Builder { footing, gateways: 1, workers: 1, own_services: false, demo: false, env: Vec::new() }
     }
 
     /// # Errors
@@ -209,6 +217,16 @@ impl Site {
     /// The footing is embedded.
     pub fn services(&mut self) -> Result<&mut Services> {
         self.services.as_mut().context("the embedded footing has no services")
+    }
+
+    /// What `--demo` has printed: the address of the page, signed in.
+    ///
+    /// # Errors
+    /// It was not started so.
+    pub fn demo_address(&self) -> Result<String> {
+        let output = self.gateways[0].process.output();
+        let line = output.lines().find(|line| line.contains("/#jwt="));
+        Ok(line.with_context(|| format!("no address: {output}"))?.to_owned())
     }
 
     /// Another gateway; on the embedded footing the one process again, on the same data.
@@ -242,7 +260,7 @@ impl Site {
             Footing::Embedded => vec!["all".to_owned(), format!("--data-dir={}", self.folder.join("data"))],
             Footing::Production => vec!["gateway".to_owned()],
         };
-        command.into_iter().chain(listen).collect()
+        command.into_iter().chain(listen).chain(self.demo.then(|| "--demo".to_owned())).collect()
     }
 
     /// # Errors

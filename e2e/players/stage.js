@@ -1,0 +1,142 @@
+// Plays a film with one of the players and writes down what a viewer would have seen. It judges nothing: that is done by
+// `reelgate_e2e::browser::report`, which says what each field means. Times are seconds of the film unless they say `wall`.
+"use strict";
+
+const stage = (() => {
+  const video = document.getElementById("video");
+  const canvas = new OffscreenCanvas(16, 1);
+  const picture = canvas.getContext("2d", { willReadFrequently: true });
+  const report = { duration: 0, ended: false, frames: 0, waits: [], gaps: [], pictures: [], seeks: [], heights: [], errors: [] };
+  const now = () => performance.now() / 1000;
+  const round = (time) => Math.round(time * 1e4) / 1e4;
+  // The film begins with the first picture at 0, like after one before.
+  let player = null, seek = { target: 0, wall: now(), landed: null }, last = { time: 0, decoded: 0 };
+
+  // ---- what is written down ----
+
+  const decoded = () => video.getVideoPlaybackQuality().totalVideoFrames;
+
+  // How far the film is there without a hole.
+  function ahead() {
+    for (let i = 0; i < video.buffered.length; i += 1) {
+      if (video.buffered.start(i) <= video.currentTime + 0.05 && video.buffered.end(i) >= video.currentTime) {
+        return video.buffered.end(i) - video.currentTime;
+      }
+    }
+    return 0;
+  }
+
+  // The number that is drawn into each frame as 16 squares, lowest bit first.
+  function frameNumber() {
+    picture.drawImage(video, 0, 0, video.videoWidth, video.videoHeight / 9, 0, 0, 16, 1);
+    const pixels = picture.getImageData(0, 0, 16, 1).data;
+    let number = 0;
+    for (let bit = 0; bit < 16; bit += 1) number += pixels[4 * bit] > 127 ? 2 ** bit : 0;
+    return number;
+  }
+
+  function frame(_, { mediaTime }) {
+    video.requestVideoFrameCallback(frame);
+    report.frames += 1;
+    if (video.seeking) { last = null; return; }
+    if (seek.landed === null) seek.landed = round(mediaTime);
+    const seen = { time: mediaTime, decoded: decoded() };
+    const step = last ? seen.time - last.time : 0;
+    if (step > 0.2 || step < 0) {
+      report.gaps.push({ from: round(last.time), to: round(seen.time), decoded: seen.decoded - last.decoded });
+    }
+    if (report.frames % 6 === 0 || !last) report.pictures.push({ time: round(mediaTime), number: frameNumber() });
+    last = seen;
+  }
+
+  video.requestVideoFrameCallback(frame);
+  video.addEventListener("seeking", () => { last = null; });
+  video.addEventListener("waiting", () => report.waits.push({
+    at: round(video.currentTime), ahead: round(ahead()),
+    since_seek: round(video.currentTime - seek.target), since_seek_wall: round(now() - seek.wall),
+  }));
+  video.addEventListener("resize", () => report.heights.push(video.videoHeight));
+  video.addEventListener("ended", () => { report.ended = true; });
+  const fail = (what) => report.errors.push(String(what));
+  video.addEventListener("error", () => fail(`video: ${video.error?.code} ${video.error?.message}`));
+  window.addEventListener("error", (event) => fail(event.message));
+  window.addEventListener("unhandledrejection", (event) => fail(event.reason));
+
+  // ---- the players: each gives its qualities as heights, and a way to choose one ----
+
+  const open = {
+    async native(url) {
+      video.src = url;
+      return { heights: () => [], choose() { throw new Error("the browser chooses by itself"); } };
+    },
+    async hlsjs(url) {
+      const hls = new Hls({ maxBufferLength: 8, maxMaxBufferLength: 8 });
+      hls.on(Hls.Events.ERROR, (_, data) => { if (data.fatal) fail(`hls.js: ${data.type} ${data.details} ${data.error}`); });
+      hls.loadSource(url);
+      hls.attachMedia(video);
+      return {
+        heights: () => hls.levels.map((level) => level.height),
+        choose: (height) => { hls.nextLevel = hls.levels.findIndex((level) => level.height === height); },
+      };
+    },
+    async shaka(url) {
+      shaka.polyfill.installAll();
+      const shown = new shaka.Player();
+      shown.configure({ streaming: { bufferingGoal: 8 } });
+      shown.addEventListener("error", ({ detail }) => { if (detail.severity === 2) fail(`shaka: ${detail.code} ${detail.data}`); });
+      await shown.attach(video);
+      await shown.load(url).catch((error) => { throw new Error(`shaka: ${error.code} ${error.data}`); });
+      return {
+        heights: () => shown.getVariantTracks().map((track) => track.height),
+        choose(height) {
+          shown.configure({ abr: { enabled: false } });
+          const track = shown.getVariantTracks().find((variant) => variant.height === height);
+          shown.selectVariantTrack(track, true, 2);
+        },
+      };
+    },
+  };
+
+  // ---- what the test asks for ----
+
+  // Fails when something is fatal, or when the film stands still for longer than any load of the machine explains.
+  async function until(what, done) {
+    let stood = now(), at = video.currentTime;
+    while (!done()) {
+      if (report.errors.length > 0) throw new Error(report.errors.join("; "));
+      if (video.currentTime !== at) [stood, at] = [now(), video.currentTime];
+      if (now() - stood > 30) throw new Error(`stands still at ${at}, ${ahead()} s of film ahead: ${what}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  }
+
+  return {
+    video,
+    async open(kind, url) {
+      seek = { target: 0, wall: now(), landed: null };
+      player = await open[kind](url);
+      await until("the film has a length", () => video.readyState >= 1 && Number.isFinite(video.duration));
+      report.duration = round(video.duration);
+      await video.play();
+    },
+    async playTo(time) {
+      await until(`plays to ${time}`, () => video.currentTime >= time || video.ended);
+    },
+    async seek(target) {
+      seek = { target, wall: now(), landed: null };
+      video.currentTime = target;
+      await until(`arrives at ${target}`, () => !video.seeking && seek.landed !== null);
+      report.seeks.push({ target, landed: seek.landed });
+      await this.playTo(Math.min(target + 0.7, video.duration));
+    },
+    async playToEnd() {
+      await until("ends", () => video.ended);
+    },
+    heights: () => [...new Set(player.heights())].sort((a, b) => b - a),
+    async choose(height) {
+      player.choose(height);
+      await until(`the picture is ${height} high`, () => video.videoHeight === height);
+    },
+    report: () => report,
+  };
+})();
