@@ -15,6 +15,7 @@ pub const SECTIONS: &[&str] = &[
     "http",        // gateway
     "jobs",        // common::job
     "ladder",      // worker::plan
+    "leases",      // common::lease
     "log",         // common::telemetry
     "maintenance", // gateway
     "queue",       // common::queue

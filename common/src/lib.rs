@@ -14,6 +14,7 @@ pub mod http_client;
 pub mod ids;
 pub mod job;
 pub mod key;
+pub mod lease;
 pub mod media_info;
 pub mod promote;
 pub mod queue;

@@ -3,6 +3,7 @@
 //! All times are whole milliseconds UTC; JSON is kept as text, for it is never searched.
 
 mod m20261123_000001_first;
+mod m20261123_000002_leases;
 mod m20261123_000003_packaging;
 
 use async_trait::async_trait;
@@ -22,7 +23,11 @@ struct Migrator;
 #[async_trait]
 impl MigratorTrait for Migrator {
     fn migrations() -> Vec<Box<dyn MigrationTrait>> {
-        vec![Box::new(m20261123_000001_first::Migration), Box::new(m20261123_000003_packaging::Migration)]
+        vec![
+            Box::new(m20261123_000001_first::Migration),
+            Box::new(m20261123_000002_leases::Migration),
+            Box::new(m20261123_000003_packaging::Migration),
+        ]
     }
 }
 

@@ -2,8 +2,10 @@
 //! here, so that the domain need not know the database.
 #![expect(unreachable_pub, reason = "sea-orm's derive writes public types")]
 
+pub(super) mod epochs;
 pub(super) mod files;
 pub(super) mod jobs;
+pub(super) mod leases;
 pub(super) mod offices;
 pub(super) mod renditions;
 pub(super) mod uploads;

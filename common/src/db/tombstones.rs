@@ -10,12 +10,14 @@ use sea_orm::{
 use super::{
     Db, DbError, Tombstone,
     entity::{files, jobs, uploads},
+    epochs,
     files::living,
 };
 use crate::{
     ids::{FileId, OrgId},
     job::JobState,
     key::Key,
+    lease::Subject,
     storage::MultipartId,
     timestamp::Timestamp,
 };
@@ -24,7 +26,7 @@ use crate::{
 const UPLOAD_LEASE: Duration = Duration::from_secs(60);
 
 impl Db {
-    /// Deletes for everybody at once: tombstone, generation + 1, jobs cancelled. False when there was no such file.
+    /// Deletes for everybody at once: tombstone, generation + 1, jobs cancelled, leases ended. False when there was no such file.
     ///
     /// # Errors
     /// The database is away.
@@ -47,6 +49,7 @@ impl Db {
                 .filter(jobs::Column::State.is_in([JobState::Queued.as_str(), JobState::Running.as_str()]))
                 .exec(&*tx)
                 .await?;
+            epochs::bump(&tx, org, &Subject::File(file)).await?;
             tx.commit().await?;
             Ok(true)
         })

@@ -7,6 +7,7 @@ use crate::{
     ids::{FileId, JobId, OrgId, UserId},
     job::{Fence, JobKind, JobRecord},
     key::Key,
+    lease::{Epoch, PlaybackLease},
     rendition::Rendition,
     storage::MultipartId,
     timestamp::Timestamp,
@@ -186,4 +187,27 @@ pub struct Census {
     pub oldest_wait_ms: u64,
     /// Files that have been transient for too long with neither an upload nor a job behind them.
     pub stuck_files: u64,
+}
+
+/// Answer to `open_lease`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum OpenedLease {
+    /// As it was given.
+    New,
+    /// The client has one already: this.
+    Held(PlaybackLease),
+    /// The token has as many as it may have.
+    TooMany,
+    /// The file is gone, or another organisation's.
+    NoSuchFile,
+}
+
+/// What gateways must hear of, soon.
+#[derive(Debug, Clone)]
+pub struct LeaseNews {
+    /// The database's clock.
+    pub now: Timestamp,
+    pub epochs: Vec<Epoch>,
+    /// Leases bound to another network, as they are now.
+    pub moved: Vec<PlaybackLease>,
 }
