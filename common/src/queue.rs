@@ -16,6 +16,7 @@ use rand::RngCore;
 
 use crate::{
     ids::{JobId, OrgId, ProcessId},
+    lease::cache::SharedLeaseCache,
     timestamp::Timestamp,
 };
 
@@ -186,4 +187,9 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// The queue is away.
     async fn ping(&self) -> Result<(), QueueError>;
+
+    /// Where gateways can remember playback leases together. A queue of one process has no such place.
+    fn leases(&self) -> Option<SharedLeaseCache> {
+        None
+    }
 }

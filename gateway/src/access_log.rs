@@ -2,6 +2,7 @@
 //! string: tokens live there.
 
 use std::{
+    net::IpAddr,
     pin::Pin,
     task::{Context, Poll},
     time::Instant,
@@ -20,14 +21,14 @@ use crate::{
 /// Who asked for what.
 pub(crate) struct Subject {
     id: HeaderValue,
-    client: String,
+    client: IpAddr,
     method: Method,
     path: String,
     route: &'static str,
 }
 
 impl Subject {
-    pub(crate) fn new(id: HeaderValue, client: String, method: &Method, path: &str, route: &'static str) -> Self {
+    pub(crate) fn new(id: HeaderValue, client: IpAddr, method: &Method, path: &str, route: &'static str) -> Self {
         Self { id, client, method: method.clone(), path: path.to_owned(), route }
     }
 
@@ -79,7 +80,7 @@ impl Drop for AccessLog {
         metrics::histogram!("reelgate_http_request_seconds", "route" => subject.route).record(took.as_secs_f64());
         tracing::info!(
             request.id = subject.id.to_str().unwrap_or_default(),
-            client = subject.client,
+            client = %subject.client,
             method = %subject.method,
             path = subject.path,
             route = subject.route,

@@ -8,7 +8,7 @@ use reelgate_common::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::GatewayConfig, rows::Rows, upload::Uploads};
+use crate::{config::GatewayConfig, lease::Leases, rows::Rows, upload::Uploads};
 
 /// One per process, behind an `Arc`.
 pub struct App {
@@ -19,6 +19,7 @@ pub struct App {
     pub keyring: Keyring,
     pub authenticator: Authenticator,
     pub rows: Rows,
+    pub leases: Leases,
     /// This process, for elections.
     pub process: ProcessId,
     /// What uploads share: budgets and the set of those under way.
@@ -40,6 +41,8 @@ impl App {
         let process = ProcessId::new(format!("gateway-{}", uuid::Uuid::now_v7().simple()));
         let uploads = Uploads::new(&config.upload);
         let Backends { db, storage, queue } = backends;
+        let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases());
+        let leases = leases.await.map_err(|error| format!("cannot read what was revoked: {error}"))?;
         Ok(Arc::new(Self {
             config,
             db,
@@ -48,6 +51,7 @@ impl App {
             keyring,
             authenticator,
             rows: Rows::default(),
+            leases,
             process,
             uploads,
             draining,

@@ -10,6 +10,7 @@ use reelgate_common::{
     auth::config::AuthConfig,
     config::{ConfigError, RawConfig},
     job::JobPolicy,
+    lease::LeasesConfig,
     tokens::config::TokensConfig,
 };
 use serde::{Deserialize, Deserializer, Serialize};
@@ -25,6 +26,7 @@ pub struct GatewayConfig {
     pub auth: AuthConfig,
     pub tokens: TokensConfig,
     pub jobs: JobPolicy,
+    pub leases: LeasesConfig,
 }
 
 impl GatewayConfig {
@@ -40,6 +42,7 @@ impl GatewayConfig {
             auth: raw.section("auth")?,
             tokens: raw.section("tokens")?,
             jobs: raw.section("jobs")?,
+            leases: raw.section("leases")?,
         };
         config.validate()?;
         Ok(config)
@@ -52,6 +55,7 @@ impl GatewayConfig {
         self.http.validate().map_err(named("http"))?;
         self.upload.validate().map_err(named("upload"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;
+        self.leases.validate().map_err(named("leases"))?;
         if self.maintenance.upload_silence_ms < self.upload.touch_ms.saturating_mul(3) {
             // Else the sweeper would close uploads that live.
             let message = "upload_silence_ms must be at least three times upload.touch_ms".to_owned();

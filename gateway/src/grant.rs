@@ -15,6 +15,7 @@ use reelgate_common::{
 use crate::{
     app::App,
     error::{ApiError, Violation},
+    lease::Ticket,
     query::Query,
 };
 
@@ -30,9 +31,9 @@ pub(crate) struct Grant {
 
 #[derive(Debug, Clone)]
 struct Limits {
-    scope: Vec<Scope>,
+    /// May have expired: then it permits only what a lease of the client does.
+    ticket: Ticket,
     files: Option<Vec<FileId>>,
-    issued_at: Timestamp,
 }
 
 impl From<Caller> for Grant {
@@ -42,8 +43,8 @@ impl From<Caller> for Grant {
 }
 
 impl From<Claims> for Grant {
-    fn from(claims: Claims) -> Self {
-        let limits = Limits { scope: claims.scope, files: claims.files, issued_at: claims.issued_at };
+    fn from(mut claims: Claims) -> Self {
+        let limits = Limits { ticket: Ticket::new(&mut claims), files: claims.files };
         Self { org: claims.org, user: claims.user, admin: false, limits: Some(limits) }
     }
 }
@@ -54,10 +55,15 @@ impl Grant {
         &self.org
     }
 
-    /// When the stream token was made; `None` for a signed-in caller.
     #[must_use]
-    pub(crate) fn issued_at(&self) -> Option<Timestamp> {
-        self.limits.as_ref().map(|limits| limits.issued_at)
+    pub(crate) fn user(&self) -> &UserId {
+        &self.user
+    }
+
+    /// The stream token, which may have expired; `None` for a signed-in caller.
+    #[must_use]
+    pub(crate) fn ticket(&self) -> Option<&Ticket> {
+        self.limits.as_ref().map(|limits| &limits.ticket)
     }
 
     /// # Errors
@@ -71,11 +77,18 @@ impl Grant {
     /// 403 when the token's scope lacks this. Says nothing about any file.
     pub(crate) fn allows(&self, scope: Scope) -> Result<(), ApiError> {
         match &self.limits {
-            Some(limits) if !limits.scope.contains(&scope) => {
+            Some(limits) if !limits.ticket.scope.contains(&scope) => {
                 Err(ApiError::forbidden("scope_missing", "The token does not allow this; ask for a wider scope"))
             }
             _ => Ok(()),
         }
+    }
+
+    /// An expired token is told nothing but that, whatever it asked for.
+    #[must_use]
+    pub(crate) fn veil(&self, error: ApiError) -> ApiError {
+        let told = error.status.is_server_error() || self.ticket().is_none_or(Ticket::lives);
+        if told { error } else { TokenError::Expired.into() }
     }
 
     /// For a file of the own organisation, whose existence is no secret.
@@ -102,13 +115,25 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Api
     }
 }
 
-/// For media that browsers fetch by themselves: a caller or a stream token.
+/// For images, which open no lease: a caller or a stream token that lives.
+///
+/// # Errors
+/// As `caller`; 401 for a token that has expired or was revoked.
+pub(crate) async fn media(app: &App, headers: &HeaderMap, query: &Query<'_>) -> Result<Grant, ApiError> {
+    let grant = playback(app, headers, query).await?;
+    if let Some(ticket) = grant.ticket() {
+        app.leases.permit(ticket)?;
+    }
+    Ok(grant)
+}
+
+/// For what is played: a caller or an authentic stream token, which may have expired. `entry::enter` asks for more.
 ///
 /// # Errors
 /// As `caller`.
-pub(crate) async fn media(app: &App, headers: &HeaderMap, query: &Query<'_>) -> Result<Grant, ApiError> {
+pub(crate) async fn playback(app: &App, headers: &HeaderMap, query: &Query<'_>) -> Result<Grant, ApiError> {
     let Some(token) = single_token(query)? else { return caller(app, headers).await.map(Grant::from) };
-    let claims = app.keyring.verify(token, Timestamp::now())?;
+    let claims = app.keyring.authenticate(token, Timestamp::now())?;
     if bearer(headers)?.is_some() {
         let caller = caller(app, headers).await?;
         if caller.user != claims.user || caller.org != claims.org {
@@ -121,12 +146,12 @@ pub(crate) async fn media(app: &App, headers: &HeaderMap, query: &Query<'_>) -> 
 /// The same on the stream routes, whose contract requires `token`: without any credentials it is missing.
 ///
 /// # Errors
-/// 422 when there are no credentials at all, else as `media`.
+/// 422 when there are no credentials at all, else as `playback`.
 pub(crate) async fn stream(app: &App, headers: &HeaderMap, query: &Query<'_>) -> Result<Grant, ApiError> {
     if query.get("token").is_none() && !headers.contains_key(AUTHORIZATION) {
         return Err(ApiError::invalid(vec![Violation::missing("query", "token")]));
     }
-    media(app, headers, query).await
+    playback(app, headers, query).await
 }
 
 /// Two tokens are a puzzle, not a permission.

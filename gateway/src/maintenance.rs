@@ -41,6 +41,8 @@ pub(crate) struct Ground {
 pub fn spawn(app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
     let backends = Backends { db: app.db.clone(), storage: app.storage.clone(), queue: app.queue.clone() };
     tasks.spawn(app.uploads.keep_alive(backends.db.clone(), stop.clone()));
+    let (gateway, until) = (app.clone(), stop.clone());
+    tasks.spawn(async move { gateway.leases.keep(until).await });
     let config = app.config.maintenance.clone();
     let leader = Leader::new(backends.db.clone(), app.process.clone(), config.term());
     let ground = Ground { backends, policy: app.config.jobs, config };

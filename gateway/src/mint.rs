@@ -30,8 +30,8 @@ struct TokenJson {
 pub(crate) async fn mint(app: &App, caller: Caller, body: RequestBody) -> Result<Response, ApiError> {
     let wish = Wish::parse(&json_body::object(body).await?.unwrap_or_default())?;
     let expires_in = app.config.tokens.ttl_seconds;
-    let issued_at = Timestamp::now();
-    let expires_at = issued_at.plus(std::time::Duration::from_secs(expires_in));
+    let issued_at = app.leases.issue_at(&caller.org, &caller.user);
+    let expires_at = Timestamp::now().plus(std::time::Duration::from_secs(expires_in));
     let claims = Claims {
         jti: new_jti(),
         user: caller.user,

@@ -1,16 +1,17 @@
 //! Streaming: the stream routes, a file by id or location, the poster. From a grant to a response with its range.
 
-use std::{sync::Arc, time::SystemTime};
+use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
     header::{
         ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-        CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE, VARY,
+        CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE, USER_AGENT, VARY,
     },
 };
 use reelgate_common::{
-    auth::Caller, db::FileWithRenditions, file::FileRecord, ids::FileId, storage::StorageError, tokens::Scope,
+    auth::Caller, db::FileWithRenditions, file::FileRecord, ids::FileId, lease::Client, storage::StorageError,
+    tokens::Scope,
 };
 use serde_json::Value;
 
@@ -19,12 +20,14 @@ use crate::{
     body::{self, RequestBody},
     byteranges::{byteranges, random_boundary},
     conditional::{Validators, Verdict, evaluate, range_applies, whole_seconds},
+    entry::{Pass, Visit, enter},
     error::{ApiError, Violation},
     grant::Grant,
     json_body,
+    lease::Held,
     query::Query,
     range::{ByteRange, Wanted, wanted},
-    representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, poster as poster_of},
+    representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, pinned, poster as poster_of},
     respond::{Response, bare},
     stream::{self, StreamError},
     virtual_file::VirtualFile,
@@ -45,6 +48,8 @@ pub(crate) struct Ask<'a> {
     pub headers: &'a HeaderMap,
     pub query: &'a Query<'a>,
     pub method: Method,
+    /// Whose request it is; a trusted proxy's client.
+    pub address: IpAddr,
 }
 
 /// How the answer depends on the verb.
@@ -57,6 +62,11 @@ pub(crate) enum Method {
 }
 
 impl<'a> Ask<'a> {
+    pub(crate) fn client(&self) -> Client {
+        let user_agent = self.headers.get(USER_AGENT).map_or(&b""[..], HeaderValue::as_bytes);
+        Client::new(user_agent, self.address)
+    }
+
     fn wish(&self, default: Wish<'a>) -> Wish<'a> {
         match self.query.get("rendition") {
             None => default,
@@ -76,11 +86,8 @@ pub(crate) async fn stream_file(
     file: FileId,
     ask: Ask<'_>,
 ) -> Result<Response, ApiError> {
-    let wish = ask.wish(Wish::Best(grant.issued_at()));
-    grant.covers(file)?;
-    grant.allows(wish.scope())?;
-    let row = app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)?;
-    stream_row(app, &grant, &row, wish, ask).await
+    let pass = admit(app, &grant, file, ask.wish(Wish::Best), ask).await?;
+    show(app, pass, ask).await
 }
 
 /// `GET /v1/files/stream?location=`, deprecated.
@@ -97,10 +104,10 @@ pub(crate) async fn stream_location(
         return Err(grant.map_or_else(|error| error.and(missing.clone()), |_| ApiError::invalid(vec![missing.clone()])));
     };
     let grant = grant?;
-    let wish = ask.wish(Wish::Best(grant.issued_at()));
-    grant.allows(wish.scope())?;
-    let row = find_location(app, &grant, location).await?;
-    let mut response = stream_row(app, &grant, &row, wish, ask).await?;
+    let wish = ask.wish(Wish::Best);
+    let file = find_location(app, &grant, location).await.and_then(|file| grant.allows(wish.scope()).map(|()| file));
+    let pass = admit(app, &grant, file.map_err(|error| grant.veil(error))?, wish, ask).await?;
+    let mut response = show(app, pass, ask).await?;
     response.headers_mut().insert(DEPRECATION, DEPRECATED_SINCE);
     Ok(response)
 }
@@ -110,12 +117,9 @@ pub(crate) async fn stream_location(
 /// # Errors
 /// As `stream_file`; 403 for neither owner nor admin.
 pub(crate) async fn open_file(app: &Arc<App>, grant: Grant, file: FileId, ask: Ask<'_>) -> Result<Response, ApiError> {
-    let wish = ask.wish(Wish::Source);
-    grant.covers(file)?;
-    grant.allows(wish.scope())?;
-    let row = app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)?;
-    grant.owns(&row.file)?;
-    stream_row(app, &grant, &row, wish, ask).await
+    let pass = admit(app, &grant, file, ask.wish(Wish::Source), ask).await?;
+    grant.owns(&pass.row.file)?;
+    show(app, pass, ask).await
 }
 
 /// `POST /v1/files/location`
@@ -138,8 +142,9 @@ pub(crate) async fn open_location(
         None => return Err(ApiError::invalid(vec![Violation::missing("body", "location")])),
     };
     let grant = Grant::from(caller);
-    let row = find_location(app, &grant, location).await?;
-    stream_row(app, &grant, &row, ask.wish(Wish::Source), ask).await
+    let file = find_location(app, &grant, location).await?;
+    let pass = admit(app, &grant, file, ask.wish(Wish::Source), ask).await?;
+    show(app, pass, ask).await
 }
 
 /// `GET /v1/files/{id}/poster`
@@ -151,37 +156,49 @@ pub(crate) async fn poster(app: &Arc<App>, grant: Grant, file: FileId, ask: Ask<
     grant.allows(Scope::Image)?;
     let row = app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)?;
     let poster = poster_of(&row)?;
-    serve(app, &row.file, Representation::of(&row.file, Choice::Rendition(poster)), ask).await
+    serve(app, &row.file, Representation::of(&row.file, Choice::Rendition(poster)), None, ask).await
 }
 
 /// The location is only ever compared with rows of the own organisation; it never becomes a key.
-async fn find_location(app: &App, grant: &Grant, location: &str) -> Result<FileWithRenditions, ApiError> {
+async fn find_location(app: &App, grant: &Grant, location: &str) -> Result<FileId, ApiError> {
     // No row has such a location, and Postgres refuses a NUL with an error of its own.
     if location.contains('\0') || location.len() > MAX_LOCATION {
         return Err(ApiError::file_not_found());
     }
     let row = app.db.find_location(grant.org(), location).await?.ok_or_else(ApiError::file_not_found)?;
     grant.covers(row.file.id)?;
-    Ok(row)
+    Ok(row.file.id)
 }
 
 const MAX_LOCATION: usize = 4_096;
 
-async fn stream_row(
-    app: &Arc<App>,
-    grant: &Grant,
-    row: &FileWithRenditions,
-    wish: Wish<'_>,
-    ask: Ask<'_>,
-) -> Result<Response, ApiError> {
-    let choice = choose(row, wish)?;
-    if choice == Choice::Source && wish != Wish::Source {
-        grant.allows(fallback_scope(row.file.kind))?;
-    }
-    serve(app, &row.file, Representation::of(&row.file, choice), ask).await
+async fn admit(app: &Arc<App>, grant: &Grant, file: FileId, wish: Wish<'_>, ask: Ask<'_>) -> Result<Pass, ApiError> {
+    let (opens, client) = (ask.method == Method::Get, ask.client());
+    let visit = Visit { grant, file, client, opens, scope: wish.scope(), parameter: wish.parameter() };
+    let decide = |row: &FileWithRenditions| {
+        let choice = choose(row, wish)?;
+        if choice == Choice::Source && wish != Wish::Source {
+            grant.allows(fallback_scope(row.file.kind))?;
+        }
+        Ok(choice.shown())
+    };
+    enter(app, visit, decide).await
 }
 
-async fn serve(app: &Arc<App>, file: &FileRecord, shown: Representation, ask: Ask<'_>) -> Result<Response, ApiError> {
+async fn show(app: &Arc<App>, pass: Pass, ask: Ask<'_>) -> Result<Response, ApiError> {
+    let Pass { row, shown, lease } = pass;
+    let shown = Representation::of(&row.file, pinned(&row, &shown)?);
+    serve(app, &row.file, shown, lease.as_ref(), ask).await
+}
+
+/// What is sent under a lease counts as one of its connections.
+async fn serve(
+    app: &Arc<App>,
+    file: &FileRecord,
+    shown: Representation,
+    lease: Option<&Arc<Held>>,
+    ask: Ask<'_>,
+) -> Result<Response, ApiError> {
     let length = shown.bytes.length();
     let (status, content_type, range, bytes) = match decide(&shown, length, ask)? {
         Answer::NotModified => {
@@ -202,7 +219,7 @@ async fn serve(app: &Arc<App>, file: &FileRecord, shown: Representation, ask: As
     let sent = bytes.length();
     let mut response = match ask.method {
         Method::Head => Response::new(body::empty()),
-        _ => Response::new(body_of(app, file, shown.attempt, bytes).await?),
+        _ => Response::new(body_of(app, file, shown.attempt, bytes, lease).await?),
     };
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -244,8 +261,19 @@ fn decide(shown: &Representation, length: u64, ask: Ask) -> Result<Answer, ApiEr
     }
 }
 
-async fn body_of(app: &Arc<App>, file: &FileRecord, attempt: i64, bytes: VirtualFile) -> Result<body::Body, ApiError> {
-    Ok(body::stream(stream::open(app.clone(), file, attempt, bytes).await?))
+async fn body_of(
+    app: &Arc<App>,
+    file: &FileRecord,
+    attempt: i64,
+    bytes: VirtualFile,
+    lease: Option<&Arc<Held>>,
+) -> Result<body::Body, ApiError> {
+    let connection = lease.map(|held| app.leases.connect(held)).transpose()?;
+    let body = body::stream(stream::open(app.clone(), file, attempt, bytes).await?);
+    Ok(match connection {
+        Some(connection) => app.leases.send(body, connection),
+        None => body,
+    })
 }
 
 /// What 200, 206 and 304 have in common.

@@ -4,6 +4,7 @@ use http::HeaderValue;
 use reelgate_common::{
     db::FileWithRenditions,
     file::{FileKind, FileRecord, FileState},
+    lease::{Parameter, Shown},
     rendition::{Rendition, RenditionKind, Role},
     timestamp::Timestamp,
     tokens::Scope,
@@ -24,9 +25,8 @@ pub(crate) enum Wish<'a> {
     /// The exact upload.
     Source,
     Named(&'a str),
-    /// The best playable one. With the time a token was made, that of then: the bytes behind one URL must not change
-    /// while it plays, so renditions published later do not count, unless there was none yet: then the first one does.
-    Best(Option<Timestamp>),
+    /// The best playable one. A lease remembers which that was: the bytes behind one URL must not change while it plays.
+    Best,
 }
 
 impl Wish<'_> {
@@ -34,7 +34,17 @@ impl Wish<'_> {
     pub(crate) fn scope(&self) -> Scope {
         match self {
             Self::Source => Scope::Source,
-            Self::Named(_) | Self::Best(_) => Scope::Play,
+            Self::Named(_) | Self::Best => Scope::Play,
+        }
+    }
+
+    /// Under which a lease remembers what it shows.
+    #[must_use]
+    pub(crate) fn parameter(&self) -> Parameter {
+        match self {
+            Self::Source => Parameter::Named(SOURCE.to_owned()),
+            Self::Named(name) => Parameter::Named((*name).to_owned()),
+            Self::Best => Parameter::Best,
         }
     }
 }
@@ -45,6 +55,30 @@ pub(crate) enum Choice<'a> {
     Rendition(&'a Rendition),
 }
 
+impl Choice<'_> {
+    #[must_use]
+    pub(crate) fn shown(&self) -> Shown {
+        match self {
+            Self::Source => Shown::Source,
+            Self::Rendition(rendition) => Shown::Rendition(rendition.name.clone()),
+        }
+    }
+}
+
+/// What was chosen before.
+///
+/// # Errors
+/// 404 when it is not there any more.
+pub(crate) fn pinned<'a>(row: &'a FileWithRenditions, shown: &Shown) -> Result<Choice<'a>, ApiError> {
+    match shown {
+        Shown::Source | Shown::Packaged => Ok(Choice::Source),
+        Shown::Rendition(name) => {
+            let found = row.renditions.iter().find(|rendition| rendition.name == *name);
+            found.map(Choice::Rendition).ok_or_else(no_rendition)
+        }
+    }
+}
+
 /// # Errors
 /// 409 while it is not there yet or when it never will be, 404 for a name this file does not have.
 pub(crate) fn choose<'a>(row: &'a FileWithRenditions, wish: Wish) -> Result<Choice<'a>, ApiError> {
@@ -52,7 +86,7 @@ pub(crate) fn choose<'a>(row: &'a FileWithRenditions, wish: Wish) -> Result<Choi
         Wish::Source if row.file.state == FileState::Uploading => Err(ApiError::not_ready(row.file.state)),
         Wish::Source => Ok(Choice::Source),
         Wish::Named(name) => named(row, name),
-        Wish::Best(made) => best(row, made),
+        Wish::Best => best(row),
     }
 }
 
@@ -75,13 +109,9 @@ fn named<'a>(row: &'a FileWithRenditions, name: &str) -> Result<Choice<'a>, ApiE
     }
 }
 
-fn best(row: &FileWithRenditions, made: Option<Timestamp>) -> Result<Choice<'_>, ApiError> {
-    let playable = || row.renditions.iter().filter(|rendition| is_playable(rendition));
-    let best = playable()
-        .filter(|rendition| made.is_none_or(|made| rendition.created_at <= made))
-        .max_by_key(|rendition| rendition.rank);
-    let first = || playable().min_by_key(|rendition| (rendition.created_at, std::cmp::Reverse(rendition.rank)));
-    match (best.or_else(first), row.file.state) {
+fn best(row: &FileWithRenditions) -> Result<Choice<'_>, ApiError> {
+    let playable = row.renditions.iter().filter(|rendition| is_playable(rendition));
+    match (playable.max_by_key(|rendition| rendition.rank), row.file.state) {
         (Some(rendition), _) => Ok(Choice::Rendition(rendition)),
         // What is never processed is served as it is.
         (None, FileState::Ready) => Ok(Choice::Source),
@@ -286,24 +316,28 @@ mod tests {
 
     #[test]
     fn the_best_is_that_of_the_highest_rank() {
-        assert_eq!(chosen(&row(FileState::Ready, 1.0, ladder()), Wish::Best(None)), "1080p");
+        assert_eq!(chosen(&row(FileState::Ready, 1.0, ladder()), Wish::Best), "1080p");
     }
 
     #[test]
-    fn a_url_keeps_its_bytes_while_better_ones_are_published() {
-        let at = |made| chosen(&row(FileState::Ready, 0.5, ladder()), Wish::Best(Some(Timestamp(made))));
-        assert_eq!([at(3), at(10), at(19), at(20)], ["480p", "480p", "480p", "1080p"]);
+    fn what_was_chosen_before_is_found_again_or_missed() {
+        let row = row(FileState::Ready, 0.5, ladder());
+        let first = choose(&row, Wish::Named("480p")).unwrap();
+        assert_eq!(pinned(&row, &first.shown()), Ok(first));
+        assert_eq!(pinned(&row, &Shown::Source), Ok(Choice::Source));
+        let gone = pinned(&row, &Shown::Rendition("360p".to_owned())).unwrap_err();
+        assert_eq!(gone.code, "rendition_not_found");
     }
 
     #[test]
     fn a_file_under_way_or_failed_is_a_conflict() {
         for state in [FileState::Uploading, FileState::Staged, FileState::Processing] {
-            assert_eq!(chosen(&row(state, 0.0, vec![]), Wish::Best(None)), "not_ready");
+            assert_eq!(chosen(&row(state, 0.0, vec![]), Wish::Best), "not_ready");
         }
         let failed = row(FileState::Failed, 1.0, vec![]);
-        assert_eq!(chosen(&failed, Wish::Best(None)), "not_media");
+        assert_eq!(chosen(&failed, Wish::Best), "not_media");
         assert_eq!(chosen(&failed, Wish::Named("720p")), "not_media");
-        assert_eq!(choose(&failed, Wish::Best(None)).unwrap_err().status, StatusCode::CONFLICT);
+        assert_eq!(choose(&failed, Wish::Best).unwrap_err().status, StatusCode::CONFLICT);
     }
 
     #[test]
@@ -327,7 +361,7 @@ mod tests {
 
     #[test]
     fn what_is_never_processed_is_served_as_it_is() {
-        assert_eq!(chosen(&row(FileState::Ready, 1.0, vec![]), Wish::Best(None)), SOURCE);
+        assert_eq!(chosen(&row(FileState::Ready, 1.0, vec![]), Wish::Best), SOURCE);
         assert_eq!(fallback_scope(FileKind::Other), Scope::Source);
     }
 

@@ -1,4 +1,5 @@
-//! Rows of settled files, kept for at most two seconds (design section 4): a player asks for many ranges per second.
+//! Rows of settled files, kept for at most two seconds (design section 4), longer only while the database is away: a
+//! player asks for many ranges per second.
 //! A deletion through this gateway is seen at once, one through another gateway when the entry has aged.
 
 use std::{
@@ -21,10 +22,12 @@ type Held = HashMap<(OrgId, FileId), (Instant, Arc<FileWithRenditions>)>;
 #[derive(Default)]
 pub struct Rows {
     held: Mutex<Held>,
+    /// Until then the database is not asked for what is held: it gave no answer a moment ago.
+    away_until: Mutex<Option<Instant>>,
 }
 
 impl Rows {
-    /// A file of this organisation, not deleted; at most two seconds old.
+    /// A file of this organisation, not deleted; at most two seconds old while the database answers.
     ///
     /// # Errors
     /// The database is away.
@@ -32,13 +35,47 @@ impl Rows {
         if let Some(row) = self.get(org, file, Instant::now()) {
             return Ok(Some(row));
         }
+        if self.is_away()
+            && let Some(row) = self.any(org, file)
+        {
+            return Ok(Some(row));
+        }
         // The age counts from before the question: the answer may be as old as that.
         let asked = Instant::now();
-        let Some(row) = db.find_file(org, file).await?.map(Arc::new) else { return Ok(None) };
+        let row = match db.find_file(org, file).await {
+            Ok(Some(row)) => Arc::new(row),
+            Ok(None) => {
+                self.forget(org, file);
+                return Ok(None);
+            }
+            // What plays goes on while the database is away.
+            Err(error @ DbError::Away(_)) => {
+                self.set_away();
+                return self.any(org, file).map(Some).ok_or(error);
+            }
+            Err(error) => return Err(error),
+        };
         if row.file.state == FileState::Ready {
             self.put(row.clone(), asked);
         }
         Ok(Some(row))
+    }
+
+    /// One generation of it, which may be an older one that somebody still watches; not from memory.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn generation(
+        &self,
+        db: &Db,
+        org: &OrgId,
+        file: FileId,
+        generation: i64,
+    ) -> Result<Option<Arc<FileWithRenditions>>, DbError> {
+        if let Some(row) = self.get(org, file, Instant::now()).filter(|row| row.file.generation == generation) {
+            return Ok(Some(row));
+        }
+        Ok(db.find_generation(org, file, generation).await?.map(Arc::new))
     }
 
     /// Makes a deletion, or a source that has moved, seen at once.
@@ -50,6 +87,21 @@ impl Rows {
         let held = self.lock();
         let (since, row) = held.get(&(org.clone(), file))?;
         (now.duration_since(*since) < MAX_AGE).then(|| row.clone())
+    }
+
+    /// However old.
+    fn any(&self, org: &OrgId, file: FileId) -> Option<Arc<FileWithRenditions>> {
+        self.lock().get(&(org.clone(), file)).map(|(_, row)| row.clone())
+    }
+
+    fn is_away(&self) -> bool {
+        let until = *self.away_until.lock().unwrap_or_else(PoisonError::into_inner);
+        until.is_some_and(|until| Instant::now() < until)
+    }
+
+    fn set_away(&self) {
+        let until = Instant::now() + MAX_AGE;
+        *self.away_until.lock().unwrap_or_else(PoisonError::into_inner) = Some(until);
     }
 
     fn put(&self, row: Arc<FileWithRenditions>, asked: Instant) {

@@ -1,7 +1,11 @@
 //! One request from its first line to its last byte: id, route, handler, headers that every answer bears, one log line.
 //! The dispatcher: it knows every handler and is known by `run` alone.
 
-use std::{net::SocketAddr, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    panic::AssertUnwindSafe,
+    sync::Arc,
+};
 
 use futures_util::FutureExt;
 use http::{
@@ -35,14 +39,14 @@ impl Handler for Api {
         let app = &self.0;
         let trusted = app.config.http.trusts(peer.ip());
         let id = request_id(request.headers(), trusted);
-        let client = client_address(request.headers(), trusted).unwrap_or_else(|| peer.ip().to_string());
+        let client = client_address(request.headers(), trusted).unwrap_or(peer.ip());
         let origin = request.headers().get(ORIGIN).cloned();
         let route = Route::parse(request.method(), request.uri().path());
         let name = route.as_ref().map_or("none", Route::name);
         let log = AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri().path(), name));
 
         let mut response = match route {
-            Ok(route) => self.answer(route, self.receive(request)).await,
+            Ok(route) => self.answer(route, client, self.receive(request)).await,
             Err(error) => {
                 // Dropping the body here lets a client that is still sending read the answer.
                 drop(self.receive(request));
@@ -69,8 +73,8 @@ impl Api {
     }
 
     /// A panic of a handler is this request's end and nobody else's.
-    async fn answer(&self, route: Route, request: Request<RequestBody>) -> Response {
-        match AssertUnwindSafe(dispatch(&self.0, route, request)).catch_unwind().await {
+    async fn answer(&self, route: Route, address: IpAddr, request: Request<RequestBody>) -> Response {
+        match AssertUnwindSafe(dispatch(&self.0, route, address, request)).catch_unwind().await {
             Ok(outcome) => outcome.unwrap_or_else(ApiError::into_response),
             Err(_) => {
                 tracing::error!(route = route.name(), "a handler panicked");
@@ -81,7 +85,12 @@ impl Api {
 }
 
 /// The table of contents of the API.
-async fn dispatch(app: &Arc<App>, route: Route, request: Request<RequestBody>) -> Result<Response, ApiError> {
+async fn dispatch(
+    app: &Arc<App>,
+    route: Route,
+    address: IpAddr,
+    request: Request<RequestBody>,
+) -> Result<Response, ApiError> {
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query());
     let head = &parts.headers;
@@ -90,7 +99,7 @@ async fn dispatch(app: &Arc<App>, route: Route, request: Request<RequestBody>) -
         Method::POST => play::Method::Post,
         _ => play::Method::Get,
     };
-    let ask = play::Ask { headers: head, query: &query, method };
+    let ask = play::Ask { headers: head, query: &query, method, address };
     match route {
         Route::Page => Ok(page::page()),
         Route::Preflight(methods) => {
@@ -100,7 +109,7 @@ async fn dispatch(app: &Arc<App>, route: Route, request: Request<RequestBody>) -
         }
         Route::StreamFile(file) => play::stream_file(app, grant::stream(app, head, &query).await?, file, ask).await,
         Route::StreamLocation => play::stream_location(app, grant::stream(app, head, &query).await, ask).await,
-        Route::Open(file) => play::open_file(app, grant::media(app, head, &query).await?, file, ask).await,
+        Route::Open(file) => play::open_file(app, grant::playback(app, head, &query).await?, file, ask).await,
         Route::Poster(file) => play::poster(app, grant::media(app, head, &query).await?, file, ask).await,
         Route::OpenLocation => play::open_location(app, grant::caller(app, head).await?, body, ask).await,
         Route::MintToken => mint::mint(app, grant::caller(app, head).await?, body).await,
@@ -128,10 +137,10 @@ fn request_id(headers: &HeaderMap, trusted: bool) -> HeaderValue {
 }
 
 /// The address next to the trusted proxy: what stands before it anybody could have written.
-fn client_address(headers: &HeaderMap, trusted: bool) -> Option<String> {
+fn client_address(headers: &HeaderMap, trusted: bool) -> Option<IpAddr> {
     let forwarded = headers.get_all("x-forwarded-for").iter().next_back().filter(|_| trusted)?;
     let last = forwarded.to_str().ok()?.rsplit(',').next()?.trim();
-    last.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
+    last.parse().ok()
 }
 
 #[cfg(test)]
@@ -149,7 +158,7 @@ mod tests {
         assert_ne!(request_id(&named, false), "abc-1");
         assert_ne!(request_id(&headers("x-request-id", "a b"), true), "a b");
         let forwarded = headers("x-forwarded-for", "6.6.6.6, 10.1.1.1");
-        assert_eq!(client_address(&forwarded, true).as_deref(), Some("10.1.1.1"));
+        assert_eq!(client_address(&forwarded, true), "10.1.1.1".parse().ok());
         assert_eq!(client_address(&forwarded, false), None);
     }
 }

@@ -5,6 +5,7 @@ use reelgate_common::{
     config::{ConfigError, RawConfig},
     db::config::DatabaseConfig,
     job::JobPolicy,
+    lease::LeasesConfig,
     queue::config::QueueConfig,
     storage::config::StorageConfig,
     telemetry::LogConfig,
@@ -27,6 +28,7 @@ pub(crate) struct Settings {
     pub(crate) http: HttpConfig,
     pub(crate) jobs: JobPolicy,
     pub(crate) ladder: LadderPolicy,
+    pub(crate) leases: LeasesConfig,
     pub(crate) log: LogConfig,
     pub(crate) maintenance: MaintenanceConfig,
     pub(crate) queue: QueueConfig,
@@ -46,6 +48,7 @@ impl Settings {
             http: raw.section("http")?,
             jobs: raw.section("jobs")?,
             ladder: raw.section("ladder")?,
+            leases: raw.section("leases")?,
             log: raw.section("log")?,
             maintenance: raw.section("maintenance")?,
             queue: raw.section("queue")?,
@@ -67,6 +70,7 @@ impl Settings {
             auth: self.auth.clone(),
             tokens: self.tokens.clone(),
             jobs: self.jobs,
+            leases: self.leases.clone(),
         }
     }
 

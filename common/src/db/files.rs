@@ -100,6 +100,25 @@ impl Db {
         self.find_one(living(org).filter(files::Column::Id.eq(file.0))).await
     }
 
+    /// The same with the renditions of an older generation, as long as they are there.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn find_generation(
+        &self,
+        org: &OrgId,
+        file: FileId,
+        generation: i64,
+    ) -> Result<Option<FileWithRenditions>, DbError> {
+        let Some(mut found) = self.find_file(org, file).await? else { return Ok(None) };
+        if found.file.generation != generation {
+            let published = self.in_time(read::published(&self.connection, file.0, generation)).await?;
+            found.file.generation = generation;
+            found.renditions = published;
+        }
+        Ok(Some(found))
+    }
+
     /// The same by its exact location.
     ///
     /// # Errors
