@@ -5,7 +5,6 @@ use std::time::Duration;
 use http::{Method, StatusCode};
 use reelgate_common::{
     ids::{FileId, OrgId},
-    timestamp::Timestamp,
     tokens::Scope,
 };
 use serde_json::json;
