@@ -26,6 +26,7 @@ mod fourcc;
 mod judge;
 mod matrix;
 mod movie;
+pub mod package;
 mod sample_entry;
 mod tables;
 mod track;
