@@ -2,6 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
+    path::PathBuf,
     time::Duration,
 };
 
@@ -78,15 +79,27 @@ pub struct HttpConfig {
     /// Origins whose pages may use the API; `*` is every one. A list or a comma-separated text.
     #[serde(deserialize_with = "list")]
     pub cors_origins: Vec<String>,
-    /// Time for a request's head, and for an idle connection to send its next one.
+    /// Certificate chain and key of the API's listener, PEM files; without them it speaks plain HTTP.
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
+    /// How often both files are looked at for a change; SIGHUP does it at once.
+    pub tls_reload_ms: u64,
+    /// Time for a TLS handshake, and for a request's head.
     pub header_timeout_ms: u64,
+    /// Time without a request on an open connection.
+    pub idle_timeout_ms: u64,
     /// Time without a byte while a request's body flows.
     pub body_idle_timeout_ms: u64,
     /// Time in which a client that is being sent something takes nothing, e.g. a paused player.
     pub send_stall_timeout_ms: u64,
+    /// Bytes per second that a client must take while something waits for it, over a minute; 0: any rate. A player
+    /// that pauses takes none, so a rate ends what `send_stall_timeout_ms` would bear.
+    pub min_send_rate: u64,
     pub max_headers: usize,
     /// Connections at once; more wait in the system's backlog.
     pub max_connections: usize,
+    /// Connections at once of one address (of IPv6: one /64); 0: any number. Trusted proxies are not counted.
+    pub max_connections_per_client: usize,
     /// How long responses under way may go on after the stop signal.
     pub drain_seconds: u64,
 }
@@ -98,11 +111,17 @@ impl Default for HttpConfig {
             ops_listen: SocketAddr::from(([127, 0, 0, 1], 9090)),
             trusted_proxies: Vec::new(),
             cors_origins: vec!["*".to_owned()],
+            tls_cert: None,
+            tls_key: None,
+            tls_reload_ms: 10_000,
             header_timeout_ms: 15_000,
+            idle_timeout_ms: 60_000,
             body_idle_timeout_ms: 60_000,
             send_stall_timeout_ms: 900_000,
+            min_send_rate: 0,
             max_headers: 100,
             max_connections: 20_000,
+            max_connections_per_client: 0,
             drain_seconds: 30,
         }
     }
@@ -116,13 +135,18 @@ impl HttpConfig {
             return Err("ops_listen must differ from listen".to_owned());
         }
         for (name, value) in [
+            ("tls_reload_ms", self.tls_reload_ms),
             ("header_timeout_ms", self.header_timeout_ms),
+            ("idle_timeout_ms", self.idle_timeout_ms),
             ("body_idle_timeout_ms", self.body_idle_timeout_ms),
             ("send_stall_timeout_ms", self.send_stall_timeout_ms),
         ] {
             if value == 0 {
                 return Err(format!("{name} must be above 0"));
             }
+        }
+        if self.tls_cert.is_some() != self.tls_key.is_some() {
+            return Err("tls_cert and tls_key belong together: set both or none".to_owned());
         }
         if self.max_connections == 0 || self.max_headers == 0 {
             return Err("max_connections and max_headers must be above 0".to_owned());
@@ -136,6 +160,22 @@ impl HttpConfig {
     #[must_use]
     pub fn header_timeout(&self) -> Duration {
         Duration::from_millis(self.header_timeout_ms)
+    }
+
+    #[must_use]
+    pub fn idle_timeout(&self) -> Duration {
+        Duration::from_millis(self.idle_timeout_ms)
+    }
+
+    #[must_use]
+    pub fn tls_reload_interval(&self) -> Duration {
+        Duration::from_millis(self.tls_reload_ms)
+    }
+
+    /// `https` or `http`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.tls_cert.is_some() { "https" } else { "http" }
     }
 
     #[must_use]
@@ -232,6 +272,10 @@ mod tests {
         for (key, value) in [
             ("REELGATE__HTTP__PORT", "1"),
             ("REELGATE__HTTP__HEADER_TIMEOUT_MS", "0"),
+            ("REELGATE__HTTP__IDLE_TIMEOUT_MS", "0"),
+            ("REELGATE__HTTP__TLS_RELOAD_MS", "0"),
+            ("REELGATE__HTTP__TLS_CERT", "/cert.pem"),
+            ("REELGATE__HTTP__TLS_KEY", "/key.pem"),
             ("REELGATE__HTTP__OPS_LISTEN", "127.0.0.1:8080"),
             ("REELGATE__HTTP__TRUSTED_PROXIES", "10.0.0.0/33"),
             ("REELGATE__MAINTENANCE__UPLOAD_SILENCE_MS", "20000"),

@@ -35,9 +35,11 @@ mod run;
 mod server;
 mod service;
 mod stream;
+mod tls;
 pub mod upload;
 mod virtual_file;
 
 pub use config::GatewayConfig;
 pub use ops::RenderMetrics;
 pub use run::{Gateway, StartError, run, start};
+pub use tls::{TlsError, check_tls};

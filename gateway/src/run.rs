@@ -13,6 +13,7 @@ use crate::{
     ops::{Ops, RenderMetrics},
     server::serve,
     service::Api,
+    tls::{Tls, TlsError},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,8 @@ pub enum StartError {
     Config(#[from] ConfigError),
     #[error("{0}")]
     Keys(String),
+    #[error("TLS cannot be set up")]
+    Tls(#[from] TlsError),
     #[error("cannot listen on {address}")]
     Listen {
         address: SocketAddr,
@@ -57,7 +60,7 @@ impl Gateway {
 /// Starts a gateway on migrated backends and returns once it listens. Cancelling `stop` drains it.
 ///
 /// # Errors
-/// A key of the configuration is refused, or an address is taken.
+/// A key of the configuration or a certificate is refused, or an address is taken.
 pub async fn start(
     config: GatewayConfig,
     backends: Backends,
@@ -65,6 +68,7 @@ pub async fn start(
     stop: CancellationToken,
 ) -> Result<Gateway, StartError> {
     config.validate()?;
+    let tls = Tls::start(&config.http, stop.clone())?;
     let (http, http_address) = listen(config.http.listen).await?;
     let (ops, ops_address) = listen(config.http.ops_listen).await?;
     let config_http = config.http.clone();
@@ -75,10 +79,10 @@ pub async fn start(
     // Probes go on being answered ("draining") until the last response has gone.
     let ops_stop = CancellationToken::new();
     let ops_end = ops_stop.clone().drop_guard();
-    tasks.spawn(serve(ops, config_http.clone(), Ops { app: app.clone(), metrics }, ops_stop));
+    tasks.spawn(serve(ops, None, config_http.clone(), Ops { app: app.clone(), metrics }, ops_stop));
     tasks.spawn(async move {
         let _ops_end = ops_end;
-        serve(http, config_http, Api(app.clone()), stop).await;
+        serve(http, tls, config_http, Api(app.clone()), stop).await;
         app.uploads.settle().await;
     });
     tasks.close();

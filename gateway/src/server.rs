@@ -1,12 +1,9 @@
-//! The accept loop and the connections: limits in time and number, and an orderly end with a deadline.
+//! A listener: accepts connections within their limits in number, and ends in order, with a deadline. What happens on a
+//! connection is `connection`'s.
 
-use std::{future::Future, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
-use hyper::{Request, body::Incoming, service::service_fn};
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto,
-};
+use hyper::{Request, body::Incoming};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -14,16 +11,20 @@ use tokio::{
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-use self::stall::StallGuard;
-use crate::{config::HttpConfig, respond::Response};
+use self::{
+    clients::{ClientSlot, Clients},
+    connection::Connections,
+    limits::Limits,
+};
+use crate::{config::HttpConfig, respond::Response, tls::Tls};
 
-mod stall;
-
-/// hyper's buffer per connection: a slow client pins no more than this besides the chunk being sent.
-const MAX_BUFFER: usize = 64 * 1024;
-const MAX_H2_STREAMS: u32 = 100;
-/// A list of headers this long is an attack.
-const MAX_H2_HEADER_LIST: u32 = 32 * 1024;
+mod clients;
+mod connection;
+mod limits;
+mod sent;
+mod sniff;
+mod transport;
+mod watch;
 
 /// What a listener serves: one request of one peer.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {
@@ -31,15 +32,22 @@ pub(crate) trait Handler: Clone + Send + Sync + 'static {
 }
 
 /// Serves until `stop`, then lets responses under way finish for at most the configured drain time.
-pub(crate) async fn serve<H: Handler>(listener: TcpListener, config: HttpConfig, handler: H, stop: CancellationToken) {
+pub(crate) async fn serve<H: Handler>(
+    listener: TcpListener,
+    tls: Option<Tls>,
+    config: HttpConfig,
+    handler: H,
+    stop: CancellationToken,
+) {
+    let cut = CancellationToken::new();
     let server = Server {
-        builder: builder(&config),
+        connections: Arc::new(Connections::new(&Limits::of(&config), tls, handler, stop.clone(), cut.clone())),
         slots: Arc::new(Semaphore::new(config.max_connections)),
-        cut: CancellationToken::new(),
+        clients: Clients::new(config.max_connections_per_client),
         tasks: TaskTracker::new(),
         config,
-        handler,
         stop,
+        cut,
     };
     server.accept(&listener).await;
     drop(listener);
@@ -47,42 +55,35 @@ pub(crate) async fn serve<H: Handler>(listener: TcpListener, config: HttpConfig,
 }
 
 struct Server<H> {
-    builder: auto::Builder<TokioExecutor>,
+    connections: Arc<Connections<H>>,
     config: HttpConfig,
-    handler: H,
     slots: Arc<Semaphore>,
+    clients: Arc<Clients>,
     stop: CancellationToken,
     /// Ends what the drain could not wait for.
     cut: CancellationToken,
     tasks: TaskTracker,
 }
 
-/// Without a timer hyper silently has no header timeout at all.
-fn builder(config: &HttpConfig) -> auto::Builder<TokioExecutor> {
-    let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder
-        .http1()
-        .timer(TokioTimer::new())
-        .header_read_timeout(config.header_timeout())
-        .max_headers(config.max_headers)
-        .max_buf_size(MAX_BUFFER)
-        .keep_alive(true);
-    builder
-        .http2()
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_H2_STREAMS)
-        .max_header_list_size(MAX_H2_HEADER_LIST)
-        .max_send_buf_size(MAX_BUFFER)
-        .keep_alive_interval(config.header_timeout())
-        .keep_alive_timeout(config.header_timeout());
-    builder
-}
-
 impl<H: Handler> Server<H> {
     async fn accept(&self, listener: &TcpListener) {
         while let Some((stream, peer, slot)) = self.next(listener).await {
-            self.tasks.spawn(self.connection(stream, peer, slot));
+            let Some(client) = self.admit(peer) else {
+                tracing::debug!(%peer, "a client has as many connections as it may");
+                metrics::counter!("reelgate_http_connections_refused_total").increment(1);
+                continue;
+            };
+            let serving = self.connections.clone().serve(stream, peer);
+            self.tasks.spawn(async move {
+                let _held = (slot, client, OpenConnection::new());
+                serving.await;
+            });
         }
+    }
+
+    /// A trusted proxy stands for many clients, so it is not counted.
+    fn admit(&self, peer: SocketAddr) -> Option<ClientSlot> {
+        if self.config.trusts(peer.ip()) { Some(ClientSlot::uncounted()) } else { self.clients.enter(peer.ip()) }
     }
 
     /// The next connection once there is room for it; `None` when it is time to stop.
@@ -107,48 +108,6 @@ impl<H: Handler> Server<H> {
         }
     }
 
-    fn connection(
-        &self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        slot: OwnedSemaphorePermit,
-    ) -> impl Future<Output = ()> + Send + use<H> {
-        let (builder, handler) = (self.builder.clone(), self.handler.clone());
-        let (stop, cut) = (self.stop.clone(), self.cut.clone());
-        let (first, stall) = (self.config.header_timeout(), self.config.send_stall_timeout());
-        async move {
-            let _slot = slot;
-            let _gauge = OpenConnection::new();
-            if let Err(error) = stream.set_nodelay(true) {
-                tracing::debug!(%error, "a connection ended before it began");
-                return;
-            }
-            let begun = CancellationToken::new();
-            let seen = begun.clone();
-            let service = service_fn(move |request| {
-                seen.cancel();
-                let handler = handler.clone();
-                async move { Ok::<_, std::convert::Infallible>(handler.handle(peer, request).await) }
-            });
-            let mut connection = pin!(builder.serve_connection(TokioIo::new(StallGuard::new(stream, stall)), service));
-            // hyper-util waits without limit for the bytes that tell HTTP/1 from HTTP/2: hence a limit on the first head.
-            let outcome = tokio::select! {
-                outcome = connection.as_mut() => Some(outcome),
-                () = silence(&begun, first) => None,
-                () = stop.cancelled() => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        outcome = connection.as_mut() => Some(outcome),
-                        () = cut.cancelled() => None,
-                    }
-                }
-            };
-            if let Some(Err(error)) = outcome {
-                tracing::debug!(error = &*error, "a connection ended with an error");
-            }
-        }
-    }
-
     async fn drain(self) {
         self.tasks.close();
         let deadline = Duration::from_secs(self.config.drain_seconds);
@@ -157,13 +116,6 @@ impl<H: Handler> Server<H> {
             self.cut.cancel();
             self.tasks.wait().await;
         }
-    }
-}
-
-/// Returns when no request has begun within `limit`; never once one has.
-async fn silence(begun: &CancellationToken, limit: Duration) {
-    if timeout(limit, begun.cancelled()).await.is_ok() {
-        std::future::pending::<()>().await;
     }
 }
 

@@ -56,8 +56,8 @@ async fn serve(settings: &Settings, backends: Backends, demo: bool) -> anyhow::R
 /// Scripts wait for this line.
 #[expect(clippy::print_stdout, reason = "the address is this command's output")]
 fn announce(settings: &Settings, gateway: &Gateway, demo: bool) -> anyhow::Result<()> {
-    let listen = gateway.http_address();
-    let address = if demo { demo::address(&settings.auth, listen)? } else { format!("http://{listen}/") };
+    let (scheme, listen) = (settings.http.scheme(), gateway.http_address());
+    let address = if demo { demo::address(&settings.auth, scheme, listen)? } else { format!("{scheme}://{listen}/") };
     println!("{address}");
     std::io::stdout().flush()?;
     Ok(())

@@ -10,6 +10,7 @@ use reelgate_common::{
     queue,
     tokens::Keyring,
 };
+use reelgate_gateway::check_tls;
 
 use crate::{cli, data_dir::DataDir, settings::Settings};
 
@@ -37,10 +38,11 @@ pub(crate) async fn run(data_dir: Option<&Path>, config: Option<&Path>) -> anyho
     }
     let findings = match data_dir.is_none().then(|| embedded_kinds(&settings)).flatten() {
         // Asking them would make empty ones.
-        Some(kinds) => vec![auth(&settings).await, tokens(&settings), kinds],
+        Some(kinds) => vec![auth(&settings).await, tokens(&settings), tls(&settings), kinds],
         None => vec![
             auth(&settings).await,
             tokens(&settings),
+            tls(&settings),
             database(&settings).await,
             queue(&settings).await,
             storage(&settings).await,
@@ -102,6 +104,13 @@ fn tokens(settings: &Settings) -> Finding {
         outcome,
         "set REELGATE__TOKENS__KEYS to kid:base64 of 32 random bytes, the same on every gateway",
     )
+}
+
+fn tls(settings: &Settings) -> Finding {
+    let what = if settings.http.tls_cert.is_some() { "TLS" } else { "TLS (none: plain HTTP)" };
+    let advice = "REELGATE__HTTP__TLS_CERT and REELGATE__HTTP__TLS_KEY name PEM files: the certificate with its chain, and \
+                  its key";
+    finding(what, check_tls(&settings.http), advice)
 }
 
 async fn database(settings: &Settings) -> Finding {

@@ -23,12 +23,12 @@ pub(crate) fn permitted(listen: SocketAddr) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// No secret is set.
-pub(crate) fn address(auth: &AuthConfig, listen: SocketAddr) -> anyhow::Result<String> {
+pub(crate) fn address(auth: &AuthConfig, scheme: &str, listen: SocketAddr) -> anyhow::Result<String> {
     permitted(listen)?;
     let request =
         MintRequest { sub: "demo".to_owned(), org: "demo".to_owned(), roles: vec![auth.admin_role.clone()], ttl: TTL };
     let jwt = mint(auth, &auth.secret, &request).map_err(anyhow::Error::msg)?;
-    Ok(format!("http://{listen}/#jwt={jwt}"))
+    Ok(format!("{scheme}://{listen}/#jwt={jwt}"))
 }
 
 #[cfg(test)]

@@ -33,7 +33,11 @@ async fn head(stream: &mut TcpStream) -> String {
 
 #[tokio::test]
 async fn clients_that_never_finish_a_head_are_closed() {
-    let bench = Bench::start_with(|config| config.http.header_timeout_ms = 200).await;
+    let bench = Bench::start_with(|config| {
+        config.http.header_timeout_ms = 200;
+        config.http.idle_timeout_ms = 300;
+    })
+    .await;
     // Nothing at all, the beginning of HTTP/2's preface, half a head, and silence after a first answer.
     for sent in ["", "PRI * HT", "GET / HTTP/1.1\r\nHost: a\r\nX-A: ", "GET /x HTTP/1.1\r\nHost: a\r\n\r\n"] {
         let mut stream = TcpStream::connect(bench.address()).await.unwrap();

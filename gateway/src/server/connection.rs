@@ -1,0 +1,215 @@
+//! One connection from its first byte to its last: TLS if there is a certificate, HTTP/1 or HTTP/2 by what the client
+//! begins with, and an end when it is idle, slow or told to.
+
+use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
+
+use hyper::{
+    Request,
+    body::Incoming,
+    server::conn::{http1, http2},
+    service::{Service, service_fn},
+};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    time::{Instant, sleep_until, timeout},
+};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Handler,
+    limits::Limits,
+    sent::{Handling, Sent},
+    sniff::{Protocol, sniff},
+    transport::Transport,
+    watch::{Overdue, Pace, Watch},
+};
+use crate::tls::Tls;
+
+/// What all connections of a listener have in common.
+pub(super) struct Connections<H> {
+    limits: Limits,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+    tls: Option<Tls>,
+    handler: H,
+    /// Finish what is under way and take no more.
+    stop: CancellationToken,
+    /// End at once.
+    cut: CancellationToken,
+}
+
+/// How a connection ended that did not end well.
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("the connection broke")]
+    Broken(#[from] io::Error),
+    #[error("the client broke the protocol or left")]
+    Http(#[from] hyper::Error),
+    #[error("the client took too long: {0:?}")]
+    Overdue(Overdue),
+    #[error("the client promised HTTP/2 and did not begin it")]
+    NoPreface,
+    #[error("the server stops")]
+    Stopped,
+}
+
+impl<H: Handler> Connections<H> {
+    pub(super) fn new(
+        limits: &Limits,
+        tls: Option<Tls>,
+        handler: H,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) -> Self {
+        Self { limits: *limits, http1: limits.http1(), http2: limits.http2(), tls, handler, stop, cut }
+    }
+
+    /// Serves one connection to its end.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let ended = match &self.tls {
+            None => self.open(stream, peer, false).await,
+            // Boxed: a handshake is large, and plain connections must not pay for it.
+            Some(tls) => Box::pin(self.open_tls(tls, stream, peer)).await,
+        };
+        let Err(ended) = ended else { return };
+        if let Ended::Overdue(why) = &ended {
+            metrics::counter!("reelgate_http_connections_ended_total", "why" => why.as_str()).increment(1);
+        }
+        tracing::debug!(error = &ended as &dyn std::error::Error, %peer, "a connection ended");
+    }
+
+    async fn open_tls(&self, tls: &Tls, stream: TcpStream, peer: SocketAddr) -> Result<(), Ended> {
+        stream.set_nodelay(true)?;
+        let stream = self.first(tls.accept(stream)).await?;
+        let promised = stream.get_ref().1.alpn_protocol() == Some(b"h2");
+        self.open(stream, peer, promised).await
+    }
+
+    /// What a client does first, within the time for a head; a stop does not wait for it.
+    async fn first<T>(&self, begun: impl Future<Output = io::Result<T>>) -> Result<T, Ended> {
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Err(Ended::Stopped),
+            outcome = timeout(self.limits.header, begun) => Ok(outcome.map_err(|_| Ended::Overdue(Overdue::Head))??),
+        }
+    }
+
+    async fn open<S>(&self, mut stream: S, peer: SocketAddr, promised_http2: bool) -> Result<(), Ended>
+    where
+        S: Socket,
+    {
+        stream.prepare()?;
+        let begun = Instant::now();
+        let (protocol, sniffed) = self.first(sniff(&mut stream)).await?;
+        if promised_http2 && protocol != Protocol::Http2 {
+            return Err(Ended::NoPreface);
+        }
+        let watch = Arc::new(Watch::new(begun, protocol));
+        let io = TokioIo::new(Transport::new(stream, sniffed, watch.clone()));
+        let service = self.service(peer, watch.clone());
+        self.drive(self.connection(protocol, io, service), &watch).await
+    }
+
+    /// The future of a request is boxed: hyper keeps room for it while a connection is idle.
+    fn service(
+        &self,
+        peer: SocketAddr,
+        watch: Arc<Watch>,
+    ) -> impl Service<Request<Incoming>, Response = http::Response<Sent>, Error = Infallible, Future = Answering>
+    + Send
+    + use<H> {
+        let handler = self.handler.clone();
+        service_fn(move |request| {
+            let (handler, handling) = (handler.clone(), Handling::begin(watch.clone()));
+            let answer = async move {
+                let response = handler.handle(peer, request).await;
+                Ok(response.map(|body| handling.answer(body)))
+            };
+            Box::pin(answer) as Answering
+        })
+    }
+
+    fn connection<I, S>(&self, protocol: Protocol, io: TokioIo<I>, service: S) -> Pin<Box<dyn Served>>
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        S: Service<Request<Incoming>, Response = http::Response<Sent>, Error = Infallible, Future = Answering>
+            + Send
+            + 'static,
+    {
+        match protocol {
+            Protocol::Http1 => Box::pin(self.http1.serve_connection(io, service)),
+            Protocol::Http2 => Box::pin(self.http2.serve_connection(io, service)),
+        }
+    }
+
+    async fn drive(&self, mut connection: Pin<Box<dyn Served>>, watch: &Watch) -> Result<(), Ended> {
+        let mut look = std::pin::pin!(sleep_until(watch.next_look(&self.limits)));
+        let (mut pace, mut leaving) = (Pace::new(), false);
+        loop {
+            tokio::select! {
+                biased;
+                outcome = connection.as_mut() => return Ok(outcome?),
+                () = self.cut.cancelled() => return Err(Ended::Stopped),
+                () = self.stop.cancelled(), if !leaving => {
+                    leaving = true;
+                    connection.as_mut().leave();
+                }
+                () = look.as_mut() => match watch.overdue(&self.limits, &mut pace) {
+                    // Said first, so that the client does not send a request into a closing connection.
+                    Some(Overdue::Idle) if !leaving => {
+                        leaving = true;
+                        connection.as_mut().leave();
+                        look.as_mut().reset(Instant::now() + self.limits.header);
+                    }
+                    Some(why) => return Err(Ended::Overdue(why)),
+                    None => look.as_mut().reset(watch.next_look(&self.limits)),
+                },
+            }
+        }
+    }
+}
+
+type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Sent>, Infallible>> + Send>>;
+
+/// A stream of bytes that a connection may be made of.
+trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
+    fn prepare(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Socket for TcpStream {
+    fn prepare(&self) -> io::Result<()> {
+        self.set_nodelay(true)
+    }
+}
+
+impl Socket for tokio_rustls::server::TlsStream<TcpStream> {}
+
+/// A connection of either protocol, under way.
+trait Served: Future<Output = hyper::Result<()>> + Send {
+    /// Ends once the requests under way are answered.
+    fn leave(self: Pin<&mut Self>);
+}
+
+impl<I, S> Served for http1::Connection<TokioIo<I>, S>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = http::Response<Sent>, Error = Infallible, Future = Answering> + Send,
+{
+    fn leave(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
+
+impl<I, S> Served for http2::Connection<TokioIo<I>, S, TokioExecutor>
+where
+    I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: Service<Request<Incoming>, Response = http::Response<Sent>, Error = Infallible, Future = Answering> + Send,
+{
+    fn leave(self: Pin<&mut Self>) {
+        self.graceful_shutdown();
+    }
+}
