@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 /// Every section there is, with the module that owns it.
 pub const SECTIONS: &[&str] = &[
     "auth",        // common::auth
+    "cache",       // gateway
     "database",    // common::db
     "http",        // gateway
     "jobs",        // common::job

@@ -8,7 +8,7 @@ use reelgate_common::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{config::GatewayConfig, lease::Leases, rows::Rows, upload::Uploads};
+use crate::{cache::Cache, config::GatewayConfig, lease::Leases, rows::Rows, upload::Uploads};
 
 /// One per process, behind an `Arc`.
 pub struct App {
@@ -20,6 +20,7 @@ pub struct App {
     pub authenticator: Authenticator,
     pub rows: Rows,
     pub leases: Leases,
+    pub(crate) cache: Cache,
     /// This process, for elections.
     pub process: ProcessId,
     /// What uploads share: budgets and the set of those under way.
@@ -40,6 +41,7 @@ impl App {
         let authenticator = Authenticator::new(&config.auth).await?;
         let process = ProcessId::new(format!("gateway-{}", uuid::Uuid::now_v7().simple()));
         let uploads = Uploads::new(&config.upload);
+        let cache = Cache::new(&config.cache);
         let Backends { db, storage, queue } = backends;
         let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases());
         let leases = leases.await.map_err(|error| format!("cannot read what was revoked: {error}"))?;
@@ -52,6 +54,7 @@ impl App {
             authenticator,
             rows: Rows::default(),
             leases,
+            cache,
             process,
             uploads,
             draining,

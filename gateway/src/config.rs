@@ -16,13 +16,14 @@ use reelgate_common::{
 };
 use serde::{Deserialize, Deserializer, Serialize};
 
-use crate::{maintenance::config::MaintenanceConfig, upload::config::UploadConfig};
+use crate::{cache::config::CacheConfig, maintenance::config::MaintenanceConfig, upload::config::UploadConfig};
 
 /// Everything a gateway needs to know besides its backends.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct GatewayConfig {
     pub http: HttpConfig,
     pub upload: UploadConfig,
+    pub cache: CacheConfig,
     pub maintenance: MaintenanceConfig,
     pub auth: AuthConfig,
     pub tokens: TokensConfig,
@@ -39,6 +40,7 @@ impl GatewayConfig {
         let config = Self {
             http: raw.section("http")?,
             upload: raw.section("upload")?,
+            cache: raw.section("cache")?,
             maintenance: raw.section("maintenance")?,
             auth: raw.section("auth")?,
             tokens: raw.section("tokens")?,
@@ -55,6 +57,7 @@ impl GatewayConfig {
         let named = |section| move |message| ConfigError::Invalid { section, message };
         self.http.validate().map_err(named("http"))?;
         self.upload.validate().map_err(named("upload"))?;
+        self.cache.validate().map_err(named("cache"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;
         self.leases.validate().map_err(named("leases"))?;
         if self.maintenance.upload_silence_ms < self.upload.touch_ms.saturating_mul(3) {

@@ -173,7 +173,13 @@ impl ApiError {
 
 impl From<DbError> for ApiError {
     fn from(error: DbError) -> Self {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the database failed a request");
+        Self::from(&error)
+    }
+}
+
+impl From<&DbError> for ApiError {
+    fn from(error: &DbError) -> Self {
+        tracing::warn!(error = error as &dyn std::error::Error, "the database failed a request");
         match error {
             DbError::Away(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", "The database is not available")
@@ -186,7 +192,14 @@ impl From<DbError> for ApiError {
 
 impl From<StorageError> for ApiError {
     fn from(error: StorageError) -> Self {
-        tracing::warn!(error = &error as &dyn std::error::Error, "the object store failed a request");
+        Self::from(&error)
+    }
+}
+
+/// One failed fetch may be many requests' error.
+impl From<&StorageError> for ApiError {
+    fn from(error: &StorageError) -> Self {
+        tracing::warn!(error = error as &dyn std::error::Error, "the object store failed a request");
         match error {
             StorageError::Full { .. } => {
                 Self::new(StatusCode::INSUFFICIENT_STORAGE, "storage_full", "The object store has no room left")

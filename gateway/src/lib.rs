@@ -8,6 +8,8 @@ mod access_log;
 pub mod app;
 pub mod body;
 mod byteranges;
+pub mod cache;
+mod cache_upkeep;
 mod conditional;
 pub mod config;
 mod cors;

@@ -47,6 +47,7 @@ impl Handler for Ops {
 
 impl Ops {
     fn metrics(&self) -> Response {
+        self.app.cache.measure();
         let text = self.metrics.as_ref().map(|render| render()).unwrap_or_default();
         let mut response = Response::new(body::full(text));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

@@ -19,6 +19,7 @@ use crate::{
     app::App,
     body::{self, RequestBody},
     byteranges::{byteranges, random_boundary},
+    cache::ReadError,
     conditional::{Validators, Verdict, evaluate, range_applies, whole_seconds},
     entry::{Pass, Visit, enter},
     error::{ApiError, Violation},
@@ -29,7 +30,7 @@ use crate::{
     range::{ByteRange, Wanted, wanted},
     representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, pinned, poster as poster_of},
     respond::{Response, bare},
-    stream::{self, StreamError},
+    stream,
     virtual_file::VirtualFile,
 };
 
@@ -40,6 +41,7 @@ const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1767225600");
 const FILE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox",
 );
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// What of the request bears on which bytes are sent.
@@ -219,7 +221,7 @@ async fn serve(
     let sent = bytes.length();
     let mut response = match ask.method {
         Method::Head => Response::new(body::empty()),
-        _ => Response::new(body_of(app, file, shown.attempt, bytes, lease).await?),
+        _ => body_of(app, file, &shown, bytes, lease).await?,
     };
     *response.status_mut() = status;
     let headers = response.headers_mut();
@@ -264,16 +266,19 @@ fn decide(shown: &Representation, length: u64, ask: Ask) -> Result<Answer, ApiEr
 async fn body_of(
     app: &Arc<App>,
     file: &FileRecord,
-    attempt: i64,
+    shown: &Representation,
     bytes: VirtualFile,
     lease: Option<&Arc<Held>>,
-) -> Result<body::Body, ApiError> {
+) -> Result<Response, ApiError> {
     let connection = lease.map(|held| app.leases.connect(held)).transpose()?;
-    let body = body::stream(stream::open(app.clone(), file, attempt, bytes).await?);
-    Ok(match connection {
+    let opened = stream::open(app.clone(), file, shown.attempt, &shown.bytes, bytes).await?;
+    let body = body::stream(opened.bytes);
+    let mut response = Response::new(match connection {
         Some(connection) => app.leases.send(body, connection),
         None => body,
-    })
+    });
+    response.headers_mut().insert(SERVER_TIMING, opened.tier.server_timing());
+    Ok(response)
 }
 
 /// What 200, 206 and 304 have in common.
@@ -305,18 +310,18 @@ fn unsatisfiable(length: u64) -> ApiError {
         .header(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
 }
 
-impl From<StreamError> for ApiError {
-    fn from(error: StreamError) -> Self {
-        match error {
-            StreamError::Deleted => Self::file_not_found(),
-            StreamError::Database(error) => error.into(),
+impl From<Arc<ReadError>> for ApiError {
+    fn from(error: Arc<ReadError>) -> Self {
+        match &*error {
+            ReadError::Deleted => Self::file_not_found(),
+            ReadError::Database(error) => error.into(),
             // A published object that is not there is our loss, never the client's mistake.
-            StreamError::Storage(error @ StorageError::NotFound { .. }) => {
-                tracing::error!(error = &error as &dyn std::error::Error, "a published object is missing");
+            ReadError::Storage(error @ StorageError::NotFound { .. }) => {
+                tracing::error!(error = error as &dyn std::error::Error, "a published object is missing");
                 Self::internal()
             }
-            StreamError::Storage(error) => error.into(),
-            StreamError::WrongLength => Self::internal(),
+            ReadError::Storage(error) => error.into(),
+            ReadError::WrongLength | ReadError::Interrupted => Self::internal(),
         }
     }
 }

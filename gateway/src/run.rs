@@ -8,6 +8,7 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     app::App,
+    cache_upkeep,
     config::GatewayConfig,
     maintenance,
     ops::{Ops, RenderMetrics},
@@ -75,6 +76,7 @@ pub async fn start(
     let app = App::new(config, backends, stop.clone()).await.map_err(StartError::Keys)?;
     let tasks = TaskTracker::new();
     maintenance::spawn(&app, &tasks, &stop);
+    tasks.spawn(cache_upkeep::run(app.clone(), stop.clone()));
 
     // Probes go on being answered ("draining") until the last response has gone.
     let ops_stop = CancellationToken::new();

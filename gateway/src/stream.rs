@@ -1,44 +1,45 @@
-//! A slice of a `VirtualFile` as a body: one read per extent, opened when its turn comes, `Bytes` passed through as they
-//! are. Dropping the body ends the read. Knows no HTTP.
+//! A slice of a `VirtualFile` as a body: its extents in order, objects read through the cache, `Bytes` handed out in frames of
+//! at most 64 KiB that nobody copies. Dropping the body ends the reading. Knows no HTTP.
 
-use std::{collections::VecDeque, ops::Range, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    future::poll_fn,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, stream};
-use reelgate_common::{
-    db::DbError,
-    file::FileRecord,
-    ids::{FileId, OrgId},
-    key::Key,
-    rendition::Role,
-    storage::{ByteStream, StorageError},
-};
+use futures_util::{FutureExt, Stream, future::BoxFuture};
+use reelgate_common::{file::FileRecord, rendition::Role};
 use tokio::time::Instant;
 
+use self::objects::Objects;
 use crate::{
     app::App,
+    cache::{Cursor, ReadError, Tier},
     virtual_file::{Extent, VirtualFile},
 };
 
-/// Bytes given to hyper at once: what a slow client can pin besides the chunk it is a slice of.
+mod objects;
+
+/// Bytes given to hyper at once: what a slow client can pin.
 const FRAME: usize = 64 * 1024;
 /// How often a long response asks whether its file still is: deletion cuts it within 10 s (design section 4).
 const LIFE_CHECK: Duration = Duration::from_secs(5);
 
-#[derive(Debug, thiserror::Error)]
-pub enum StreamError {
-    #[error(transparent)]
-    Storage(#[from] StorageError),
-    #[error(transparent)]
-    Database(#[from] DbError),
-    #[error("the file was deleted")]
-    Deleted,
-    /// Never padded, never more than promised: the connection is cut instead.
-    #[error("an object gave another number of bytes than its layout says")]
-    WrongLength,
+/// What is wrong, shared by all who waited for the same bytes.
+pub(crate) type StreamError = Arc<ReadError>;
+
+/// A body, and where its first byte came from.
+pub(crate) struct Opened {
+    pub(crate) bytes: Reader,
+    pub(crate) tier: Tier,
 }
 
-/// Opens the first extent, so that a missing object or a store that is away can still be answered with a status.
+/// Opens `bytes`, which are of `whole`. Waits for the first piece of the first object, so that a missing object or a store
+/// that is away can still be answered with a status.
 ///
 /// # Errors
 /// The first object cannot be read.
@@ -46,140 +47,98 @@ pub(crate) async fn open(
     app: Arc<App>,
     file: &FileRecord,
     attempt: i64,
+    whole: &VirtualFile,
     bytes: VirtualFile,
-) -> Result<impl Stream<Item = Result<Bytes, StreamError>> + Send + 'static, StreamError> {
-    let objects = Objects {
-        org: file.org_id.clone(),
-        file: file.id,
-        generation: file.generation,
-        attempt,
-        source: file.source_key.clone(),
-        app,
-    };
+) -> Result<Opened, StreamError> {
     let mut reader = Reader {
-        objects,
-        waiting: bytes.into_extents().into(),
-        reading: None,
-        chunk: Bytes::new(),
+        objects: Arc::new(Objects::new(app, file, attempt, whole)),
+        extents: bytes.into_extents().into(),
+        cursors: Vec::new(),
         next_check: Instant::now() + LIFE_CHECK,
+        checking: None,
     };
-    reader.advance().await?;
-    Ok(stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|frame| (frame, reader))) }))
+    let tier = poll_fn(|cx| reader.poll_first(cx)).await?;
+    Ok(Opened { bytes: reader, tier })
 }
 
-/// Where the objects of one file lie, as far as is known.
-struct Objects {
-    app: Arc<App>,
-    org: OrgId,
-    file: FileId,
-    generation: i64,
-    attempt: i64,
-    source: Key,
-}
-
-impl Objects {
-    fn key(&self, role: &Role) -> Key {
-        match role {
-            Role::Source => self.source.clone(),
-            Role::Output(name) => Key::Output {
-                org: self.org.clone(),
-                file: self.file,
-                generation: self.generation,
-                attempt: self.attempt,
-                name: name.clone(),
-            },
-        }
-    }
-
-    /// Promotion moves the source under a reader, so that one is looked for once more.
-    async fn get(&mut self, role: &Role, range: Range<u64>) -> Result<ByteStream, StreamError> {
-        match (self.app.storage.get(&self.key(role), range.clone(), None).await, role) {
-            (Err(StorageError::NotFound { .. }), Role::Source) => {
-                self.app.rows.forget(&self.org, self.file);
-                self.refresh().await?;
-                Ok(self.app.storage.get(&self.key(role), range, None).await?)
-            }
-            (outcome, _) => Ok(outcome?),
-        }
-    }
-
-    async fn refresh(&mut self) -> Result<(), StreamError> {
-        let row = self.app.rows.find(&self.app.db, &self.org, self.file).await?.ok_or(StreamError::Deleted)?;
-        self.source = row.file.source_key.clone();
-        Ok(())
-    }
-}
-
-/// What is being read of the extent whose turn it is.
-struct Reading {
-    chunks: ByteStream,
-    left: u64,
-}
-
-struct Reader {
-    objects: Objects,
-    waiting: VecDeque<Extent>,
-    reading: Option<Reading>,
-    /// Of which frames are cut.
-    chunk: Bytes,
+pub(crate) struct Reader {
+    objects: Arc<Objects>,
+    /// Not yet sent; the first one is shortened as it is.
+    extents: VecDeque<Extent>,
+    /// One per object, in order of their first use.
+    cursors: Vec<(Role, Cursor)>,
     next_check: Instant,
+    checking: Option<BoxFuture<'static, Result<(), ReadError>>>,
 }
 
 impl Reader {
-    async fn next(&mut self) -> Result<Option<Bytes>, StreamError> {
-        while self.chunk.is_empty() {
-            if self.reading.is_none() && self.waiting.is_empty() {
-                return Ok(None);
-            }
-            self.check_life().await?;
-            self.fill().await?;
-        }
-        Ok(Some(self.chunk.split_to(self.chunk.len().min(FRAME))))
+    /// Until the first piece of the first object is held.
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Result<Tier, StreamError>> {
+        let Some(first) = self.extents.iter().position(|extent| matches!(extent, Extent::Object { .. })) else {
+            return Poll::Ready(Ok(Tier::Memory));
+        };
+        let Some(cursor) = ready!(self.poll_load(cx, first))? else { return Poll::Ready(Ok(Tier::Memory)) };
+        Poll::Ready(Ok(self.cursors[cursor].1.tier().unwrap_or(Tier::Memory)))
     }
 
-    async fn fill(&mut self) -> Result<(), StreamError> {
-        let Some(reading) = &mut self.reading else { return self.advance().await };
-        match reading.chunks.next().await {
-            Some(chunk) => {
-                let chunk = chunk?;
-                reading.left = reading.left.checked_sub(chunk.len() as u64).ok_or(StreamError::WrongLength)?;
-                self.chunk = chunk;
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+        ready!(self.poll_life(cx))?;
+        let cursor = ready!(self.poll_load(cx, 0))?;
+        let frame = match (self.extents.front_mut(), cursor) {
+            (None, _) => return Poll::Ready(None),
+            (Some(Extent::Inline(bytes)), _) => bytes.split_to(bytes.len().min(FRAME)),
+            (Some(Extent::Object { role, range }), Some(cursor)) => {
+                let frame = self.cursors[cursor].1.take(range, || self.objects.origin(role));
+                range.start += frame.len() as u64;
+                frame
             }
-            None if reading.left > 0 => return Err(StreamError::WrongLength),
-            None => self.reading = None,
-        }
-        if self.reading.as_ref().is_some_and(|reading| reading.left == 0) {
-            self.reading = None;
-        }
-        Ok(())
+            (Some(Extent::Object { .. }), None) => return Poll::Ready(Some(Err(Arc::new(ReadError::Interrupted)))),
+        };
+        self.extents.pop_front_if(|extent| extent.length() == 0);
+        Poll::Ready(Some(Ok(frame)))
     }
 
-    /// Begins the next extent.
-    async fn advance(&mut self) -> Result<(), StreamError> {
-        match self.waiting.pop_front() {
-            Some(Extent::Inline(bytes)) => self.chunk = bytes,
-            Some(Extent::Object { role, range }) => {
-                let left = range.end - range.start;
-                self.reading = Some(Reading { chunks: self.objects.get(&role, range).await?, left });
-            }
-            None => {}
-        }
-        Ok(())
+    /// Has the first byte of an extent held by a cursor; gives that cursor, or none for inline bytes.
+    fn poll_load(&mut self, cx: &mut Context<'_>, index: usize) -> Poll<Result<Option<usize>, StreamError>> {
+        let Some(Extent::Object { role, range }) = self.extents.get(index) else { return Poll::Ready(Ok(None)) };
+        let place = self.cursors.iter().position(|(of, _)| of == role).unwrap_or_else(|| {
+            self.cursors.push((role.clone(), self.objects.cursor(role)));
+            self.cursors.len() - 1
+        });
+        let (objects, extents) = (&self.objects, &self.extents);
+        let end = || objects.reach(role, extents.iter().skip(index));
+        ready!(self.cursors[place].1.poll_load(cx, range.start, end, || objects.origin(role)))?;
+        Poll::Ready(Ok(Some(place)))
     }
 
     /// While the database is away, what plays goes on.
-    async fn check_life(&mut self) -> Result<(), StreamError> {
-        let now = Instant::now();
-        if now < self.next_check {
-            return Ok(());
-        }
-        self.next_check = now + LIFE_CHECK;
-        match self.objects.refresh().await {
-            Err(StreamError::Database(error)) => {
-                tracing::debug!(error = &error as &dyn std::error::Error, "a stream goes on unchecked");
-                Ok(())
+    fn poll_life(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+        if self.checking.is_none() {
+            let now = Instant::now();
+            if now < self.next_check {
+                return Poll::Ready(Ok(()));
             }
-            outcome => outcome,
+            self.next_check = now + LIFE_CHECK;
+            let objects = Arc::clone(&self.objects);
+            self.checking = Some(async move { objects.refresh().await }.boxed());
         }
+        let Some(checking) = &mut self.checking else { return Poll::Ready(Ok(())) };
+        let outcome = ready!(checking.as_mut().poll(cx));
+        self.checking = None;
+        match outcome {
+            Err(ReadError::Database(error)) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "a stream goes on unchecked");
+                Poll::Ready(Ok(()))
+            }
+            outcome => Poll::Ready(outcome.map_err(Arc::new)),
+        }
+    }
+}
+
+impl Stream for Reader {
+    type Item = Result<Bytes, StreamError>;
+
+    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.get_mut().poll_frame(cx)
     }
 }

@@ -66,6 +66,20 @@ impl VirtualFile {
         self.extents.iter().map(Extent::length).sum()
     }
 
+    /// How far each object is known to go: by the extents, and by what is `known` besides.
+    #[must_use]
+    pub(crate) fn object_lengths(&self, known: &[(Role, u64)]) -> Vec<(Role, u64)> {
+        let mut lengths = known.to_vec();
+        for extent in &self.extents {
+            let Extent::Object { role, range } = extent else { continue };
+            match lengths.iter_mut().find(|(of, _)| of == role) {
+                Some((_, length)) => *length = range.end.max(*length),
+                None => lengths.push((role.clone(), range.end)),
+            }
+        }
+        lengths
+    }
+
     #[must_use]
     pub(crate) fn into_extents(self) -> Vec<Extent> {
         self.extents

@@ -12,7 +12,8 @@ use reelgate_common::{
     tokens::config::TokensConfig,
 };
 use reelgate_gateway::{
-    GatewayConfig, config::HttpConfig, maintenance::config::MaintenanceConfig, upload::config::UploadConfig,
+    GatewayConfig, cache::config::CacheConfig, config::HttpConfig, maintenance::config::MaintenanceConfig,
+    upload::config::UploadConfig,
 };
 use reelgate_worker::{
     config::{WorkerConfig, WorkerSection},
@@ -34,6 +35,7 @@ pub(crate) struct Settings {
     pub(crate) queue: QueueConfig,
     pub(crate) storage: StorageConfig,
     pub(crate) tokens: TokensConfig,
+    pub(crate) cache: CacheConfig,
     pub(crate) upload: UploadConfig,
     pub(crate) worker: WorkerSection,
 }
@@ -54,6 +56,7 @@ impl Settings {
             queue: raw.section("queue")?,
             storage: raw.section("storage")?,
             tokens: raw.section("tokens")?,
+            cache: raw.section("cache")?,
             upload: raw.section("upload")?,
             worker: raw.section("worker")?,
         };
@@ -65,6 +68,7 @@ impl Settings {
     pub(crate) fn gateway_config(&self) -> GatewayConfig {
         GatewayConfig {
             http: self.http.clone(),
+            cache: self.cache.clone(),
             upload: self.upload.clone(),
             maintenance: self.maintenance.clone(),
             auth: self.auth.clone(),

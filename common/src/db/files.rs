@@ -166,16 +166,29 @@ impl Db {
     /// # Errors
     /// The database is away.
     pub async fn known_files(&self, files: &[FileId]) -> Result<Vec<FileId>, DbError> {
-        let mut known = Vec::with_capacity(files.len());
+        self.those_of(files, files::Entity::find()).await
+    }
+
+    /// Which of these files are not deleted (a cache's question about what it holds, whoever it belongs to).
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn living_files(&self, files: &[FileId]) -> Result<Vec<FileId>, DbError> {
+        self.those_of(files, files::Entity::find().filter(files::Column::DeletedAt.is_null())).await
+    }
+
+    async fn those_of(&self, files: &[FileId], among: Select<files::Entity>) -> Result<Vec<FileId>, DbError> {
+        let mut found = Vec::with_capacity(files.len());
         for chunk in files.chunks(CHUNK) {
-            let query = files::Entity::find()
+            let query = among
+                .clone()
                 .select_only()
                 .column(files::Column::Id)
                 .filter(files::Column::Id.is_in(chunk.iter().map(|file| file.0)))
                 .into_tuple();
-            known.extend(self.in_time(async { Ok(query.all(&self.connection).await?) }).await?.into_iter().map(FileId));
+            found.extend(self.in_time(async { Ok(query.all(&self.connection).await?) }).await?.into_iter().map(FileId));
         }
-        Ok(known)
+        Ok(found)
     }
 }
 

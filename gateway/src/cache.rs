@@ -1,0 +1,97 @@
+//! The block cache between the store and the clients.
+//!
+//! A `Cursor` reads one object for one response. What it needs lies in `memory` as pieces of at most 64 KiB, each an
+//! allocation of its own, so that a slice which a slow client holds pins only its piece. What is missing is fetched in
+//! runs: one request of the store from the missing piece to the end of a block, or further with read-ahead. A run is a
+//! *flight*, in a task of its own (`fetch`); whoever needs one of its pieces boards it (`flights`), so that every piece is
+//! read once however many ask, and a client that leaves takes nothing from the others. A flight nobody is aboard of stops.
+//!
+//! Knows objects by what they are, never by where they lie: an `Origin` opens them.
+
+pub mod config;
+mod cursor;
+mod error;
+mod fetch;
+mod figures;
+mod flights;
+mod gather;
+mod memory;
+mod object;
+mod origin;
+mod pool;
+mod read_ahead;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use reelgate_common::ids::FileId;
+use tokio::sync::Semaphore;
+
+use self::{config::CacheConfig, figures::Figures, flights::Flights, memory::Memory, pool::Pool};
+pub(crate) use self::{
+    cursor::Cursor,
+    error::ReadError,
+    object::{Object, ObjectName},
+    origin::{Origin, Tier},
+};
+
+/// One per gateway, shared by all responses. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Cache {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    config: CacheConfig,
+    pool: Pool,
+    memory: Memory,
+    flights: Flights,
+    /// Bounds the requests under way at the store, and with them the memory of their chunks.
+    permits: Semaphore,
+    /// Responses that read now: what the memory is shared by.
+    readers: AtomicUsize,
+    figures: Figures,
+}
+
+impl Cache {
+    pub(crate) fn new(config: &CacheConfig) -> Self {
+        let pool = Pool::default();
+        let shared = Shared {
+            memory: Memory::new(config.memory_bytes, pool.clone()),
+            pool,
+            flights: Flights::default(),
+            permits: Semaphore::new(config.max_fetches),
+            readers: AtomicUsize::new(0),
+            figures: Figures::new(),
+            config: config.clone(),
+        };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Drops what is cached of a deleted file. Responses under way are cut by who sends them.
+    pub(crate) fn forget(&self, file: FileId) {
+        self.shared.memory.forget(file);
+    }
+
+    /// Of which files something is cached.
+    pub(crate) fn files(&self) -> Vec<FileId> {
+        self.shared.memory.files().into_iter().collect()
+    }
+
+    /// Sets the gauges; called before they are read.
+    pub(crate) fn measure(&self) {
+        let (held, cached) = (self.shared.pool.held(), self.shared.memory.weight());
+        self.shared.figures.measure(held, cached);
+    }
+}
+
+impl Shared {
+    fn readers(&self) -> usize {
+        self.readers.load(Ordering::Relaxed)
+    }
+}

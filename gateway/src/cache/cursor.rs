@@ -1,0 +1,206 @@
+//! Reading one object for one response: pieces out of memory, waiting for those on their way, read-ahead. Holds at most
+//! the piece that is being taken.
+
+use std::{
+    future::Future,
+    ops::Range,
+    pin::Pin,
+    sync::{Arc, atomic::Ordering},
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use tokio::{sync::oneshot, time::Instant};
+
+use super::{
+    Cache, Shared,
+    error::ReadError,
+    fetch,
+    flights::{Arrival, Passage, Ticket},
+    object::{Object, PieceKey},
+    origin::{Origin, Tier},
+    pool::PIECE,
+    read_ahead::{Bounds, ReadAhead},
+    run::run,
+};
+
+pub(crate) struct Cursor {
+    cache: Arc<Shared>,
+    object: Object,
+    /// The object is known to go so far.
+    limit: u64,
+    /// The response takes no byte from here on, as far as is known.
+    end: u64,
+    /// The piece that is being taken, and where it begins.
+    piece: Option<(u64, Bytes)>,
+    waiting: Option<(u64, oneshot::Receiver<Arrival>)>,
+    tickets: Vec<Ticket>,
+    ahead: ReadAhead,
+    begun: Option<Instant>,
+    first: Option<Tier>,
+}
+
+impl Cache {
+    /// Reads `object`, of which the bytes up to `limit` are known to exist.
+    pub(crate) fn cursor(&self, object: Object, limit: u64) -> Cursor {
+        self.shared.readers.fetch_add(1, Ordering::Relaxed);
+        Cursor {
+            cache: Arc::clone(&self.shared),
+            object,
+            limit,
+            end: 0,
+            piece: None,
+            waiting: None,
+            tickets: Vec::new(),
+            ahead: ReadAhead::default(),
+            begun: None,
+            first: None,
+        }
+    }
+}
+
+impl Drop for Cursor {
+    fn drop(&mut self) {
+        self.cache.readers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl Cursor {
+    /// Where the first piece was found.
+    pub(crate) fn tier(&self) -> Option<Tier> {
+        self.first
+    }
+
+    /// Waits until the byte at `at` is held. `end`, beyond `at`, is where the response stops reading; `origin` is asked for
+    /// only when something must be fetched.
+    pub(crate) fn poll_load(
+        &mut self,
+        cx: &mut Context<'_>,
+        at: u64,
+        end: impl Fn() -> u64,
+        origin: impl Fn() -> Arc<dyn Origin>,
+    ) -> Poll<Result<(), Arc<ReadError>>> {
+        while !self.holds(at) {
+            if let Some((start, arrival)) = &mut self.waiting {
+                let start = *start;
+                let arrived = ready!(Pin::new(arrival).poll(cx));
+                self.waiting = None;
+                let (bytes, tier) = arrived.unwrap_or_else(|_| Err(Arc::new(ReadError::Interrupted)))?;
+                self.first.get_or_insert(tier);
+                self.piece = Some((start, bytes));
+            } else if !self.find(at) {
+                self.end = end();
+                self.fetch(at, &origin);
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// The bytes of `range` as far as the held piece has them: at least the first, which was loaded.
+    pub(crate) fn take(&mut self, range: &Range<u64>, origin: impl Fn() -> Arc<dyn Origin>) -> Bytes {
+        let Some((start, piece)) = &self.piece else { return Bytes::new() };
+        let length = piece.len() as u64;
+        let (from, to) = ((range.start - start).min(length), (range.end - start).min(length));
+        let index = |at| usize::try_from(at).expect("a piece fits into memory");
+        let bytes = piece.slice(index(from)..index(to));
+        if to == length {
+            self.piece = None;
+        }
+        self.read_ahead(range.start + bytes.len() as u64, origin);
+        bytes
+    }
+
+    fn holds(&self, at: u64) -> bool {
+        self.piece.as_ref().is_some_and(|(start, piece)| covers(*start, piece, at))
+    }
+
+    /// In memory.
+    fn find(&mut self, at: u64) -> bool {
+        let key = self.key(at);
+        let found = if self.ahead.is_own(at) { self.cache.memory.peek(&key) } else { self.cache.memory.get(&key) };
+        let start = key.index * PIECE as u64;
+        match found.filter(|piece| covers(start, piece, at)) {
+            Some(piece) => {
+                self.cache.figures.hits.increment(1);
+                self.first.get_or_insert(Tier::Memory);
+                self.piece = Some((start, piece));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Has the byte at `at` brought, and waits for it.
+    fn fetch(&mut self, at: u64, origin: impl Fn() -> Arc<dyn Origin>) {
+        self.cache.figures.misses.increment(1);
+        if let Some(arrival) = self.board(at, origin) {
+            self.waiting = Some((at - at % PIECE as u64, arrival));
+        }
+    }
+
+    /// Once half of what was fetched last is used up.
+    fn read_ahead(&mut self, at: u64, origin: impl Fn() -> Arc<dyn Origin>) {
+        self.tickets.retain(|ticket| ticket.end > at);
+        if let Some(from) = self.ahead.next(at, self.end)
+            && !self.cache.memory.contains(&self.key(from))
+        {
+            self.board(from, origin);
+        }
+    }
+
+    fn board(&mut self, at: u64, origin: impl Fn() -> Arc<dyn Origin>) -> Option<oneshot::Receiver<Arrival>> {
+        if let Some((ticket, arrival)) = self.cache.flights.join(&self.object, at) {
+            return Some(self.join(at, ticket, arrival));
+        }
+        let run = self.plan(at);
+        let key = self.key(at);
+        let landed = || self.cache.memory.peek(&key).is_some_and(|piece| covers(key.index * PIECE as u64, &piece, at));
+        match self.cache.flights.board(&self.object, at, run, landed) {
+            Passage::Landed => None,
+            Passage::Aboard(ticket, arrival) => Some(self.join(at, ticket, arrival)),
+            Passage::Launch { ticket, arrival, pilot, range } => {
+                fetch::spawn(Arc::clone(&self.cache), pilot, origin(), range);
+                self.ahead.fetching(at..ticket.end);
+                self.tickets.push(ticket);
+                Some(arrival)
+            }
+        }
+    }
+
+    fn join(&mut self, at: u64, ticket: Ticket, arrival: oneshot::Receiver<Arrival>) -> oneshot::Receiver<Arrival> {
+        self.ahead.joining(at, ticket.end);
+        if !self.tickets.iter().any(|held| held.id == ticket.id) {
+            self.tickets.push(ticket);
+        }
+        arrival
+    }
+
+    /// The run to fetch, up to what is there already.
+    fn plan(&mut self, at: u64) -> Range<u64> {
+        let now = self.begun.get_or_insert_with(Instant::now).elapsed();
+        let bounds = self.bounds();
+        // The layout may promise more than is known to exist; the store then says so.
+        let limit = self.limit.max(self.end);
+        let length = self.ahead.miss(at, self.end.saturating_sub(at).max(1), now, bounds);
+        let run = run(at, length, self.ahead.is_short(bounds), bounds.block, limit);
+        let pieces = at / PIECE as u64 + 1..run.end.div_ceil(PIECE as u64);
+        let object = &self.object;
+        let there = |index: &u64| self.cache.memory.contains(&PieceKey { object: object.clone(), index: *index });
+        let end = pieces.into_iter().find(there).map_or(run.end, |index| index * PIECE as u64);
+        run.start..end
+    }
+
+    fn bounds(&self) -> Bounds {
+        let config = &self.cache.config;
+        let share = config.memory_bytes / 4 / self.cache.readers().max(1);
+        Bounds { block: config.block_bytes, longest: config.read_ahead_bytes, share: share as u64 }
+    }
+
+    fn key(&self, at: u64) -> PieceKey {
+        PieceKey { object: self.object.clone(), index: at / PIECE as u64 }
+    }
+}
+
+fn covers(start: u64, piece: &Bytes, at: u64) -> bool {
+    (start..start + piece.len() as u64).contains(&at)
+}

@@ -1,0 +1,35 @@
+//! The cache's figures for operators. Handles are kept: finding a counter by its name costs more than counting.
+
+use metrics::{Counter, Gauge, counter, gauge};
+
+pub(super) struct Figures {
+    /// Pieces found in memory, and pieces that had to be waited for.
+    pub(super) hits: Counter,
+    pub(super) misses: Counter,
+    /// Requests made to the store, and the bytes they brought.
+    pub(super) requests: Counter,
+    pub(super) fetched: Counter,
+    cached: Gauge,
+    pinned: Gauge,
+}
+
+impl Figures {
+    pub(super) fn new() -> Self {
+        Self {
+            hits: counter!("reelgate_cache_hits_total"),
+            misses: counter!("reelgate_cache_misses_total"),
+            requests: counter!("reelgate_cache_storage_requests_total"),
+            fetched: counter!("reelgate_cache_storage_bytes_total"),
+            cached: gauge!("reelgate_cache_memory_bytes"),
+            pinned: gauge!("reelgate_cache_pinned_bytes"),
+        }
+    }
+
+    /// `held` is all memory of pieces; what of it is not cached, clients and fetches pin.
+    pub(super) fn measure(&self, held: usize, cached: u64) {
+        #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
+        let (cached, pinned) = (cached as f64, (held as u64).saturating_sub(cached) as f64);
+        self.cached.set(cached);
+        self.pinned.set(pinned);
+    }
+}

@@ -1,0 +1,80 @@
+//! What is cached, by what it is: an object of a file at one version, and a piece of it. Never a raw key: promotion moves
+//! a source without changing it.
+
+use std::{
+    hash::{BuildHasher, Hash, Hasher, RandomState},
+    sync::{Arc, LazyLock},
+};
+
+use reelgate_common::ids::{FileId, OrgId};
+
+static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+
+/// Bytes that never change under this name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) enum ObjectName {
+    /// The upload, wherever it lies, whatever the generation.
+    Source { org: OrgId, file: FileId, sha256: String },
+    /// What one attempt made. It is written once.
+    Output { org: OrgId, file: FileId, generation: i64, attempt: i64, name: String },
+}
+
+impl ObjectName {
+    pub(crate) fn file(&self) -> FileId {
+        match self {
+            Self::Source { file, .. } | Self::Output { file, .. } => *file,
+        }
+    }
+}
+
+/// A name that is cheap to clone and to hash.
+#[derive(Debug, Clone)]
+pub(crate) struct Object {
+    name: Arc<ObjectName>,
+    hash: u64,
+}
+
+impl Object {
+    pub(crate) fn new(name: ObjectName) -> Self {
+        Self { hash: HASHER.hash_one(&name), name: Arc::new(name) }
+    }
+
+    pub(crate) fn name(&self) -> &ObjectName {
+        &self.name
+    }
+}
+
+impl PartialEq for Object {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.name, &other.name) || (self.hash == other.hash && self.name == other.name)
+    }
+}
+
+impl Eq for Object {}
+
+impl Hash for Object {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// Piece `index` begins at byte `index * PIECE` of its object.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct PieceKey {
+    pub(super) object: Object,
+    pub(super) index: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_are_equal_when_their_names_are() {
+        let (org, file) = (OrgId::new("acme"), FileId::new());
+        let source =
+            |sha256: &str| Object::new(ObjectName::Source { org: org.clone(), file, sha256: sha256.to_owned() });
+        assert_eq!(source("a"), source("a"));
+        assert_ne!(source("a"), source("b"));
+    }
+}

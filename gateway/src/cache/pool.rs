@@ -1,0 +1,116 @@
+//! The memory of the cache: allocations of at most 64 KiB, counted as long as anybody holds a slice of them, and used
+//! again. Uncounted memory would be that of slow clients: they hold pieces which the cache has long given up.
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicUsize, Ordering},
+};
+
+use bytes::Bytes;
+
+/// Largest allocation, and the step of the cache.
+pub(super) const PIECE: usize = 64 * 1024;
+/// Free pieces kept for the next fetch; more go back to the allocator.
+const MAX_FREE: usize = 64;
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct Pool {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    free: Mutex<Vec<Vec<u8>>>,
+    held: AtomicUsize,
+}
+
+impl Pool {
+    /// An empty buffer with room for `size` bytes, at most a piece.
+    pub(super) fn buffer(&self, size: usize) -> Buffer {
+        let used_before = if size == PIECE { self.shared.lock().pop() } else { None };
+        let bytes = used_before.unwrap_or_else(|| Vec::with_capacity(size.min(PIECE)));
+        self.shared.held.fetch_add(bytes.capacity(), Ordering::Relaxed);
+        Buffer { counted: bytes.capacity(), bytes, home: Arc::clone(&self.shared) }
+    }
+
+    /// Bytes allocated for buffers that somebody still holds.
+    pub(super) fn held(&self) -> usize {
+        self.shared.held.load(Ordering::Relaxed)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Vec<Vec<u8>>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Goes home on drop.
+#[derive(Debug)]
+pub(super) struct Buffer {
+    bytes: Vec<u8>,
+    counted: usize,
+    home: Arc<Shared>,
+}
+
+impl Buffer {
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Within the room asked for: a buffer never grows.
+    pub(super) fn push(&mut self, data: &[u8]) {
+        debug_assert!(self.bytes.len() + data.len() <= self.counted, "a buffer never grows");
+        self.bytes.extend_from_slice(data);
+    }
+
+    /// Shareable without a copy.
+    pub(super) fn freeze(self) -> Bytes {
+        Bytes::from_owner(self)
+    }
+}
+
+impl AsRef<[u8]> for Buffer {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        self.home.held.fetch_sub(self.counted, Ordering::Relaxed);
+        if self.bytes.capacity() == PIECE {
+            let mut free = self.home.lock();
+            if free.len() < MAX_FREE {
+                let mut bytes = std::mem::take(&mut self.bytes);
+                bytes.clear();
+                free.push(bytes);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_counts_until_its_last_slice_has_gone() {
+        let pool = Pool::default();
+        let mut buffer = pool.buffer(PIECE);
+        buffer.push(b"abc");
+        let address = buffer.as_ref().as_ptr();
+        let slice = buffer.freeze().slice(1..2);
+        assert_eq!((&slice[..], pool.held()), (&b"b"[..], PIECE));
+        drop(slice);
+        assert_eq!(pool.held(), 0);
+        assert_eq!(pool.buffer(PIECE).as_ref().as_ptr(), address, "it is used again");
+    }
+
+    #[test]
+    fn a_short_piece_takes_no_more_than_it_needs() {
+        let pool = Pool::default();
+        let _buffer = pool.buffer(1_000);
+        assert_eq!(pool.held(), 1_000);
+    }
+}
