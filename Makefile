@@ -40,7 +40,7 @@ garage: ## builds Garage, the S3 server of the tests, into the cache folder
 	@scripts/install-garage
 
 .PHONY: bench
-bench: ## streaming, upload and transcode figures, each beside its peer
+bench: ## streaming, upload, memory and transcode figures, each beside its peer (scripts/bench PART for one of them)
 	@scripts/install-packages bench
 	@scripts/install-garage
 	scripts/bench
