@@ -6,6 +6,7 @@
 mod encode;
 mod inspect;
 mod output;
+mod packaging;
 mod publish;
 mod source;
 mod source_rendition;

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use reelgate_common::{file::Failure, media_info::MediaInfo};
+use reelgate_common::{file::Failure, grid::SegmentGrid, media_info::MediaInfo};
 
 use super::{PROBED, Work, output, source::Source};
 use crate::{
@@ -28,6 +28,7 @@ pub(super) struct Made {
 struct Encoding<'a> {
     work: &'a Work,
     media: &'a MediaInfo,
+    grid: SegmentGrid,
     folder: PathBuf,
     /// Outputs that have not been heard of.
     open: Vec<Expected>,
@@ -54,7 +55,7 @@ pub(super) enum Kind {
 pub(super) async fn encode(work: &Work, source: &Source, media: &MediaInfo, plan: Plan) -> Result<Made, Halt> {
     let file = source.whole(work).await?;
     let folder = work.scratch.folder("encode")?;
-    let open = expected(&plan);
+    let (open, grid) = (expected(&plan), plan.grid.clone());
     let threads = work.config.worker.task_threads();
     let request = Request::Encode { media: media.clone(), plan, threads };
     let order = Order {
@@ -66,7 +67,7 @@ pub(super) async fn encode(work: &Work, source: &Source, media: &MediaInfo, plan
         progress: Some(work.progress.part(PROBED, 0.99)),
     };
     let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
-    let mut encoding = Encoding { work, media, folder, open, made: Made::default() };
+    let mut encoding = Encoding { work, media, grid, folder, open, made: Made::default() };
     while let Some(event) = task.next().await? {
         encoding.take(event).await?;
     }
@@ -103,7 +104,7 @@ impl Encoding<'_> {
     async fn take_output(&mut self, output: &Output) -> Result<(), Halt> {
         // A name that nobody has asked for, or asked for once and heard twice.
         let Some(expected) = self.close(&output.name) else { return Ok(()) };
-        match output::publish(self.work, self.media, &self.folder, &expected, output).await {
+        match output::publish(self.work, self.media, &self.grid, &self.folder, &expected, output).await {
             Ok(()) => self.made.playable |= expected.what != Kind::Poster,
             Err(Halt::Failed(failure)) if !failure.retryable => self.refuse(&expected, failure),
             Err(halt) => return Err(halt),

@@ -1,7 +1,7 @@
 //! Looking at a source: as little of it as will do is fetched, a child probes it, and the packager judges MP4 and MOV by
 //! their index.
 
-use std::fs::File;
+use std::{fs::File, sync::Arc};
 
 use reelgate_common::{
     file::FileKind,
@@ -51,7 +51,7 @@ pub(super) struct Index {
     /// Empty when there is none.
     pub(super) ftyp: Vec<u8>,
     pub(super) moov: Vec<u8>,
-    pub(super) movie: Movie,
+    pub(super) movie: Arc<Movie>,
 }
 
 /// # Errors
@@ -178,7 +178,7 @@ async fn read_index(work: &Work, source: &Source, boxes: Vec<TopBox>) -> Result<
     };
     let moov = source.read(work, moov.offset..moov.end()).await?;
     Ok(match parse_movie(&moov) {
-        Ok(movie) => Some(Index { boxes, ftyp, moov, movie }),
+        Ok(movie) => Some(Index { boxes, ftyp, moov, movie: Arc::new(movie) }),
         Err(error) => {
             tracing::info!(file.id = %work.attempt.file.id, %error, "the index cannot be read; the source is only re-encoded");
             None

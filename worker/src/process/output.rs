@@ -6,9 +6,11 @@ use std::{
     io::{Read, Seek},
     os::unix::fs::OpenOptionsExt,
     path::Path,
+    sync::Arc,
 };
 
 use reelgate_common::{
+    grid::SegmentGrid,
     media_info::MediaInfo,
     rendition::{Piece, Rendition, RenditionKind, Role},
     timestamp::Timestamp,
@@ -19,7 +21,7 @@ use rustix::fs::OFlags;
 use super::{
     Work,
     encode::{Expected, Kind},
-    inspect, publish, store,
+    inspect, packaging, publish, store,
 };
 use crate::{
     halt::Halt,
@@ -39,6 +41,8 @@ struct Verified {
     duration_ms: Option<u64>,
     codecs: Option<String>,
     rank: i32,
+    /// Of an output that can be cut into segments.
+    movie: Option<Arc<Movie>>,
 }
 
 /// # Errors
@@ -46,6 +50,7 @@ struct Verified {
 pub(super) async fn publish(
     work: &Work,
     source: &MediaInfo,
+    grid: &SegmentGrid,
     folder: &Path,
     expected: &Expected,
     output: &Output,
@@ -54,14 +59,19 @@ pub(super) async fn publish(
         return Err(refused(expected, "it has another file name than planned"));
     }
     let (file, size) = open(&folder.join(&expected.file), expected)?;
-    let verified = match expected.what {
+    let mut verified = match expected.what {
         Kind::Poster => verify_poster(&file, size, expected, output)?,
         Kind::Rung { .. } | Kind::Audio => verify_media(work, source, &file, size, expected, output).await?,
     };
     let key = work.key(&expected.file);
     let etag = store::store_file(work, &key, rewound(file)?, size).await?;
-    let rendition = rendition(work, expected, verified, size, etag);
-    publish::publish(work, &rendition, std::slice::from_ref(&key)).await
+    let mut objects = vec![key];
+    let movie = verified.movie.take();
+    let mut rendition = rendition(work, expected, verified, size, etag);
+    if let Some(movie) = movie {
+        objects.extend(packaging::package(work, &mut rendition, movie, grid).await?);
+    }
+    publish::publish(work, &rendition, &objects).await
 }
 
 fn refused(expected: &Expected, why: &str) -> Halt {
@@ -102,6 +112,7 @@ fn verify_poster(file: &File, size: u64, expected: &Expected, output: &Output) -
         duration_ms: None,
         codecs: None,
         rank: -1,
+        movie: None,
     })
 }
 
@@ -134,6 +145,7 @@ async fn verify_media(
         duration_ms: Some(seen.duration_ms),
         codecs: Some(names).filter(|names| !names.is_empty()),
         rank: video.map_or(1, |video| i32::try_from(video.height).unwrap_or(1)),
+        movie: Some(Arc::new(movie)),
     })
 }
 

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Work,
     inspect::{Index, Inspected},
-    publish, store,
+    packaging, publish, store,
 };
 use crate::halt::Halt;
 
@@ -45,6 +45,9 @@ pub(super) async fn publish(work: &Work, inspected: &Inspected) -> Result<bool, 
                 }))
                 .collect();
         rendition.size_bytes = rendition.layout.iter().map(|piece| piece.length).sum();
+    }
+    if inspected.media.segment_safe {
+        objects.extend(packaging::package(work, &mut rendition, index.movie.clone(), &inspected.grid).await?);
     }
     publish::publish(work, &rendition, &objects).await?;
     Ok(true)
