@@ -8,7 +8,7 @@ use reelgate_common::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{cache::Cache, config::GatewayConfig, lease::Leases, rows::Rows, upload::Uploads};
+use crate::{cache::Cache, config::GatewayConfig, hls::HlsMemory, lease::Leases, rows::Rows, upload::Uploads};
 
 /// One per process, behind an `Arc`.
 pub struct App {
@@ -21,6 +21,8 @@ pub struct App {
     pub rows: Rows,
     pub leases: Leases,
     pub(crate) cache: Cache,
+    /// What playlists and segments are made of.
+    pub hls: HlsMemory,
     /// This process, for elections.
     pub process: ProcessId,
     /// What uploads share: budgets and the set of those under way.
@@ -55,6 +57,7 @@ impl App {
             rows: Rows::default(),
             leases,
             cache,
+            hls: HlsMemory::default(),
             process,
             uploads,
             draining,

@@ -20,6 +20,7 @@ pub mod error;
 pub mod file_json;
 mod files;
 mod grant;
+mod hls;
 mod json_body;
 mod lease;
 pub mod maintenance;

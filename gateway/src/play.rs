@@ -193,8 +193,12 @@ async fn show(app: &Arc<App>, pass: Pass, ask: Ask<'_>) -> Result<Response, ApiE
     serve(app, &row.file, shown, lease.as_ref(), ask).await
 }
 
-/// What is sent under a lease counts as one of its connections.
-async fn serve(
+/// Any representation, with preconditions, ranges and headers. What is sent under a lease counts as one of its
+/// connections.
+///
+/// # Errors
+/// 412, 416, 429, or why the first bytes cannot be read.
+pub(crate) async fn serve(
     app: &Arc<App>,
     file: &FileRecord,
     shown: Representation,
@@ -289,7 +293,7 @@ fn describe(headers: &mut HeaderMap, shown: &Representation) {
     let modified = httpdate::fmt_http_date(whole_seconds(shown.modified.system_time()));
     headers.insert(LAST_MODIFIED, header_value(&modified));
     headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("private"));
+    headers.insert(CACHE_CONTROL, shown.caching.header());
     headers.append(VARY, HeaderValue::from_static("Authorization"));
     headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
 }

@@ -103,9 +103,16 @@ fn named<'a>(row: &'a FileWithRenditions, name: &str) -> Result<Choice<'a>, ApiE
     let served = |rendition: &&Rendition| rendition.kind != RenditionKind::Poster && rendition.name == name;
     match row.renditions.iter().find(served) {
         Some(rendition) => Ok(Choice::Rendition(rendition)),
-        None if row.file.state == FileState::Failed => Err(ApiError::failed(row.file.failure.as_ref())),
-        None if may_come(&row.file) => Err(ApiError::not_ready(row.file.state)),
-        None => Err(no_rendition()),
+        None => Err(missing_rendition(&row.file)),
+    }
+}
+
+/// Why a file does not have what was asked for.
+pub(crate) fn missing_rendition(file: &FileRecord) -> ApiError {
+    match file.state {
+        FileState::Failed => ApiError::failed(file.failure.as_ref()),
+        state if may_come(file) => ApiError::not_ready(state),
+        _ => no_rendition(),
     }
 }
 
@@ -148,6 +155,29 @@ pub(crate) struct Representation {
     pub bytes: VirtualFile,
     /// The attempt whose folder holds `Role::Output` objects.
     pub attempt: i64,
+    pub caching: Caching,
+}
+
+/// What the client's own cache may do; never one that is shared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Caching {
+    /// Keep it as long as seems fit.
+    Private,
+    /// Ask each time: there may be more.
+    Revalidate,
+    /// These bytes stand behind this address for ever.
+    Immutable,
+}
+
+impl Caching {
+    #[must_use]
+    pub(crate) fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Private => "private",
+            Self::Revalidate => "private, no-cache",
+            Self::Immutable => "private, max-age=31536000, immutable",
+        })
+    }
 }
 
 impl Representation {
@@ -169,6 +199,7 @@ impl Representation {
             modified: file.created_at,
             bytes: VirtualFile::of_object(Role::Source, file.size_bytes),
             attempt: 0,
+            caching: Caching::Private,
         }
     }
 
@@ -181,6 +212,7 @@ impl Representation {
             modified: rendition.created_at,
             bytes: VirtualFile::of_layout(&rendition.layout),
             attempt: rendition.attempt,
+            caching: Caching::Private,
         }
     }
 }

@@ -1,12 +1,17 @@
 //! A request line, parsed once: which resource, which verb. Static routes win over `{file_id}`; ids are typed here.
 
+use std::borrow::Cow;
+
 use http::Method;
 use reelgate_common::ids::FileId;
 
-use crate::error::{ApiError, Violation};
+use crate::{
+    error::{ApiError, Violation},
+    hls::{PackagedPath, Part, generation},
+};
 
 /// What is asked for. Nothing behind this line looks at a method or a path again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     Page,
     List,
@@ -14,6 +19,10 @@ pub(crate) enum Route {
     MintToken,
     StreamFile(FileId),
     StreamLocation,
+    Master(FileId),
+    Manifest(FileId),
+    /// Playlists and segments below a lease.
+    Packaged(PackagedPath),
     OpenLocation,
     Open(FileId),
     Delete(FileId),
@@ -41,6 +50,9 @@ impl Route {
             (Resource::Location, &Method::POST) => Self::OpenLocation,
             (Resource::StreamRoot, &Method::GET) => Self::StreamLocation,
             (Resource::Stream(id), &Method::GET) => Self::StreamFile(file_id(id)?),
+            (Resource::Master(id), &Method::GET) => Self::Master(file_id(id)?),
+            (Resource::Manifest(id), &Method::GET) => Self::Manifest(file_id(id)?),
+            (Resource::Packaged(below), &Method::GET) => Self::Packaged(below.typed()?),
             (Resource::File(id), &Method::GET) => Self::Open(file_id(id)?),
             (Resource::File(id), &Method::DELETE) => Self::Delete(file_id(id)?),
             (Resource::Info(id), &Method::GET) => Self::Info(file_id(id)?),
@@ -59,6 +71,9 @@ impl Route {
             Self::MintToken => "mint_token",
             Self::StreamFile(_) => "stream_file",
             Self::StreamLocation => "stream_location",
+            Self::Master(_) => "master",
+            Self::Manifest(_) => "manifest",
+            Self::Packaged(_) => "packaged",
             Self::OpenLocation => "open_location",
             Self::Open(_) => "open",
             Self::Delete(_) => "delete",
@@ -66,6 +81,44 @@ impl Route {
             Self::Poster(_) => "poster",
             Self::Preflight(_) => "preflight",
         }
+    }
+}
+
+const MASTER: &str = "master.m3u8";
+const MANIFEST: &str = "manifest.mpd";
+
+/// The path without the lease in it: who reads it there could play.
+#[must_use]
+pub(crate) fn loggable(path: &str) -> Cow<'_, str> {
+    const BEFORE: &str = "/stream/";
+    let Some(at) = path.find(BEFORE).map(|at| at + BEFORE.len()) else { return path.into() };
+    let Some((id, rest)) = path[at..].split_once('/') else { return path.into() };
+    let (lease, below) = rest.split_once('/').unwrap_or((rest, ""));
+    if below.is_empty() && [MASTER, MANIFEST].contains(&lease) {
+        return path.into();
+    }
+    format!("{}{id}/-/{below}", &path[..at]).into()
+}
+
+/// An address below a lease.
+#[derive(Clone, Copy)]
+struct Below<'a> {
+    file: &'a str,
+    lease: &'a str,
+    generation: &'a str,
+    rendition: &'a str,
+    part: Part,
+}
+
+impl Below<'_> {
+    fn typed(self) -> Result<PackagedPath, ApiError> {
+        Ok(PackagedPath {
+            file: file_id(self.file)?,
+            lease: self.lease.to_owned(),
+            generation: generation(self.generation).ok_or_else(unknown_path)?,
+            rendition: self.rendition.to_owned(),
+            part: self.part,
+        })
     }
 }
 
@@ -78,6 +131,9 @@ enum Resource<'a> {
     Location,
     StreamRoot,
     Stream(&'a str),
+    Master(&'a str),
+    Manifest(&'a str),
+    Packaged(Below<'a>),
     File(&'a str),
     Info(&'a str),
     Poster(&'a str),
@@ -92,7 +148,7 @@ impl<'a> Resource<'a> {
         if rest.is_empty() {
             return Some(Self::Files);
         }
-        let segments: Vec<&str> = rest.strip_prefix('/')?.splitn(4, '/').collect();
+        let segments: Vec<&str> = rest.strip_prefix('/')?.splitn(8, '/').collect();
         if segments.contains(&"") {
             return None;
         }
@@ -101,6 +157,12 @@ impl<'a> Resource<'a> {
             ["location"] => Some(Self::Location),
             ["stream"] => Some(Self::StreamRoot),
             ["stream", id] => Some(Self::Stream(id)),
+            ["stream", id, MASTER] => Some(Self::Master(id)),
+            ["stream", id, MANIFEST] => Some(Self::Manifest(id)),
+            ["stream", file, lease, generation, rendition, ref part @ ..] => {
+                let part = Part::parse(part)?;
+                Some(Self::Packaged(Below { file, lease, generation, rendition, part }))
+            }
             [id] => Some(Self::File(id)),
             [id, "info"] => Some(Self::Info(id)),
             [id, "poster"] => Some(Self::Poster(id)),
@@ -115,6 +177,7 @@ impl<'a> Resource<'a> {
             Self::Token | Self::Location => "POST, OPTIONS",
             Self::File(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Page | Self::StreamRoot | Self::Stream(_) | Self::Info(_) | Self::Poster(_) => "GET, HEAD, OPTIONS",
+            Self::Master(_) | Self::Manifest(_) | Self::Packaged(_) => "GET, HEAD, OPTIONS",
         }
     }
 }
@@ -142,6 +205,28 @@ mod tests {
         Route::parse(method, path)
     }
 
+    fn below(file: FileId) -> PackagedPath {
+        let part = Part::parse(&["1", "0.m4s"]).unwrap();
+        PackagedPath { file, lease: "L".to_owned(), generation: 7, rendition: "720p".to_owned(), part }
+    }
+
+    #[test]
+    fn a_lease_is_in_no_log_however_the_path_was_joined() {
+        for (path, logged) in [
+            ("/v1/files/stream/1/SECRET/7/720p/0/1.m4s", "/v1/files/stream/1/-/7/720p/0/1.m4s"),
+            ("/v1/files/stream/1/SECRET/7", "/v1/files/stream/1/-/7"),
+            ("/v1/files/stream/1/SECRET", "/v1/files/stream/1/-/"),
+            ("//v1/files/stream/1/SECRET%2F7/x", "//v1/files/stream/1/-/x"),
+            ("/v1/files/stream/1/master.m3u8/SECRET", "/v1/files/stream/1/-/SECRET"),
+            ("/v1/files/stream/1/master.m3u8", "/v1/files/stream/1/master.m3u8"),
+            ("/v1/files/stream/1/manifest.mpd", "/v1/files/stream/1/manifest.mpd"),
+            ("/v1/files/stream/1", "/v1/files/stream/1"),
+            ("/v1/files/1/info", "/v1/files/1/info"),
+        ] {
+            assert_eq!(loggable(path), logged);
+        }
+    }
+
     #[test]
     fn every_endpoint_has_its_route() {
         let id: FileId = ID.parse().unwrap();
@@ -159,6 +244,9 @@ mod tests {
             (Method::DELETE, format!("/v1/files/{ID}"), Route::Delete(id)),
             (Method::GET, format!("/v1/files/{ID}/info"), Route::Info(id)),
             (Method::GET, format!("/v1/files/{ID}/poster"), Route::Poster(id)),
+            (Method::GET, format!("/v1/files/stream/{ID}/master.m3u8"), Route::Master(id)),
+            (Method::HEAD, format!("/v1/files/stream/{ID}/manifest.mpd"), Route::Manifest(id)),
+            (Method::GET, format!("/v1/files/stream/{ID}/L/7/720p/1/0.m4s"), Route::Packaged(below(id))),
             (Method::OPTIONS, "/v1/files/token".to_owned(), Route::Preflight("POST, OPTIONS")),
         ];
         for (method, path, route) in table {

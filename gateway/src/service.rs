@@ -20,10 +20,10 @@ use crate::{
     body::RequestBody,
     cors, delete,
     error::ApiError,
-    files, grant, mint, page, play,
+    files, grant, hls, mint, page, play,
     query::Query,
     respond::{Response, bare},
-    route::Route,
+    route::{Route, loggable},
     server::Handler,
     upload,
 };
@@ -43,7 +43,8 @@ impl Handler for Api {
         let origin = request.headers().get(ORIGIN).cloned();
         let route = Route::parse(request.method(), request.uri().path());
         let name = route.as_ref().map_or("none", Route::name);
-        let log = AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri().path(), name));
+        let log =
+            AccessLog::begin(Subject::new(id.clone(), client, request.method(), &loggable(request.uri().path()), name));
 
         let mut response = match route {
             Ok(route) => self.answer(route, client, self.receive(request)).await,
@@ -74,10 +75,11 @@ impl Api {
 
     /// A panic of a handler is this request's end and nobody else's.
     async fn answer(&self, route: Route, address: IpAddr, request: Request<RequestBody>) -> Response {
+        let name = route.name();
         match AssertUnwindSafe(dispatch(&self.0, route, address, request)).catch_unwind().await {
             Ok(outcome) => outcome.unwrap_or_else(ApiError::into_response),
             Err(_) => {
-                tracing::error!(route = route.name(), "a handler panicked");
+                tracing::error!(route = name, "a handler panicked");
                 ApiError::internal().into_response()
             }
         }
@@ -108,6 +110,9 @@ async fn dispatch(
             Ok(response)
         }
         Route::StreamFile(file) => play::stream_file(app, grant::stream(app, head, &query).await?, file, ask).await,
+        Route::Master(file) => hls::master(app, grant::stream(app, head, &query).await?, file, ask).await,
+        Route::Manifest(file) => hls::manifest(app, grant::stream(app, head, &query).await?, file, ask).await,
+        Route::Packaged(path) => hls::packaged(app, &path, ask).await,
         Route::StreamLocation => play::stream_location(app, grant::stream(app, head, &query).await, ask).await,
         Route::Open(file) => play::open_file(app, grant::playback(app, head, &query).await?, file, ask).await,
         Route::Poster(file) => play::poster(app, grant::media(app, head, &query).await?, file, ask).await,

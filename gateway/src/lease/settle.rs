@@ -227,6 +227,13 @@ impl Leases {
         }
     }
 
+    /// Some lease of a token, for a client that may open none: what it names opens no more than the token does.
+    #[must_use]
+    pub(crate) fn any_of(&self, ticket: &Ticket, file: FileId) -> Option<LeaseId> {
+        let key = (ticket.token_id.clone(), file);
+        self.shelf.find(&key, |held| (!held.is_revoked()).then(|| held.id()))
+    }
+
     async fn find(&self, id: LeaseId) -> Result<Option<Arc<Held>>, ApiError> {
         if let Some(cache) = &self.cache
             && let Ok(Some(lease)) = cache.find(id).await
@@ -246,6 +253,6 @@ fn token_revoked() -> ApiError {
     ApiError::unauthorized("token_revoked", "The stream token was revoked; get a new one from POST /v1/files/token")
 }
 
-fn lease_ended() -> ApiError {
+pub(crate) fn lease_ended() -> ApiError {
     ApiError::unauthorized("lease_ended", "This playback has ended; get a new token from POST /v1/files/token")
 }

@@ -5,6 +5,7 @@ mod bench;
 mod connections;
 mod contract;
 mod deletion;
+mod hls;
 mod maintenance;
 mod ranges;
 mod server;
