@@ -9,4 +9,5 @@ mod harness;
 mod journeys;
 mod large;
 mod memory;
+mod playlists;
 mod seams;
