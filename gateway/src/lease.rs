@@ -7,6 +7,7 @@ mod held;
 mod keep;
 mod memo;
 mod open;
+mod revoke;
 mod settle;
 mod shelf;
 mod ticket;

@@ -32,6 +32,7 @@ mod query;
 mod range;
 mod representation;
 pub mod respond;
+mod revoke;
 mod route;
 mod rows;
 mod run;

@@ -28,6 +28,7 @@ pub(crate) enum Route {
     Delete(FileId),
     Info(FileId),
     Poster(FileId),
+    RevokeLeases,
     /// `OPTIONS`; the methods of the resource.
     Preflight(&'static str),
 }
@@ -57,6 +58,7 @@ impl Route {
             (Resource::File(id), &Method::DELETE) => Self::Delete(file_id(id)?),
             (Resource::Info(id), &Method::GET) => Self::Info(file_id(id)?),
             (Resource::Poster(id), &Method::GET) => Self::Poster(file_id(id)?),
+            (Resource::RevokeLeases, &Method::POST) => Self::RevokeLeases,
             _ => return Err(refused()),
         })
     }
@@ -79,6 +81,7 @@ impl Route {
             Self::Delete(_) => "delete",
             Self::Info(_) => "info",
             Self::Poster(_) => "poster",
+            Self::RevokeLeases => "revoke_leases",
             Self::Preflight(_) => "preflight",
         }
     }
@@ -137,12 +140,16 @@ enum Resource<'a> {
     File(&'a str),
     Info(&'a str),
     Poster(&'a str),
+    RevokeLeases,
 }
 
 impl<'a> Resource<'a> {
     fn parse(path: &'a str) -> Option<Self> {
         if path == "/" {
             return Some(Self::Page);
+        }
+        if path == "/v1/leases/revoke" {
+            return Some(Self::RevokeLeases);
         }
         let rest = path.strip_prefix("/v1/files")?;
         if rest.is_empty() {
@@ -174,7 +181,7 @@ impl<'a> Resource<'a> {
     fn methods(self) -> &'static str {
         match self {
             Self::Files => "GET, HEAD, POST, OPTIONS",
-            Self::Token | Self::Location => "POST, OPTIONS",
+            Self::Token | Self::Location | Self::RevokeLeases => "POST, OPTIONS",
             Self::File(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Page | Self::StreamRoot | Self::Stream(_) | Self::Info(_) | Self::Poster(_) => "GET, HEAD, OPTIONS",
             Self::Master(_) | Self::Manifest(_) | Self::Packaged(_) => "GET, HEAD, OPTIONS",
@@ -247,6 +254,7 @@ mod tests {
             (Method::GET, format!("/v1/files/stream/{ID}/master.m3u8"), Route::Master(id)),
             (Method::HEAD, format!("/v1/files/stream/{ID}/manifest.mpd"), Route::Manifest(id)),
             (Method::GET, format!("/v1/files/stream/{ID}/L/7/720p/1/0.m4s"), Route::Packaged(below(id))),
+            (Method::POST, "/v1/leases/revoke".to_owned(), Route::RevokeLeases),
             (Method::OPTIONS, "/v1/files/token".to_owned(), Route::Preflight("POST, OPTIONS")),
         ];
         for (method, path, route) in table {

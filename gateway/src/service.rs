@@ -23,6 +23,7 @@ use crate::{
     files, grant, hls, mint, page, play,
     query::Query,
     respond::{Response, bare},
+    revoke,
     route::{Route, loggable},
     server::Handler,
     upload,
@@ -121,6 +122,7 @@ async fn dispatch(
         Route::List => files::list(app, &grant::caller(app, head).await?, &query).await,
         Route::Info(file) => files::info(app, &grant::caller(app, head).await?, file).await,
         Route::Delete(file) => delete::delete(app, &grant::caller(app, head).await?, file).await,
+        Route::RevokeLeases => revoke::revoke(app, &grant::caller(app, head).await?, body).await,
         Route::Upload => {
             let caller = grant::caller(app, head).await?;
             drop(query);

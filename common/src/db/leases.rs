@@ -34,9 +34,11 @@ impl Db {
             }
             match same_key(lease).one(&*tx).await? {
                 Some(held) if held.ends_at > tx.now.0 && held.seen_at > tx.now.minus(idle).0 => {
-                    return Ok(OpenedLease::Held(held.into_lease()?));
+                    return Ok(OpenedLease::Held(Box::new(held.into_lease()?)));
                 }
-                Some(ended) => drop(leases::Entity::delete_by_id(ended.id).exec(&*tx).await?),
+                Some(ended) => {
+                    leases::Entity::delete_by_id(ended.id).exec(&*tx).await?;
+                }
                 None => {}
             }
             let of_token = leases::Entity::find().filter(leases::Column::TokenId.eq(lease.token_id.as_str()));
@@ -194,7 +196,7 @@ async fn insert(tx: &WriteTx, lease: &PlaybackLease) -> Result<OpenedLease, DbEr
         return Ok(OpenedLease::New);
     }
     let held = same_key(lease).one(&**tx).await?;
-    held.map_or(Ok(OpenedLease::NoSuchFile), |held| Ok(OpenedLease::Held(held.into_lease()?)))
+    held.map_or(Ok(OpenedLease::NoSuchFile), |held| Ok(OpenedLease::Held(Box::new(held.into_lease()?))))
 }
 
 fn file_is(file: FileId) -> sea_orm::sea_query::SimpleExpr {

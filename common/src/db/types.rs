@@ -195,7 +195,7 @@ pub enum OpenedLease {
     /// As it was given.
     New,
     /// The client has one already: this.
-    Held(PlaybackLease),
+    Held(Box<PlaybackLease>),
     /// The token has as many as it may have.
     TooMany,
     /// The file is gone, or another organisation's.

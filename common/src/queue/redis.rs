@@ -2,10 +2,14 @@
 //! clock and checks the lease token, so any number of gateways and workers may call at once.
 
 mod connection;
+mod leases;
 mod scripts;
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,11 +18,13 @@ use redis::{FromRedisValue, ScriptInvocation, cmd};
 
 use self::{
     connection::{Connection, is_wrong_type},
+    leases::RedisLeases,
     scripts::Scripts,
 };
 use super::{Beat, Claim, Depth, Entry, LeaseToken, Queue, QueueError, Settled, config::QueueConfig};
 use crate::{
     ids::{JobId, ProcessId},
+    lease::cache::SharedLeaseCache,
     timestamp::Timestamp,
 };
 
@@ -33,7 +39,8 @@ const MAX_REASON: usize = 1024;
 const AT_ONCE: i64 = 0;
 
 pub struct RedisQueue {
-    connection: Connection,
+    connection: Arc<Connection>,
+    leases: SharedLeaseCache,
     scripts: Scripts,
     eviction_checked: AtomicBool,
 }
@@ -52,8 +59,10 @@ impl RedisQueue {
         }
         let connection = Connection::new(config.url.expose(), Duration::from_millis(config.timeout_ms))
             .map_err(|error| QueueError::Unusable(format!("queue.url cannot be used: {:?}", error.kind())))?;
+        let connection = Arc::new(connection);
+        let leases = Arc::new(RedisLeases::new(connection.clone(), &config.prefix));
         let scripts = Scripts::new(&config.prefix);
-        let queue = Self { connection, scripts, eviction_checked: AtomicBool::new(false) };
+        let queue = Self { connection, leases, scripts, eviction_checked: AtomicBool::new(false) };
         if let Err(error) = queue.ping().await {
             tracing::warn!(%error, "Redis does not answer yet; jobs wait in the database until it does.");
         }
@@ -210,5 +219,9 @@ impl Queue for RedisQueue {
     async fn ping(&self) -> Result<(), QueueError> {
         let _: String = self.connection.probe(&cmd("PING")).await?;
         self.check_eviction().await
+    }
+
+    fn leases(&self) -> Option<SharedLeaseCache> {
+        Some(self.leases.clone())
     }
 }

@@ -23,6 +23,9 @@ pub(crate) struct Held {
     lease: Mutex<PlaybackLease>,
     /// Newer than the lease's own: frames of a body move it without the lock.
     seen_at: AtomicI64,
+    /// Until when another gateway may have seen the client without having said so yet. Never written down, else asking
+    /// alone would keep a lease alive.
+    perhaps_at: AtomicI64,
     /// Up to when the database and the cache know that.
     pub(super) touched_at: AtomicI64,
     pub(super) cached_at: AtomicI64,
@@ -41,6 +44,7 @@ impl Held {
             file: lease.file,
             lease: Mutex::new(lease),
             seen_at: AtomicI64::new(seen),
+            perhaps_at: AtomicI64::new(seen),
             touched_at: AtomicI64::new(seen),
             cached_at: AtomicI64::new(i64::MIN),
             unsaved: AtomicBool::new(!saved),
@@ -71,10 +75,14 @@ impl Held {
         self.lock().pin(parameter).cloned()
     }
 
-    /// As it is now.
-    pub(super) fn snapshot(&self) -> PlaybackLease {
-        let lease = self.lock().clone();
-        PlaybackLease { seen_at: self.seen_at().max(lease.seen_at), ..lease }
+    /// As it is known to be.
+    pub(super) fn lease(&self) -> PlaybackLease {
+        PlaybackLease { seen_at: self.seen_at(), ..self.lock().clone() }
+    }
+
+    /// As it is to be judged.
+    pub(super) fn to_judge(&self) -> PlaybackLease {
+        PlaybackLease { seen_at: self.seen_at_most(), ..self.lock().clone() }
     }
 
     /// The quick way: `None` when it is not bound to this client.
@@ -83,7 +91,7 @@ impl Held {
         if lease.client != *client {
             return None;
         }
-        lease.seen_at = lease.seen_at.max(self.seen_at());
+        lease.seen_at = self.seen_at_most();
         Some(admit(&lease, client, now, policy))
     }
 
@@ -120,6 +128,14 @@ impl Held {
 
     pub(super) fn seen_at(&self) -> Timestamp {
         Timestamp(self.seen_at.load(Ordering::Relaxed))
+    }
+
+    fn seen_at_most(&self) -> Timestamp {
+        self.seen_at().max(Timestamp(self.perhaps_at.load(Ordering::Relaxed)))
+    }
+
+    pub(super) fn perhaps_seen(&self, at: Timestamp) {
+        self.perhaps_at.fetch_max(at.0, Ordering::Relaxed);
     }
 
     /// The client asked for something, or took something.

@@ -68,7 +68,7 @@ impl Leases {
             anything |= self.epochs_mut().apply(epoch);
         }
         if anything {
-            self.shelf.all().iter().for_each(|held| self.check(held));
+            self.check_all();
         }
         for moved in news.moved {
             if let Some(held) = self.shelf.get(moved.id) {
@@ -86,7 +86,7 @@ impl Leases {
             .all()
             .into_iter()
             .filter(|held| held.seen_at().0 > held.cached_at.load(Ordering::Relaxed) && !held.is_revoked())
-            .map(|held| (held.clone(), held.snapshot()))
+            .map(|held| (held.clone(), held.lease()))
             .unzip();
         for (fresh, leases) in fresh.chunks(BATCH).zip(leases.chunks(BATCH)) {
             if let Err(error) = cache.put(leases, self.policy.idle()).await {
@@ -118,7 +118,7 @@ impl Leases {
     fn forget_ended(&self) {
         let now = self.now();
         self.shelf.remove_all(|held| {
-            let lease = held.snapshot();
+            let lease = held.to_judge();
             !held.is_in_use() && matches!(admit(&lease, &lease.client, now, &self.policy), Admit::Refuse(_))
         });
     }

@@ -73,7 +73,7 @@ impl Leases {
         }
         let held = match self.db.open_lease(&lease, self.policy.idle(), self.policy.per_token).await {
             Ok(OpenedLease::New) => self.shelf.put(lease, true),
-            Ok(OpenedLease::Held(row)) => self.adopt_row(row),
+            Ok(OpenedLease::Held(row)) => self.adopt_row(*row),
             Ok(OpenedLease::TooMany) => {
                 self.full.note(lease.token_id);
                 return Ok(None);
@@ -119,7 +119,7 @@ impl Leases {
     }
 
     async fn try_save(&self, held: &Held) -> Result<(), DbError> {
-        let lease = held.snapshot();
+        let lease = held.lease();
         let row = match self.db.find_lease(lease.id).await? {
             Some(row) => row,
             // Never written, or its client has another by now; that one then lives beside this.

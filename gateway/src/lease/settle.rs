@@ -108,13 +108,13 @@ impl Leases {
     /// By what this gateway holds; revoked ones are no choice.
     fn choose(&self, key: &(String, FileId), client: &Client) -> Choice {
         let held = self.shelf.of_token(key);
-        let leases: Vec<_> = held.iter().filter(|held| !held.is_revoked()).map(|held| held.snapshot()).collect();
+        let leases: Vec<_> = held.iter().filter(|held| !held.is_revoked()).map(|held| held.to_judge()).collect();
         choose(leases.iter(), client, false, self.now(), &self.policy)
     }
 
     /// Whoever imitates a client learns no more than that he has no lease.
     fn refusal(&self, why: Refusal, key: &(String, FileId), client: &Client) -> ApiError {
-        let same = |held: &Arc<Held>| held.snapshot().client.user_agent == client.user_agent;
+        let same = |held: &Arc<Held>| held.lease().client.user_agent == client.user_agent;
         let was_revoked = || self.shelf.of_token(key).iter().any(|held| held.is_revoked() && same(held));
         match why {
             Refusal::Idle | Refusal::HardCap => lease_ended(),
@@ -143,17 +143,17 @@ impl Leases {
     }
 
     /// Takes a lease that was found elsewhere. Its client may have been seen since that was written down.
-    fn adopt(&self, place: Place, mut lease: PlaybackLease) -> Arc<Held> {
+    fn adopt(&self, place: Place, lease: PlaybackLease) -> Arc<Held> {
         let lag = match place {
             Place::Cache => CACHE_LAG,
             Place::Database => self.policy.touch() + CACHE_LAG,
         };
-        let known = self.shelf.get(lease.id);
-        // Where there is no cache there is no other gateway: what this one has seen is all there is to see.
-        if known.is_none() || self.cache.is_some() {
-            lease.seen_at = lease.seen_at.plus(lag).min(self.now());
-        }
+        let (known, perhaps) = (self.shelf.get(lease.id).is_some(), lease.seen_at.plus(lag).min(self.now()));
         let held = self.shelf.put(lease, true);
+        // Where there is no cache there is no other gateway: what this one has seen is all there is to see.
+        if !known || self.cache.is_some() {
+            held.perhaps_seen(perhaps);
+        }
         self.check(&held);
         held
     }
@@ -165,7 +165,7 @@ impl Leases {
 
     /// After it is on the shelf: an epoch that comes later finds it there.
     pub(super) fn check(&self, held: &Held) {
-        if self.epochs().revokes(&held.snapshot()) {
+        if self.epochs().revokes(&held.lease()) {
             held.revoke();
         }
     }
@@ -179,7 +179,7 @@ impl Leases {
     ) -> Result<Arc<Held>, ApiError> {
         let held = self.shelf.get(id).ok_or_else(token_expired)?;
         let now = self.now();
-        let mut moved = held.snapshot();
+        let mut moved = held.lease();
         let from = std::mem::replace(&mut moved.client, *client);
         moved.rebind(*client, now);
         match self.db.move_lease(&moved, &from).await {
@@ -218,7 +218,7 @@ impl Leases {
         if let Some(held) = self.own(&named, client, now) {
             return self.go_on(held, now);
         }
-        let lease = named.snapshot();
+        let lease = named.lease();
         let ticket = Ticket::of_lease(&lease);
         match self.settle(&ticket, file, client).await? {
             Some(held) => Ok(held),

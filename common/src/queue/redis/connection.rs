@@ -47,6 +47,12 @@ impl Connection {
         self.within(self.timeout, script.invoke_async(&mut shared)).await
     }
 
+    /// Runs a command that does not block; fails at once within the cool-down.
+    pub(super) async fn ask<T: FromRedisValue + Send>(&self, command: &Cmd) -> Result<T, QueueError> {
+        self.refuse_within_cool_down()?;
+        self.probe(command).await
+    }
+
     /// Runs a command also within the cool-down: this is how a probe finds out that Redis is back.
     pub(super) async fn probe<T: FromRedisValue + Send>(&self, command: &Cmd) -> Result<T, QueueError> {
         let mut shared = self.shared.clone();

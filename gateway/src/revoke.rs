@@ -1,0 +1,122 @@
+//! `POST /v1/leases/revoke`: an admin ends what plays within the own organisation.
+
+use reelgate_common::{auth::Caller, ids::UserId, lease::Subject};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+use crate::{
+    app::App,
+    body::RequestBody,
+    error::{ApiError, Violation},
+    json_body,
+    respond::{Response, ok},
+};
+
+#[derive(Serialize)]
+struct Revoked {
+    revoked: bool,
+}
+
+/// # Errors
+/// 403 for a caller who is no admin, 422 for a body that does not name exactly one subject, 404 for a lease that the
+/// organisation does not have.
+pub(crate) async fn revoke(app: &App, caller: &Caller, body: RequestBody) -> Result<Response, ApiError> {
+    if !caller.admin {
+        return Err(ApiError::forbidden("not_admin", "Only an admin of the organisation may do this"));
+    }
+    let subject = parse(&json_body::object(body).await?.unwrap_or_default())?;
+    if !app.leases.revoke(&caller.org, &subject).await? {
+        return Err(ApiError::new(http::StatusCode::NOT_FOUND, "lease_not_found", "Lease not found"));
+    }
+    tracing::info!(org = %caller.org, user = %caller.user, subject = name(&subject), "playback was revoked");
+    Ok(ok(&Revoked { revoked: true }))
+}
+
+/// A lease's name is as good as a token, so the log does not get it.
+fn name(subject: &Subject) -> &'static str {
+    match subject {
+        Subject::Org => "organisation",
+        Subject::User(_) => "user",
+        Subject::File(_) => "file",
+        Subject::Lease(_) => "lease",
+    }
+}
+
+/// Exactly one of the four; other fields are ignored, `null` is as good as absent.
+fn parse(body: &Map<String, Value>) -> Result<Subject, ApiError> {
+    let given = |name| body.get(name).filter(|value| !value.is_null());
+    let named: Vec<_> =
+        ["user_id", "file_id", "lease_id", "all"].into_iter().filter_map(|name| Some((name, given(name)?))).collect();
+    let [(name, value)] = *named.as_slice() else {
+        let message = "Give exactly one of user_id, file_id, lease_id and all";
+        return Err(wrong("body", message, "value_error"));
+    };
+    match (name, value) {
+        ("all", Value::Bool(true)) => Ok(Subject::Org),
+        ("all", _) => Err(wrong(name, "Input should be true", "literal_error")),
+        (_, Value::String(text)) => subject(name, text),
+        _ => Err(wrong(name, "Input should be a valid string", "string_type")),
+    }
+}
+
+fn subject(name: &'static str, text: &str) -> Result<Subject, ApiError> {
+    match name {
+        "file_id" => text
+            .parse()
+            .map(Subject::File)
+            .map_err(|_| wrong(name, "Input should be a valid UUID in its hyphenated form", "uuid_parsing")),
+        "lease_id" => text
+            .parse()
+            .map(Subject::Lease)
+            .map_err(|_| wrong(name, "Input should be the name of a lease", "value_error")),
+        // Postgres takes no NUL, and no user has one.
+        _ if text.is_empty() || text.contains('\0') => Err(wrong(name, "Input should be a user", "value_error")),
+        _ => Ok(Subject::User(UserId::new(text))),
+    }
+}
+
+fn wrong(name: &'static str, message: &'static str, kind: &'static str) -> ApiError {
+    let violation = match name {
+        "body" => Violation::new(["body".into()], message, kind),
+        _ => Violation::new(["body".into(), name.into()], message, kind),
+    };
+    ApiError::invalid(vec![violation])
+}
+
+#[cfg(test)]
+mod tests {
+    use reelgate_common::{ids::FileId, lease::LeaseId};
+    use serde_json::json;
+
+    use super::*;
+
+    fn of(body: Value) -> Result<Subject, ApiError> {
+        let Value::Object(body) = body else { panic!("an object") };
+        parse(&body)
+    }
+
+    #[test]
+    fn exactly_one_subject_is_taken() {
+        let (file, lease) = (FileId::new(), LeaseId::random());
+        assert_eq!(of(json!({"all": true})), Ok(Subject::Org));
+        assert_eq!(of(json!({"user_id": "bob", "file_id": null})), Ok(Subject::User(UserId::new("bob"))));
+        assert_eq!(of(json!({"file_id": file})), Ok(Subject::File(file)));
+        assert_eq!(of(json!({"lease_id": lease.to_string()})), Ok(Subject::Lease(lease)));
+    }
+
+    #[test]
+    fn anything_else_is_422() {
+        for body in [
+            json!({}),
+            json!({"all": false}),
+            json!({"all": true, "user_id": "bob"}),
+            json!({"user_id": ""}),
+            json!({"user_id": 7}),
+            json!({"user_id": "a\0b"}),
+            json!({"file_id": "x"}),
+            json!({"lease_id": "x"}),
+        ] {
+            assert_eq!(of(body.clone()).unwrap_err().status, http::StatusCode::UNPROCESSABLE_ENTITY, "{body}");
+        }
+    }
+}
