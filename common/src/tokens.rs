@@ -63,6 +63,9 @@ pub enum TokenError {
 /// Default life of a stream token.
 pub const STREAM_TOKEN_TTL: Duration = Duration::from_secs(300);
 
+/// The longest that may be configured, a day: what leaks must not stay useful for longer.
+pub const MAX_STREAM_TOKEN_TTL: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Most files one token may be narrowed to: a token has to fit into a URL.
 pub const MAX_FILES: usize = 100;
 

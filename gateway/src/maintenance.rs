@@ -9,6 +9,7 @@ mod dispatch;
 mod duty;
 mod gauges;
 mod leader;
+mod leases;
 mod orphans;
 mod promote;
 pub mod purge;
@@ -19,7 +20,7 @@ mod tests;
 
 use std::sync::Arc;
 
-use reelgate_common::{backends::Backends, job::JobPolicy};
+use reelgate_common::{backends::Backends, job::JobPolicy, lease::LeasesConfig};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -35,6 +36,7 @@ pub(crate) struct Ground {
     pub(crate) backends: Backends,
     pub(crate) config: MaintenanceConfig,
     pub(crate) policy: JobPolicy,
+    pub(crate) leases: LeasesConfig,
 }
 
 /// Starts the loops; each ends when `stop` is cancelled, and gives up its office first.
@@ -45,7 +47,7 @@ pub fn spawn(app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
     tasks.spawn(async move { gateway.leases.keep(until).await });
     let config = app.config.maintenance.clone();
     let leader = Leader::new(backends.db.clone(), app.process.clone(), config.term());
-    let ground = Ground { backends, policy: app.config.jobs, config };
+    let ground = Ground { backends, policy: app.config.jobs, leases: app.config.leases.clone(), config };
     spawn_duties(&ground, &leader, tasks, stop);
     tasks.spawn(leader.campaign(stop.clone()));
 }
@@ -57,6 +59,7 @@ fn spawn_duties(ground: &Ground, leader: &Leader, tasks: &TaskTracker, stop: &Ca
     tasks.spawn(start("dispatch", every.dispatch).repeat(ground.clone(), async |ground| dispatch::run(ground).await));
     tasks.spawn(start("reap", every.reap).repeat(ground.clone(), async |ground| reap::run(ground).await));
     tasks.spawn(start("sweep", every.sweep).repeat(ground.clone(), async |ground| sweep::run(ground).await));
+    tasks.spawn(start("leases", every.sweep).repeat(ground.clone(), async |ground| leases::run(ground).await));
     tasks.spawn(start("purge", every.purge).repeat(ground.clone(), async |ground| purge::run(ground).await));
     tasks.spawn(start("promote", every.promote).repeat(ground.clone(), async |ground| promote::run(ground).await));
     tasks.spawn(start("reconcile", every.reconcile).repeat(ground.clone(), async |ground| orphans::run(ground).await));

@@ -155,31 +155,40 @@ impl Db {
         Ok(())
     }
 
-    /// Removes leases that have ended: at their cap, or not touched for `silent`.
+    /// Removes leases that nobody was seen under for `silent`; one at its cap is silent, too.
     ///
     /// # Errors
     /// The database is away.
     pub async fn purge_leases(&self, silent: Duration) -> Result<u64, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            let ended = Condition::any()
-                .add(leases::Column::SeenAt.lt(tx.now.minus(silent).0))
-                .add(leases::Column::EndsAt.lte(tx.now.0));
-            let purged = leases::Entity::delete_many().filter(ended).exec(&*tx).await?.rows_affected;
+            let purged = leases::Entity::delete_many()
+                .filter(leases::Column::SeenAt.lte(tx.now.minus(silent).0))
+                .exec(&*tx)
+                .await?
+                .rows_affected;
             tx.commit().await?;
             Ok(purged)
         })
         .await
     }
 
-    /// The generations of a file that somebody still watches; their objects must stay.
+    /// The generations of a file that somebody still watches, and was seen to within `silent`; their objects must stay.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn pinned_generations(&self, org: &OrgId, file: FileId) -> Result<HashSet<i64>, DbError> {
+    pub async fn pinned_generations(
+        &self,
+        org: &OrgId,
+        file: FileId,
+        silent: Duration,
+    ) -> Result<HashSet<i64>, DbError> {
+        let now = self.in_time(self.now()).await?;
         let query = leases::Entity::find()
             .filter(leases::Column::FileId.eq(file.0))
-            .filter(leases::Column::OrgId.eq(org.as_str()));
+            .filter(leases::Column::OrgId.eq(org.as_str()))
+            .filter(leases::Column::SeenAt.gt(now.minus(silent).0))
+            .filter(leases::Column::EndsAt.gt(now.0));
         let held = self.leases(query).await?;
         Ok(held.iter().flat_map(|lease| &lease.pins).map(|pin| pin.generation).collect())
     }

@@ -11,7 +11,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use rand::RngCore;
 use sha2::Sha256;
 
-use super::{Claims, TokenError, config::TokensConfig, wire};
+use super::{Claims, MAX_STREAM_TOKEN_TTL, TokenError, config::TokensConfig, wire};
 use crate::{config::Secret, timestamp::Timestamp};
 
 /// Part of what is signed, so a token of a later format can never be read as one of this.
@@ -20,8 +20,6 @@ const VERSION: &str = "v1";
 const MAX_TOKEN: usize = 8 * 1024;
 /// As long as the digest: a shorter key would be the weakest part (RFC 2104 section 3).
 const MIN_KEY: usize = 32;
-/// A day: what leaks must not stay useful for longer.
-const MAX_TTL_SECONDS: u64 = 24 * 60 * 60;
 const MAX_KID: usize = 32;
 /// A token "from the future" is forged or comes from a gateway with a broken clock.
 const CLOCK_SKEW: std::time::Duration = std::time::Duration::from_secs(60);
@@ -43,8 +41,9 @@ impl Keyring {
     /// # Errors
     /// A sentence that says what is wrong with `tokens.keys`.
     pub fn new(config: &TokensConfig) -> Result<Self, String> {
-        if !(1..=MAX_TTL_SECONDS).contains(&config.ttl_seconds) {
-            return Err(format!("tokens.ttl_seconds must be 1 to {MAX_TTL_SECONDS}"));
+        let most = MAX_STREAM_TOKEN_TTL.as_secs();
+        if !(1..=most).contains(&config.ttl_seconds) {
+            return Err(format!("tokens.ttl_seconds must be 1 to {most}"));
         }
         let mut keys: Vec<Key> = Vec::new();
         for entry in config.keys.expose().split(',').map(str::trim).filter(|entry| !entry.is_empty()) {

@@ -1,7 +1,8 @@
 //! Compares the store with the database and deletes what no row accounts for, after a grace period.
 //!
 //! Two kinds: objects of files that the database does not know, and leftovers of files that it knows (a staging object
-//! after promotion, outputs of an attempt that is over and that no rendition names). Three brakes, because a restored
+//! after promotion, outputs of an attempt that is over and that no rendition names, or of an older generation that no lease
+//! shows). Three brakes, because a restored
 //! backup or a wrong address makes good objects look like orphans: the store's deployment id must equal the database's;
 //! a sweep that would delete more than `stop_objects`, or of unknown files more than `stop_percent` of all objects,
 //! deletes nothing; and leftovers are only those that the row has certainly gone beyond.
@@ -164,6 +165,8 @@ struct Row {
     last_over: i64,
     /// (attempt, name) of every object that a rendition is made of, its segment index included.
     named: HashSet<(i64, String)>,
+    /// Generations that somebody still watches.
+    pinned: HashSet<i64>,
 }
 
 /// `None` for a deleted file: its tombstone has a purge of its own.
@@ -171,11 +174,12 @@ async fn row(ground: &Ground, org: &OrgId, file: FileId) -> Result<Option<Row>, 
     let db = &ground.backends.db;
     let Some(found) = db.find_file(org, file).await? else { return Ok(None) };
     let jobs = db.jobs_of(org, file).await?;
-    Ok(Some(Row::new(&found, &jobs)))
+    let pinned = db.pinned_generations(org, file, ground.leases.idle() + ground.leases.touch() * 2).await?;
+    Ok(Some(Row::new(&found, &jobs, pinned)))
 }
 
 impl Row {
-    fn new(found: &FileWithRenditions, jobs: &[JobRecord]) -> Self {
+    fn new(found: &FileWithRenditions, jobs: &[JobRecord], pinned: HashSet<i64>) -> Self {
         let generation = found.file.generation;
         let over = jobs.iter().filter(|job| job.generation == generation).map(|job| match job.state {
             JobState::Running => job.attempt - 1,
@@ -194,6 +198,7 @@ impl Row {
             generation,
             last_over: over.min().unwrap_or(0),
             named: named.collect(),
+            pinned,
         }
     }
 
@@ -201,7 +206,9 @@ impl Row {
     fn has_outlived(&self, key: &Key) -> bool {
         match key {
             Key::Staging { .. } => matches!(self.source_key, Key::Source { .. }),
-            Key::Output { generation, .. } if *generation != self.generation => *generation < self.generation,
+            Key::Output { generation, .. } if *generation != self.generation => {
+                *generation < self.generation && !self.pinned.contains(generation)
+            }
             Key::Output { attempt, name, .. } => {
                 *attempt <= self.last_over && !self.named.contains(&(*attempt, name.clone()))
             }
@@ -225,7 +232,7 @@ mod tests {
     fn row() -> Row {
         let (org, file) = (OrgId::new("acme"), FileId::new());
         let named = HashSet::from([(1, "720p.mp4".to_owned()), (2, "480p.mp4".to_owned())]);
-        Row { source_key: Key::Source { org, file }, generation: 3, last_over: 2, named }
+        Row { source_key: Key::Source { org, file }, generation: 3, last_over: 2, named, pinned: HashSet::from([1]) }
     }
 
     #[test]
@@ -235,6 +242,7 @@ mod tests {
         assert!(!row.has_outlived(&output(3, 2, "480p.mp4")));
         assert!(row.has_outlived(&output(3, 1, "480p.mp4")));
         assert!(row.has_outlived(&output(2, 1, "720p.mp4")));
+        assert!(!row.has_outlived(&output(1, 1, "720p.mp4")), "somebody watches it");
     }
 
     #[test]

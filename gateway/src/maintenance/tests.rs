@@ -9,6 +9,7 @@ use reelgate_common::{
     ids::{FileId, JobId, OrgId, ProcessId, UserId},
     job::{JobKind, JobPolicy, JobState},
     key::Key,
+    lease::LeasesConfig,
     storage::Storage,
 };
 use tokio_util::sync::CancellationToken;
@@ -33,7 +34,12 @@ impl Bench {
             stop_percent: 100,
             ..MaintenanceConfig::default()
         };
-        let ground = Ground { backends: fixture.backends.clone(), config, policy: JobPolicy::default() };
+        let ground = Ground {
+            backends: fixture.backends.clone(),
+            config,
+            policy: JobPolicy::default(),
+            leases: LeasesConfig::default(),
+        };
         Self { fixture, ground }
     }
 

@@ -3,6 +3,7 @@
 mod attempts;
 mod contention;
 mod files;
+mod leases;
 mod offices;
 mod outages;
 mod queue_side;
