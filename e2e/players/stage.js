@@ -6,15 +6,16 @@ const stage = (() => {
   const video = document.getElementById("video");
   const canvas = new OffscreenCanvas(16, 1);
   const picture = canvas.getContext("2d", { willReadFrequently: true });
-  const report = { duration: 0, ended: false, frames: 0, waits: [], gaps: [], pictures: [], seeks: [], heights: [], errors: [] };
+  const report = { duration: 0, ended: false, frames: 0, waits: [], gaps: [], jumps: [], pictures: [], seeks: [], heights: [], errors: [] };
   const now = () => performance.now() / 1000;
+  // Longest step from picture to picture that nobody notices.
+  const STEP = 0.2;
   const round = (time) => Math.round(time * 1e4) / 1e4;
-  // The film begins with the first picture at 0, like after one before.
-  let player = null, seek = { target: 0, wall: now(), landed: null }, last = { time: 0, decoded: 0 };
+  // Times of all pictures, and of the one before. The film begins at 0.
+  const seen = new Set([0]);
+  let player = null, seek = { target: 0, wall: now(), landed: null }, last = 0;
 
   // ---- what is written down ----
-
-  const decoded = () => video.getVideoPlaybackQuality().totalVideoFrames;
 
   // How far the film is there without a hole.
   function ahead() {
@@ -40,17 +41,26 @@ const stage = (() => {
     report.frames += 1;
     if (video.seeking) { last = null; return; }
     if (seek.landed === null) seek.landed = round(mediaTime);
-    const seen = { time: mediaTime, decoded: decoded() };
-    const step = last ? seen.time - last.time : 0;
-    if (step > 0.2 || step < 0) {
-      report.gaps.push({ from: round(last.time), to: round(seen.time), decoded: seen.decoded - last.decoded });
-    }
-    if (report.frames % 6 === 0 || !last) report.pictures.push({ time: round(mediaTime), number: frameNumber() });
-    last = seen;
+    const time = round(mediaTime);
+    if (last !== null && time < last) report.jumps.push({ from: last, to: time });
+    if (last !== null && time - last > STEP) report.gaps.push({ from: last, to: time });
+    if (report.frames % 6 === 0 || last === null) report.pictures.push({ time, number: frameNumber() });
+    seen.add(time);
+    last = time;
+  }
+
+  // A busy machine drops pictures, each time others; what is not in the film is never seen.
+  function isUnseen({ from, to }) {
+    const times = [...seen].filter((time) => time >= from && time <= to).sort((a, b) => a - b);
+    return times.some((time, i) => i > 0 && time - times[i - 1] > STEP);
   }
 
   video.requestVideoFrameCallback(frame);
-  video.addEventListener("seeking", () => { last = null; });
+  video.addEventListener("seeking", () => {
+    // Players jump over holes by themselves.
+    if (Math.abs(video.currentTime - seek.target) > STEP) report.jumps.push({ from: last, to: round(video.currentTime) });
+    last = null;
+  });
   video.addEventListener("waiting", () => report.waits.push({
     at: round(video.currentTime), ahead: round(ahead()),
     since_seek: round(video.currentTime - seek.target), since_seek_wall: round(now() - seek.wall),
@@ -122,15 +132,26 @@ const stage = (() => {
     async playTo(time) {
       await until(`plays to ${time}`, () => video.currentTime >= time || video.ended);
     },
-    async seek(target) {
+    async seek(target, end = target + 0.7) {
       seek = { target, wall: now(), landed: null };
       video.currentTime = target;
+      // A film that has ended is paused.
+      if (video.paused) await video.play();
       await until(`arrives at ${target}`, () => !video.seeking && seek.landed !== null);
       report.seeks.push({ target, landed: seek.landed });
-      await this.playTo(Math.min(target + 0.7, video.duration));
+      await this.playTo(end);
     },
     async playToEnd() {
       await until("ends", () => video.ended);
+    },
+    // Plays once more, slowly, what was not seen; up to five times.
+    async lookAgain() {
+      video.playbackRate = 0.5;
+      for (let look = 0; look < 5; look += 1) {
+        for (const gap of report.gaps.filter(isUnseen)) await this.seek(Math.max(0, gap.from - 0.3), gap.to + 0.2);
+      }
+      video.playbackRate = 1;
+      report.gaps = report.gaps.filter(isUnseen);
     },
     heights: () => [...new Set(player.heights())].sort((a, b) => b - a),
     async choose(height) {

@@ -154,6 +154,14 @@ impl Stage {
         self.order("playToEnd()").await.map(drop)
     }
 
+    /// Looks again at what was missed, for the machine may have been too busy.
+    ///
+    /// # Errors
+    /// As `play_to`.
+    pub async fn look_again(&self) -> Result<()> {
+        self.order("lookAgain()").await.map(drop)
+    }
+
     /// The heights between which the player can choose, highest first.
     ///
     /// # Errors

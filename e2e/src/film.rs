@@ -17,6 +17,8 @@ pub const RATE: u32 = 30;
 #[derive(Debug, Clone, Copy)]
 pub struct Film {
     pub seconds: u32,
+    pub width: u32,
+    pub height: u32,
     /// Bits per second of the video: enough that a player cannot have all of it at once.
     pub bitrate: u32,
     /// Whether the index lies in front of the media.
@@ -25,7 +27,7 @@ pub struct Film {
 
 impl Default for Film {
     fn default() -> Self {
-        Self { seconds: 24, bitrate: 4_000_000, faststart: true }
+        Self { seconds: 24, width: 640, height: 360, bitrate: 4_000_000, faststart: true }
     }
 }
 
@@ -35,17 +37,18 @@ impl Film {
     /// # Errors
     /// ffmpeg is not installed.
     pub fn make(&self, folder: &Path) -> Result<PathBuf> {
-        let Self { seconds, bitrate, faststart } = self;
-        let path = folder.join(format!("film-{seconds}-{bitrate}-{faststart}.mp4"));
+        let Self { seconds, width, height, bitrate, faststart } = self;
+        let path = folder.join("film.mp4");
         let source = |source: &str| format!("{source}:rate={RATE}:duration={seconds}");
         let graph = format!(
-            "[0]noise=alls=30:allf=t[picture];[1]{NUMBERS},scale=640:40:flags=neighbor[numbers];\
-             [picture][numbers]overlay=format=yuv420,format=yuv420p[v]"
+            "[0]noise=alls=30:allf=t[picture];[1]{NUMBERS},scale={width}:{}:flags=neighbor[numbers];\
+             [picture][numbers]overlay=format=yuv420,format=yuv420p[v]",
+            height / 9
         );
         let flags = if *faststart { "+faststart" } else { "0" };
         let status = Command::new("ffmpeg")
             .args(["-nostdin", "-v", "error", "-y"])
-            .args(["-f", "lavfi", "-i", &source("testsrc2=size=640x360")])
+            .args(["-f", "lavfi", "-i", &source(&format!("testsrc2=size={width}x{height}"))])
             .args(["-f", "lavfi", "-i", &source("color=size=16x2")])
             .args(["-f", "lavfi", "-i", &format!("sine=frequency=440:sample_rate=48000:duration={seconds}")])
             .args(["-filter_complex", &graph, "-map", "[v]", "-map", "2:a"])

@@ -5,7 +5,6 @@ pub mod browser;
 pub mod client;
 pub mod film;
 pub mod generated;
-
 pub mod ports;
 pub mod process;
 pub mod services;

@@ -235,23 +235,42 @@ impl Site {
     /// It does not start.
     pub async fn start_gateway(&mut self) -> Result<()> {
         for _ in 0..TRIES {
-            let (port, ops_port) = (free_port(), free_port());
-            let name = format!("gateway-{port}");
-            let mut process = self.launch(&name, self.gateway_arguments(port, ops_port))?.start()?;
-            let ops = Client::new(format!("http://127.0.0.1:{ops_port}"));
-            eventually("the gateway is ready", START, async || {
-                !process.is_running() || ops.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
-            })
-            .await
-            .with_context(|| process.output())?;
-            if process.is_running() {
-                self.gateways.push(Gateway { process, port, ops_port });
+            if let Some(gateway) = self.gateway_on(free_port(), free_port()).await? {
+                self.gateways.push(gateway);
                 return Ok(());
             }
-            let output = process.output();
-            ensure!(output.contains("cannot listen"), "the gateway ended: {output}");
         }
         bail!("no free ports for a gateway in {TRIES} tries")
+    }
+
+    /// SIGKILL to a gateway, and another one in its place: on its ports, on its data.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn restart_gateway(&mut self, index: usize) -> Result<()> {
+        self.gateways[index].process.kill()?;
+        let Gateway { port, ops_port, .. } = self.gateways[index];
+        self.gateways[index] =
+            self.gateway_on(port, ops_port).await?.context("its ports were taken by somebody else")?;
+        Ok(())
+    }
+
+    /// Nothing when a port is taken.
+    async fn gateway_on(&self, port: u16, ops_port: u16) -> Result<Option<Gateway>> {
+        let name = format!("gateway-{port}");
+        let mut process = self.launch(&name, self.gateway_arguments(port, ops_port))?.start()?;
+        let ops = Client::new(format!("http://127.0.0.1:{ops_port}"));
+        eventually("the gateway is ready", START, async || {
+            !process.is_running() || ops.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
+        })
+        .await
+        .with_context(|| process.output())?;
+        if process.is_running() {
+            return Ok(Some(Gateway { process, port, ops_port }));
+        }
+        let output = process.output();
+        ensure!(output.contains("cannot listen"), "the gateway ended: {output}");
+        Ok(None)
     }
 
     fn gateway_arguments(&self, port: u16, ops_port: u16) -> Vec<String> {

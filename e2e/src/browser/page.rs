@@ -21,7 +21,7 @@ impl Page {
         let attached = cdp.call(None, "Target.attachToTarget", attach).await?;
         let session = attached["sessionId"].as_str().context("no session")?.to_owned();
         let page = Self { cdp: cdp.clone(), session };
-        for domain in ["Page", "Runtime", "Log", "DOM"] {
+        for domain in ["Page", "Runtime", "Log", "DOM", "Network"] {
             page.call(&format!("{domain}.enable"), json!({})).await?;
         }
         page.go(url).await?;
@@ -95,6 +95,16 @@ impl Page {
             self.call("Page.handleJavaScriptDialog", accept).await.is_ok()
         })
         .await
+    }
+
+    /// Statuses of the answers so far whose address contains `part`.
+    #[must_use]
+    pub fn statuses(&self, part: &str) -> Vec<u64> {
+        let events = self.cdp.events(&self.session);
+        let answers = events.iter().filter(|event| event["method"] == "Network.responseReceived");
+        let answers = answers.map(|event| &event["params"]["response"]);
+        let about = answers.filter(|answer| answer["url"].as_str().is_some_and(|url| url.contains(part)));
+        about.filter_map(|answer| answer["status"].as_u64()).collect()
     }
 
     /// What went wrong on it by its own account: exceptions, errors on the console, requests that failed.

@@ -1,0 +1,71 @@
+//! A film lasts longer than its token. Here the token lives for two seconds, and the player never hears of it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use http::{Method, header::USER_AGENT};
+use reelgate_e2e::{
+    browser::{Browser, Player},
+    client::{Answer, Client},
+    film::Film,
+    process::{Folder, eventually},
+    site::{Footing, Site},
+};
+use serde_json::json;
+
+use super::{alice, all_was_well, uploaded, watch};
+
+/// Somebody who has copied the address.
+async fn copied(client: &Client, method: Method, path: &str) -> Result<Answer> {
+    client.send(method, path, &[(USER_AGENT, "somebody else")], "").await
+}
+
+/// A HEAD opens no lease, so that asking does not let the one who asks in.
+async fn is_expired(client: &Client, path: &str) -> Result<()> {
+    eventually("the token has expired", Duration::from_secs(20), async || {
+        copied(client, Method::HEAD, path).await.is_ok_and(|answer| answer.status == 401)
+    })
+    .await
+}
+
+async fn outlives_its_token(footing: Footing) -> Result<()> {
+    let folder = Folder::new("browser")?;
+    let path = Film::default().make(folder.path())?;
+    let mut site = Site::builder(footing).env("REELGATE__TOKENS__TTL_SECONDS", "2").start().await?;
+    let client = alice(&site);
+    let anybody = site.client();
+    let id = uploaded(&client, &path).await?;
+    let browser = Browser::start().await?;
+    let token = client.stream_token(&json!({})).await?;
+    let path = format!("/v1/files/stream/{id}?token={token}");
+    let stage = browser.play(Player::Native, &format!("{}{path}", client.base())).await?;
+    is_expired(&anybody, &path).await?;
+    let before = stage.page.statuses(&token).len();
+
+    stage.play_to(3.0).await?;
+    site.restart_gateway(0).await?;
+    if footing == Footing::Production {
+        let redis = &mut site.services()?.redis;
+        redis.crash()?;
+        redis.restart().await?;
+    }
+    watch(&stage).await.with_context(|| site.output())?;
+    all_was_well(&stage).await?;
+    let statuses = stage.page.statuses(&token);
+    ensure!(statuses.len() > before, "nothing was asked for after the token had expired");
+    ensure!(statuses.iter().all(|status| *status == 206), "{statuses:?}");
+
+    let refused = copied(&anybody, Method::GET, &path).await?.expect(401)?;
+    ensure!(refused.code() == "token_expired", "{}", refused.code());
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_outlives_its_token_and_a_restart_embedded() -> Result<()> {
+    outlives_its_token(Footing::Embedded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_outlives_its_token_and_a_restart_of_gateway_and_redis_in_production() -> Result<()> {
+    outlives_its_token(Footing::Production).await
+}
