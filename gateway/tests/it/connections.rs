@@ -11,6 +11,11 @@ use tokio::{
 
 use crate::bench::Bench;
 
+mod frames;
+mod http2;
+mod limits;
+mod tls;
+
 /// Long enough for any machine; reached only when a test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -29,6 +34,12 @@ async fn head(stream: &mut TcpStream) -> String {
         bytes.push(timeout(PATIENCE, stream.read_u8()).await.expect("an answer").expect("an open connection"));
     }
     String::from_utf8(bytes).unwrap()
+}
+
+/// Uploads `content`; a path that streams it.
+async fn stream_path(bench: &Bench, content: &[u8]) -> String {
+    let file = bench.upload("notes.bin", content).await;
+    format!("/v1/files/stream/{}?token={}", file["id"].as_str().unwrap(), bench.token(|_| {}))
 }
 
 #[tokio::test]
@@ -76,12 +87,7 @@ async fn a_client_that_waits_for_100_is_refused_without_one() {
 async fn a_drain_lets_a_response_finish_and_takes_no_new_one() {
     let bench = Bench::start().await;
     let content = vec![7u8; 24 << 20];
-    let file = bench.upload("notes.bin", &content).await;
-    let request = format!(
-        "GET /v1/files/stream/{}?token={} HTTP/1.1\r\nHost: a\r\n\r\n",
-        file["id"].as_str().unwrap(),
-        bench.token(|_| {})
-    );
+    let request = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", stream_path(&bench, &content).await);
     let mut stream = TcpStream::connect(bench.address()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
@@ -99,12 +105,8 @@ async fn a_drain_lets_a_response_finish_and_takes_no_new_one() {
 #[tokio::test]
 async fn a_drain_ends_at_its_deadline() {
     let bench = Bench::start_with(|config| config.http.drain_seconds = 0).await;
-    let file = bench.upload("notes.bin", &vec![7u8; 24 << 20]).await;
-    let request = format!(
-        "GET /v1/files/stream/{}?token={} HTTP/1.1\r\nHost: a\r\n\r\n",
-        file["id"].as_str().unwrap(),
-        bench.token(|_| {})
-    );
+    let content = vec![7u8; 24 << 20];
+    let request = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", stream_path(&bench, &content).await);
     let mut stream = TcpStream::connect(bench.address()).await.unwrap();
     stream.write_all(request.as_bytes()).await.unwrap();
     head(&mut stream).await;
