@@ -160,6 +160,10 @@ impl<'a> Forward<'a> {
         let tables = &track.tables;
         Self { times: Runs::new(&tables.times), offsets: Runs::new(&tables.offsets), decode: 0 }
     }
+
+    pub(crate) fn empty() -> Self {
+        Self { times: Runs::new(&[]), offsets: Runs::new(&[]), decode: 0 }
+    }
 }
 
 impl Iterator for Forward<'_> {

@@ -179,7 +179,7 @@ fn judge_places(found: &mut Findings, track: &Track, file_size: u64) {
 }
 
 /// At most one edit besides one empty one, which comes first; normal speed.
-fn edits_are_plain(edits: &[Edit]) -> bool {
+pub(crate) fn edits_are_plain(edits: &[Edit]) -> bool {
     let rest = match edits.split_first() {
         Some((first, rest)) if first.is_empty() => rest,
         _ => edits,
@@ -192,7 +192,7 @@ fn edits_are_plain(edits: &[Edit]) -> bool {
 }
 
 /// The edit that is played, when the list is plain.
-fn played_edit(track: &Track) -> Option<&Edit> {
+pub(crate) fn played_edit(track: &Track) -> Option<&Edit> {
     track.edits.iter().find(|edit| !edit.is_empty())
 }
 
@@ -285,7 +285,7 @@ fn judge_entries(found: &mut Findings, track: &Track) {
 }
 
 /// Whether a frame is displayed before the edit begins or from its end on. One tick of the movie is rounding.
-fn hides_frames(track: &Track, edit: &Edit) -> bool {
+pub(crate) fn hides_frames(track: &Track, edit: &Edit) -> bool {
     let times = Forward::new(track).map(|(_, composition)| composition);
     let (first, last) = times.fold((i64::MAX, i64::MIN), |(min, max), time| (min.min(time), max.max(time)));
     let tick = track.from_movie_ticks(1);
@@ -328,7 +328,7 @@ fn sound(entry: &SampleEntry, audio: &AudioEntry) -> Sound {
     }
 }
 
-fn hides_audio(track: &Track, edit: &Edit) -> bool {
+pub(crate) fn hides_audio(track: &Track, edit: &Edit) -> bool {
     let rate = track.entries.first().map_or(0, |entry| match &entry.codec {
         Codec::Audio(audio) => audio.aac.as_ref().map_or(audio.sample_rate, |aac| aac.sample_rate),
         _ => 0,

@@ -45,6 +45,6 @@ pub use fourcc::FourCc;
 pub use judge::{Reason, Safety, judge, shown_video, sounding_audio};
 pub use matrix::{Matrix, Orientation};
 pub use movie::{MAX_MOOV_BYTES, MAX_TRACKS, Movie, parse_movie};
-pub use sample_entry::{AudioEntry, Codec, SampleEntry, VideoEntry};
+pub use sample_entry::{AudioEntry, Codec, Colour, SampleEntry, VideoEntry};
 pub use tables::{ChunkOffsets, ChunkRun, OffsetRun, SampleSizes, SampleTables, TimeRun};
 pub use track::{DataReference, Edit, Track, TrackKind};

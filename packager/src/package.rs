@@ -13,14 +13,25 @@
 //! at most `MAX_SEGMENTS` a track, and refuses movies of more than `MAX_SAMPLES` samples over all packaged tracks before it
 //! looks at one. `media_segment` allocates no more than `MAX_INLINE_BYTES` twice over, whatever the record says.
 
+mod bandwidth;
 mod build;
+mod cut;
+mod describe;
+mod facts;
 mod hex;
 mod init;
 mod moof;
+mod points;
+mod record;
+mod samples;
 mod segment;
+mod silence;
 mod summary;
+mod timeline;
+mod varint;
+mod write;
 
-pub use build::{Built, build};
+pub use build::{Built, build, build_covering};
 pub use init::init_segment;
 pub use moof::media_segment;
 pub use segment::{ENTRY_BYTES, Segment, SegmentEntry, SegmentPiece};

@@ -39,8 +39,18 @@ pub struct VideoEntry {
     /// `fiel` says two fields a frame.
     pub two_fields: bool,
     pub avc: Option<AvcConfig>,
+    /// `colr`, as numbers of ITU-T H.273.
+    pub colour: Option<Colour>,
     /// Payload of `hvcC`, `av1C` or `vpcC`, with the box's name.
     pub config: Option<(FourCc, Vec<u8>)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Colour {
+    pub primaries: u16,
+    pub transfer: u16,
+    pub matrix: u16,
+    pub full_range: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -93,11 +103,23 @@ fn read_video(mut bytes: Bytes<'_>) -> Result<VideoEntry, Mp4Error> {
             b"avcC" => entry.avc = Some(read_avcc(child.payload)?),
             b"hvcC" | b"av1C" | b"vpcC" => entry.config = Some((child.kind, child.payload.to_vec())),
             b"pasp" => entry.pixel_aspect = Some((fields.u32()?, fields.u32()?)),
+            b"colr" => entry.colour = read_colour(fields).or(entry.colour),
             b"fiel" => entry.two_fields = fields.u8()? == 2,
             _ => {}
         }
     }
     Ok(entry)
+}
+
+/// ISO's `nclx` and QuickTime's `nclc`, which knows no full range; colour profiles are none of ours.
+fn read_colour(mut bytes: Bytes<'_>) -> Option<Colour> {
+    let kind = bytes.array::<4>().ok()?;
+    let [primaries, transfer, matrix] = [bytes.u16().ok()?, bytes.u16().ok()?, bytes.u16().ok()?];
+    match &kind {
+        b"nclx" => Some(Colour { primaries, transfer, matrix, full_range: bytes.u8().ok()? & 0x80 != 0 }),
+        b"nclc" => Some(Colour { primaries, transfer, matrix, full_range: false }),
+        _ => None,
+    }
 }
 
 /// QuickTime's sound description has versions 0, 1 and 2; ISO's own version 1 (told by the version of `stsd`) has the

@@ -23,7 +23,7 @@ fn run(program: &str, arguments: &str, file: &Path) -> Option<String> {
 }
 
 /// A clip named `name`, or nothing where there is no ffmpeg.
-fn clip(folder: &TempDir, name: &str, arguments: &str) -> Option<PathBuf> {
+pub(crate) fn clip(folder: &TempDir, name: &str, arguments: &str) -> Option<PathBuf> {
     let path = folder.path().join(name);
     if run("ffmpeg", &format!("-v error -y {arguments}"), &path).is_none() {
         println!("skipped: no ffmpeg");

@@ -12,7 +12,7 @@ use crate::file::Loaded;
 const EXPECTED: &[(&str, &str)] = &[
     ("attached_pic.mp4", "web+segment [avc1.64000d,mp4a.40.2]"),
     ("audio_only_aac.mp4", "no [mp4a.40.2] no_video"),
-    ("av1_fragmented_portrait.mp4", "no [av01,mp4a.40.2] fragmented empty_track video_codec no_clean_entry"),
+    ("av1_fragmented_portrait.mp4", "no [av01.0.04M.08,mp4a.40.2] fragmented empty_track video_codec no_clean_entry"),
     ("cam_1080p_5s_aac.mp4", "web+segment [avc1.640028,mp4a.40.2]"),
     ("cam_croatia_1080p25_8s_frag.mp4", "no [avc3.640028] fragmented empty_track video_codec no_clean_entry"),
     ("cam_singer_720p_15s.mp4", "web+segment [avc1.64001f]"),
@@ -36,25 +36,25 @@ const EXPECTED: &[(&str, &str)] = &[
     ("gopro_karma_480p_gpmd.mp4", "web+segment [avc1.4d401f,mp4a.40.2]"),
     ("h263_amr.3gp", "no [s263] video_codec"),
     ("h264_10bit.mp4", "no [avc1.6e000c] video_profile"),
-    ("hdr10_av1_portrait.mp4", "no [av01,mp4a.40.2] video_codec"),
+    ("hdr10_av1_portrait.mp4", "no [av01.0.31M.10,mp4a.40.2] video_codec"),
     ("hostile_big_atom.mp4", "error: Zl\\x01y is cut short"),
     ("hostile_broken.mp4", "error: moov is cut short"),
     ("hostile_chunk_out_of_range.mp4", "no [avc1.42e015] broken_index"),
     ("hostile_malformed_free_box.mp4", "error: free: its size is less than its header"),
-    ("iphone_hlg10_hevc_rot_editlist.mp4", "no [hvc1,mp4a.40.2] video_codec rotated hidden_frames"),
+    ("iphone_hlg10_hevc_rot_editlist.mp4", "no [hvc1.2.4.L120.B0,mp4a.40.2] video_codec rotated hidden_frames"),
     ("iphone_ios9_rot90.mov", "web [avc1.64001f,mp4a.40.2] rotated"),
     ("long_6min_1080p_lowbitrate.mp4", "web+segment [avc1.42c028,mp4a.40.2]"),
     ("moov_at_end_480p_10s.mp4", "web [avc1.4d401f,mp4a.40.2] pixel_aspect"),
     ("pcm_sowt_1080p50.mov", "no [avc1.64002a,sowt] audio_codec"),
     ("phone_4k60_portrait.mp4", "web [avc1.640033,mp4a.40.2] rotated"),
-    ("phone_hevc_metadata_track.mp4", "no [hvc1,mp4a.40.2] video_codec rotated"),
+    ("phone_hevc_metadata_track.mp4", "no [hvc1.1.6.L153.B0,mp4a.40.2] video_codec rotated"),
     ("sar_2x1.mp4", "web [avc1.64001e] pixel_aspect"),
     ("two_video_two_audio_movtext.mp4", "web+segment [avc1.64000c,mp4a.40.2]"),
     ("unsupported_codec_vvc.mp4", "no [vvc1] fragmented empty_track video_codec no_clean_entry"),
     ("vfr_screenrec_3026x1386.mp4", "web+segment [avc1.640032]"),
 ];
 
-fn corpus() -> Option<PathBuf> {
+pub(crate) fn corpus() -> Option<PathBuf> {
     let named = env::var_os("REELGATE_CORPUS").map(PathBuf::from);
     named.or_else(|| Some(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../shared/media"))).filter(|p| p.is_dir())
 }

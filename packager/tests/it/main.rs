@@ -6,4 +6,6 @@ mod clips;
 mod corpus;
 mod file;
 mod hostile;
+mod packaging;
+mod packed;
 mod small;
