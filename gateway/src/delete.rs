@@ -39,6 +39,7 @@ pub(crate) async fn delete(app: &App, caller: &Caller, file: FileId) -> Result<R
         return Err(ApiError::file_not_found());
     }
     app.rows.forget(&caller.org, file);
+    app.leases.end_file(&caller.org, file);
     app.cache.forget(file);
     tracing::info!(file.id = %file, org = %caller.org, user = %caller.user,
         override_by_admin = row.file.owner_id != caller.user, "a file was deleted");

@@ -16,7 +16,7 @@ use crate::{
     app::App,
     error::ApiError,
     grant::Grant,
-    lease::{Held, Ticket},
+    lease::{Held, Ticket, is_end},
 };
 
 /// Who asks for what of which file.
@@ -51,7 +51,10 @@ pub(crate) async fn enter(
 ) -> Result<Pass, ApiError> {
     let ticket = ticket(app, &visit);
     let held = match &ticket {
-        Some(ticket) => app.leases.settle(ticket, visit.file, &visit.client).await?,
+        Some(ticket) => match app.leases.settle(ticket, visit.file, &visit.client).await {
+            Ok(held) => held,
+            Err(error) => return Err(or_gone(app, &visit, error).await),
+        },
         None => None,
     };
     visit.grant.covers(visit.file)?;
@@ -73,6 +76,17 @@ pub(crate) async fn enter(
         None => pin,
     };
     pass(app, row, pin, held).await
+}
+
+/// What ended with its file is not there; that says more than that it has ended.
+async fn or_gone(app: &App, visit: &Visit<'_>, error: ApiError) -> ApiError {
+    if !is_end(&error) || visit.grant.covers(visit.file).is_err() {
+        return error;
+    }
+    match app.rows.find(&app.db, visit.grant.org(), visit.file).await {
+        Ok(None) => ApiError::file_not_found(),
+        Ok(Some(_)) | Err(_) => error,
+    }
 }
 
 /// Addresses of playlists name a lease, so there has to be one for a signed-in caller, too.

@@ -28,7 +28,11 @@ use reelgate_common::{
 };
 use tokio::sync::Semaphore;
 
-pub(crate) use self::{held::Held, settle::lease_ended, ticket::Ticket};
+pub(crate) use self::{
+    held::Held,
+    settle::{is_end, lease_ended},
+    ticket::Ticket,
+};
 use self::{memo::Memo, shelf::Shelf};
 
 /// Questions to the database at once about leases that this gateway does not hold: anybody may ask for one that is none.

@@ -1,7 +1,7 @@
 //! Taking permissions back: written first, then known here at once; other gateways hear of it within two seconds.
 
 use reelgate_common::{
-    ids::OrgId,
+    ids::{FileId, OrgId},
     lease::{Epoch, Subject},
 };
 
@@ -23,7 +23,11 @@ impl Leases {
         Ok(found)
     }
 
-    /// Ends here at once what another part of this gateway has ended in the database.
+    /// Ends here at once what the deletion of a file has ended in the database.
+    pub(crate) fn end_file(&self, org: &OrgId, file: FileId) {
+        self.hear(Epoch { org: org.clone(), subject: Subject::File(file), not_before: self.now() });
+    }
+
     fn hear(&self, epoch: Epoch) {
         self.epochs_mut().apply(epoch);
         self.check_all();

@@ -245,6 +245,11 @@ impl Leases {
     }
 }
 
+/// Whether it was permitted once, and no more.
+pub(crate) fn is_end(error: &ApiError) -> bool {
+    matches!(&*error.code, "lease_ended" | "token_revoked")
+}
+
 fn token_expired() -> ApiError {
     reelgate_common::tokens::TokenError::Expired.into()
 }

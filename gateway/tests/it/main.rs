@@ -6,6 +6,7 @@ mod connections;
 mod contract;
 mod deletion;
 mod hls;
+mod leases;
 mod maintenance;
 mod ranges;
 mod server;
