@@ -8,6 +8,7 @@ mod faults;
 mod harness;
 mod journeys;
 mod large;
+mod leases;
 mod memory;
 mod playlists;
 mod seams;

@@ -79,14 +79,18 @@ impl Leases {
         client: &Client,
     ) -> Result<Arc<Held>, ApiError> {
         let mut choice = self.choose(key, client);
-        let mut away = None;
+        let (mut away, mut lag) = (None, self.row_lag());
         if !self.asked.has(key) {
             for place in [Place::Cache, Place::Database] {
                 if matches!(choice, Choice::Use(_)) {
                     break;
                 }
-                match self.look(place, ticket, key.1).await {
-                    Ok(true) => choice = self.choose(key, client),
+                match self.look(place, ticket, key.1, lag).await {
+                    Ok(true) => {
+                        choice = self.choose(key, client);
+                        // Where the cache knows nothing newer, there is nothing newer.
+                        lag = CACHE_LAG;
+                    }
                     Ok(false) => {}
                     Err(error) => away = Some(error),
                 }
@@ -123,8 +127,14 @@ impl Leases {
         }
     }
 
-    /// Brings what is known elsewhere of a token's leases. False when there is nothing.
-    async fn look(&self, place: Place, ticket: &Ticket, file: FileId) -> Result<bool, DbError> {
+    /// By how much the database may be behind a gateway that serves the client.
+    fn row_lag(&self) -> Duration {
+        self.policy.touch() + CACHE_LAG
+    }
+
+    /// Brings what is known elsewhere of a token's leases; a row may be behind by `lag`. False when there is nothing.
+    async fn look(&self, place: Place, ticket: &Ticket, file: FileId, lag: Duration) -> Result<bool, DbError> {
+        let lag = if place == Place::Cache { CACHE_LAG } else { lag };
         let found = match (place, &self.cache) {
             (Place::Cache, None) => return Ok(false),
             // While the cache is away the database is asked.
@@ -137,17 +147,13 @@ impl Leases {
         let found: Vec<_> = found.into_iter().filter(|lease| lease.org == ticket.org).collect();
         let any = !found.is_empty();
         for lease in found {
-            self.adopt(place, lease);
+            self.adopt(lease, lag);
         }
         Ok(any)
     }
 
     /// Takes a lease that was found elsewhere. Its client may have been seen since that was written down.
-    fn adopt(&self, place: Place, lease: PlaybackLease) -> Arc<Held> {
-        let lag = match place {
-            Place::Cache => CACHE_LAG,
-            Place::Database => self.policy.touch() + CACHE_LAG,
-        };
+    fn adopt(&self, lease: PlaybackLease, lag: Duration) -> Arc<Held> {
         let (known, perhaps) = (self.shelf.get(lease.id).is_some(), lease.seen_at.plus(lag).min(self.now()));
         let held = self.shelf.put(lease, true);
         // Where there is no cache there is no other gateway: what this one has seen is all there is to see.
@@ -160,7 +166,7 @@ impl Leases {
 
     /// Takes a lease that the database has just confirmed.
     pub(super) fn adopt_row(&self, lease: PlaybackLease) -> Arc<Held> {
-        self.adopt(Place::Database, lease)
+        self.adopt(lease, self.row_lag())
     }
 
     /// After it is on the shelf: an epoch that comes later finds it there.
@@ -186,7 +192,7 @@ impl Leases {
             Ok(true) => held.set_binding(&moved),
             // Another request or gateway was first; whom it moved it to is in the row.
             Ok(false) => {
-                self.look(Place::Database, ticket, key.1).await?;
+                self.look(Place::Database, ticket, key.1, CACHE_LAG).await?;
                 if !matches!(self.choose(key, client), Choice::Use(found) if found == id) {
                     return Err(token_expired());
                 }
@@ -238,10 +244,10 @@ impl Leases {
         if let Some(cache) = &self.cache
             && let Ok(Some(lease)) = cache.find(id).await
         {
-            return Ok(Some(self.adopt(Place::Cache, lease)));
+            return Ok(Some(self.adopt(lease, CACHE_LAG)));
         }
         let _turn = self.lookups.acquire().await.ok();
-        Ok(self.db.find_lease(id).await?.map(|lease| self.adopt(Place::Database, lease)))
+        Ok(self.db.find_lease(id).await?.map(|lease| self.adopt(lease, self.row_lag())))
     }
 }
 
