@@ -9,9 +9,10 @@
 //! What players were measured to need rules the shape: every track begins at zero, media and presentation alike; the one
 //! edit of an init segment takes off reorder delay or priming and nothing else; offsets are unsigned.
 //!
-//! Bounds: `build` allocates no more than four times the bytes of the `moov`, one bit a sample, and 256 bytes a segment of
-//! at most `MAX_SEGMENTS` a track, and refuses movies of more than `MAX_SAMPLES` samples over all packaged tracks before it
-//! looks at one. `media_segment` allocates no more than `MAX_INLINE_BYTES` twice over, whatever the record says.
+//! Bounds: the object is at most four times as long as the `moov` and 256 bytes a segment of at most `MAX_SEGMENTS` a track,
+//! plus five bytes for each of at most `MAX_SILENT_FRAMES` frames of silence. `build` allocates four times that, one bit a
+//! sample and 4 MiB, and refuses movies of more than `MAX_SAMPLES` samples over all packaged tracks before it looks at one.
+//! `media_segment` allocates no more than 4 MiB, whatever the record says.
 
 mod bandwidth;
 mod build;
@@ -45,3 +46,5 @@ pub const MAX_SEGMENTS: usize = 302_400;
 pub const MAX_SEGMENT_SAMPLES: u32 = 16_384;
 /// The inline bytes of a segment (`moof`, `mdat` header, silence) are fewer.
 pub const MAX_INLINE_BYTES: usize = 1 << 20;
+/// Silence longer than this is refused: a day at 48 kHz.
+pub const MAX_SILENT_FRAMES: u32 = 4_050_000;

@@ -10,7 +10,7 @@ use crate::{
 };
 
 use super::{
-    bandwidth,
+    MAX_SILENT_FRAMES, bandwidth,
     cut::{Cut, cut_audio, cut_video},
     describe::{channels, describe, sample_rate},
     facts::video_facts,
@@ -131,8 +131,8 @@ fn package_audio(
     cover: i64,
 ) -> Result<(TrackSummary, Cut), Mp4Error> {
     let clock = audio_clock(track, audio, cover)?;
-    if u64::from(clock.front.frames) + u64::from(clock.back.frames) > u64::from(MAX_SAMPLES) {
-        return Err(Mp4Error::Limit { what: "frames of silence", limit: u64::from(MAX_SAMPLES) });
+    if clock.front.frames.saturating_add(clock.back.frames) > MAX_SILENT_FRAMES {
+        return Err(Mp4Error::Limit { what: "frames of silence", limit: u64::from(MAX_SILENT_FRAMES) });
     }
     let cut = cut_audio(track, id, &clock, points)?;
     let mut summary = summarise(track, entry, Kind::Audio, id)?;

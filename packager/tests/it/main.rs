@@ -6,6 +6,7 @@ mod clips;
 mod corpus;
 mod file;
 mod hostile;
+mod hostile_packaging;
 mod packaging;
 mod packed;
 mod small;

@@ -1,15 +1,19 @@
 //! What ffmpeg decodes from segments equals what it decodes from the plain file: every frame and its time, and the sound
 //! without priming and added silence. Skipped where the ffmpeg program is missing.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+};
 
-use reelgate_packager::{Codec, judge, package::Kind, parse_movie, shown_video, sounding_audio};
+use reelgate_packager::{Codec, Mp4Error, judge, package::Kind, shown_video, sounding_audio};
 use tempfile::TempDir;
 
 use crate::{
     clips::clip,
     file::Loaded,
-    packed::{frames, index_bytes, lay_out, pack, sound, table},
+    packed::{Plain, frames, index_bytes, lay_out, pack, sound, table},
 };
 
 const VIDEO: &str = "-f lavfi -i testsrc2=size=320x180:rate=25:duration=9";
@@ -20,9 +24,9 @@ const B_FRAMES: &str = "-c:v libx264 -preset veryfast -pix_fmt yuv420p -bf 3 -g 
 /// Packages a file and compares all that is decoded.
 fn compare(path: &Path) {
     let name = path.display();
-    let file = Loaded::open(path).unwrap();
-    let movie = parse_movie(file.whole(b"moov")).unwrap();
-    let built = pack(&file).unwrap_or_else(|error| panic!("{name}: {error}"));
+    let file = Plain::open(path).unwrap();
+    let movie = file.movie().unwrap();
+    let built = pack(&movie).unwrap_or_else(|error| panic!("{name}: {error}"));
     let folder = TempDir::new().unwrap();
     let master = lay_out(folder.path(), &file, &built);
     let tracks = shown_video(&movie).into_iter().chain(sounding_audio(&movie));
@@ -101,13 +105,86 @@ fn clips_of_all_kinds_come_out_as_they_went_in() {
     }
 }
 
+/// The boxes of a payload with every `stco` made a `co64` whose chunks lie `shift` further behind.
+fn far(payload: &[u8], shift: u64) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut rest = payload;
+    while let Some((size, _)) = rest.split_first_chunk::<4>() {
+        let (whole, after) = rest.split_at(u32::from_be_bytes(*size) as usize);
+        let (kind, body) = (&whole[4..8], &whole[8..]);
+        let (kind, body) = match kind {
+            b"moov" | b"trak" | b"mdia" | b"minf" | b"stbl" => (kind, far(body, shift)),
+            b"stco" => {
+                let offsets = body[8..].as_chunks::<4>().0.iter();
+                let offsets = offsets.flat_map(|offset| (u64::from(u32::from_be_bytes(*offset)) + shift).to_be_bytes());
+                (&b"co64"[..], body[..8].iter().copied().chain(offsets).collect())
+            }
+            _ => (kind, body.to_vec()),
+        };
+        out.extend((body.len() as u32 + 8).to_be_bytes());
+        out.extend(kind);
+        out.extend(body);
+        rest = after;
+    }
+    out
+}
+
+#[test]
+fn a_file_of_more_than_4_gib_comes_out_as_it_went_in() {
+    let folder = TempDir::new().unwrap();
+    let arguments = format!("{VIDEO} {AUDIO} {B_FRAMES} -c:a aac");
+    let Some(near) = clip(&folder, "near.mp4", &arguments) else { return };
+    let near = Loaded::open(&near).unwrap();
+    let ftyp = near.whole(b"ftyp");
+    let shift = 5_u64 << 30;
+    let path = folder.path().join("far.mp4");
+    let file = File::create(&path).unwrap();
+    let mut hole = [&[0, 0, 0, 1][..], b"free", &shift.to_be_bytes()].concat();
+    hole.splice(0..0, ftyp.iter().copied());
+    file.write_all_at(&hole, 0).unwrap();
+    let rest = &near.bytes[ftyp.len()..near.bytes.len() - near.whole(b"moov").len()];
+    file.write_all_at(rest, shift + ftyp.len() as u64).unwrap();
+    let moov = far(near.whole(b"moov"), shift);
+    file.write_all_at(&moov, shift + (ftyp.len() + rest.len()) as u64).unwrap();
+    assert!(Plain::open(&path).unwrap().movie().unwrap().tracks[0].tables.chunk_offsets.get(0).unwrap() > shift);
+    compare(&path);
+}
+
+#[test]
+fn sound_of_quicktime_is_described_as_iso_has_it() {
+    let folder = TempDir::new().unwrap();
+    let Some(path) = clip(&folder, "sound.mov", &format!("{VIDEO} {AUDIO} {B_FRAMES} -c:a aac")) else { return };
+    let file = Plain::open(&path).unwrap();
+    let bytes = file.read(0..file.size);
+    let mp4a = bytes.windows(4).position(|window| window == b"mp4a").unwrap();
+    assert_eq!(bytes[mp4a + 12..mp4a + 14], [0, 1], "the clip has version 1");
+    assert!(bytes.windows(4).any(|window| window == b"wave"));
+    let built = pack(&file.movie().unwrap()).unwrap();
+    let entry = &built.summary.tracks[1].sample_entry;
+    assert_eq!((&entry[4..8], &entry[16..18], &entry[40..44]), (&b"mp4a"[..], &[0, 0][..], &b"esds"[..]));
+    assert!(!entry.windows(4).any(|window| window == b"wave"));
+    assert_eq!(built.summary.tracks[1].codecs, "mp4a.40.2");
+}
+
+#[test]
+fn what_the_phone_cut_away_is_not_packaged() {
+    let folder = TempDir::new().unwrap();
+    let Some(plain) = clip(&folder, "plain.mp4", &format!("{VIDEO} {AUDIO} {B_FRAMES} -c:a aac")) else { return };
+    let name = plain.display();
+    for copy in ["-c copy", "-c copy -an", "-c copy -vn"] {
+        let trimmed = clip(&folder, "trimmed.mp4", &format!("-ss 3 -i {name} {copy}")).unwrap();
+        let movie = Plain::open(&trimmed).unwrap().movie().unwrap();
+        assert!(matches!(pack(&movie), Err(Mp4Error::Unsupported(_))), "{copy}");
+    }
+}
+
 #[test]
 fn sound_alone_is_cut_every_few_seconds() {
     let folder = TempDir::new().unwrap();
     for name in ["alone.m4a", "alone.mov"] {
         let Some(path) = clip(&folder, name, "-f lavfi -i sine=frequency=440:duration=21 -c:a aac") else { return };
         compare(&path);
-        let built = pack(&Loaded::open(&path).unwrap()).unwrap();
+        let built = pack(&Plain::open(&path).unwrap().movie().unwrap()).unwrap();
         assert_eq!((built.summary.tracks.len(), built.summary.tracks[0].segments), (1, 5));
     }
 }
@@ -122,9 +199,9 @@ fn every_segment_safe_file_comes_out_as_it_went_in() {
     let mut files: Vec<PathBuf> = std::fs::read_dir(corpus).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.sort();
     for path in files.iter().filter(|path| path.extension().is_some_and(|e| e == "mp4" || e == "mov")) {
-        let Ok(file) = Loaded::open(path) else { continue };
-        let Ok(movie) = parse_movie(file.whole(b"moov")) else { continue };
-        if judge(&movie, file.bytes.len() as u64).segment_safe {
+        let Ok(file) = Plain::open(path) else { continue };
+        let Ok(movie) = file.movie() else { continue };
+        if judge(&movie, file.size).segment_safe {
             compare(path);
             compared += 1;
         }

@@ -3,27 +3,60 @@
 use std::{
     collections::BTreeMap,
     fmt::Write,
-    fs,
+    fs::{self, File},
+    ops::Range,
+    os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
 };
 
 use reelgate_packager::{
-    Mp4Error,
+    FourCc, Movie, Mp4Error, TopBox, TopWalk,
     package::{Built, Kind, SegmentEntry, SegmentPiece, TrackSummary, build, init_segment, media_segment},
     parse_movie, segment_grid_points, shown_video,
 };
 
-use crate::file::Loaded;
+/// A file that is read by ranges, since it may be sparse and larger than memory.
+pub(crate) struct Plain {
+    file: File,
+    pub(crate) size: u64,
+    boxes: Vec<TopBox>,
+}
+
+impl Plain {
+    pub(crate) fn open(path: &Path) -> Result<Self, Mp4Error> {
+        let file = File::open(path).unwrap();
+        let size = file.metadata().unwrap().len();
+        let mut walk = TopWalk::new(size);
+        while let Some(offset) = walk.wanted() {
+            walk.feed(&read(&file, offset..(offset + TopWalk::HEADER_BYTES).min(size)))?;
+        }
+        Ok(Self { file, size, boxes: walk.into_boxes() })
+    }
+
+    pub(crate) fn read(&self, range: Range<u64>) -> Vec<u8> {
+        read(&self.file, range)
+    }
+
+    pub(crate) fn movie(&self) -> Result<Movie, Mp4Error> {
+        let moov = self.boxes.iter().find(|top| top.kind == FourCc(*b"moov"));
+        parse_movie(&moov.map_or(Vec::new(), |moov| self.read(moov.offset..moov.end())))
+    }
+}
+
+fn read(file: &File, range: Range<u64>) -> Vec<u8> {
+    let mut bytes = vec![0; (range.end - range.start) as usize];
+    file.read_exact_at(&mut bytes, range.start).unwrap();
+    bytes
+}
 
 /// Packages with the grid a segment-safe source has, or none where there is no video.
-pub(crate) fn pack(file: &Loaded) -> Result<Built, Mp4Error> {
-    let movie = parse_movie(file.whole(b"moov"))?;
-    let (timescale, grid) = match shown_video(&movie) {
+pub(crate) fn pack(movie: &Movie) -> Result<Built, Mp4Error> {
+    let (timescale, grid) = match shown_video(movie) {
         Some(video) => segment_grid_points(video)?,
         None => (1, Vec::new()),
     };
-    build(&movie, &grid, timescale)
+    build(movie, &grid, timescale)
 }
 
 pub(crate) fn table(built: &Built, track: &TrackSummary) -> Vec<SegmentEntry> {
@@ -32,7 +65,7 @@ pub(crate) fn table(built: &Built, track: &TrackSummary) -> Vec<SegmentEntry> {
 }
 
 /// The bytes of a segment, read by the two ranges a server reads.
-pub(crate) fn segment(built: &Built, track: &TrackSummary, n: u32, media: &[u8]) -> Vec<u8> {
+pub(crate) fn segment(built: &Built, track: &TrackSummary, n: u32, media: &Plain) -> Vec<u8> {
     let entry = track.entry_range(n).unwrap();
     let entry = TrackSummary::read_table(&built.object[entry.start as usize..entry.end as usize]).remove(0);
     let record = &built.object[entry.record.start as usize..entry.record.end as usize];
@@ -40,7 +73,7 @@ pub(crate) fn segment(built: &Built, track: &TrackSummary, n: u32, media: &[u8])
     for piece in media_segment(track, n, &entry, record).unwrap().pieces {
         match piece {
             SegmentPiece::Inline(inline) => bytes.extend(inline),
-            SegmentPiece::Media(range) => bytes.extend(&media[range.start as usize..range.end as usize]),
+            SegmentPiece::Media(range) => bytes.extend(media.read(range)),
         }
     }
     assert_eq!(bytes.len(), entry.size as usize, "segment {n}");
@@ -48,7 +81,7 @@ pub(crate) fn segment(built: &Built, track: &TrackSummary, n: u32, media: &[u8])
 }
 
 /// Writes init, segments and a media playlist per track, and a master playlist, whose path is returned.
-pub(crate) fn lay_out(folder: &Path, file: &Loaded, built: &Built) -> PathBuf {
+pub(crate) fn lay_out(folder: &Path, file: &Plain, built: &Built) -> PathBuf {
     let mut master = "#EXTM3U\n#EXT-X-VERSION:7\n".to_owned();
     let mut codecs = Vec::new();
     for track in &built.summary.tracks {
@@ -61,7 +94,7 @@ pub(crate) fn lay_out(folder: &Path, file: &Loaded, built: &Built) -> PathBuf {
         for (n, entry) in table(built, track).iter().enumerate() {
             let seconds = f64::from(entry.duration) / f64::from(track.timescale);
             writeln!(playlist, "#EXTINF:{seconds:.6},\n{id}-{n}.m4s").unwrap();
-            let bytes = segment(built, track, n as u32, &file.bytes);
+            let bytes = segment(built, track, n as u32, file);
             fs::write(folder.join(format!("{id}-{n}.m4s")), bytes).unwrap();
         }
         playlist.push_str("#EXT-X-ENDLIST\n");
