@@ -44,6 +44,17 @@ pub struct Rendition {
     pub created_at: Timestamp,
 }
 
+impl Rendition {
+    /// Names of its objects in the attempt's folder; some may repeat.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        let pieces = self.layout.iter().filter_map(|piece| match &piece.object {
+            Role::Output(name) => Some(name.as_str()),
+            Role::Source => None,
+        });
+        pieces.chain(self.packaging.iter().map(|packaging| packaging.index.as_str()))
+    }
+}
+
 /// What turns the plain MP4 of a rendition into HLS and DASH.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Packaging {
@@ -69,4 +80,34 @@ pub enum Role {
     Source,
     /// An object of the rendition's own attempt folder, by its fixed name (`720p.mp4`).
     Output(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_segment_index_is_one_of_its_objects_and_the_upload_is_not() {
+        let piece = |object| Piece { object, offset: 0, length: 1 };
+        let rendition = Rendition {
+            file_id: FileId::new(),
+            generation: 1,
+            attempt: 1,
+            name: "source".to_owned(),
+            kind: RenditionKind::Video,
+            content_type: "video/mp4".to_owned(),
+            size_bytes: 2,
+            width: None,
+            height: None,
+            bitrate: None,
+            codecs: None,
+            duration_ms: None,
+            layout: vec![piece(Role::Output("head.mp4".to_owned())), piece(Role::Source)],
+            etag: String::new(),
+            rank: 0,
+            packaging: Some(Packaging { index: "source.index".to_owned(), summary: serde_json::Value::Null }),
+            created_at: Timestamp::default(),
+        };
+        assert_eq!(rendition.outputs().collect::<Vec<_>>(), ["head.mp4", "source.index"]);
+    }
 }

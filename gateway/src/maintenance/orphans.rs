@@ -15,7 +15,6 @@ use reelgate_common::{
     ids::{FileId, OrgId},
     job::{JobRecord, JobState},
     key::Key,
-    rendition::Role,
     storage::ObjectMeta,
     timestamp::Timestamp,
 };
@@ -185,14 +184,10 @@ impl Row {
             JobState::Running => job.attempt - 1,
             _ => job.attempt,
         });
-        let named = found.renditions.iter().flat_map(|rendition| {
-            let objects = rendition.layout.iter().filter_map(|piece| match &piece.object {
-                Role::Output(name) => Some(name),
-                Role::Source => None,
-            });
-            let index = rendition.packaging.iter().map(|packaging| &packaging.index);
-            objects.chain(index).map(|name| (rendition.attempt, name.clone()))
-        });
+        let named = found
+            .renditions
+            .iter()
+            .flat_map(|rendition| rendition.outputs().map(|name| (rendition.attempt, name.to_owned())));
         Self {
             source_key: found.file.source_key.clone(),
             generation,
