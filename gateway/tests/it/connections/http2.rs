@@ -128,7 +128,11 @@ async fn nonsense_after_the_preface_ends_the_connection() {
 
 #[tokio::test]
 async fn a_connection_without_streams_is_told_to_go() {
-    let bench = Bench::start_with(|config| config.http.idle_timeout_ms = 200).await;
+    let bench = Bench::start_with(|config| {
+        config.http.idle_timeout_ms = 200;
+        config.http.header_timeout_ms = 1_000;
+    })
+    .await;
     let (mut client, connection) = connect(&bench).await;
     assert_eq!(get(&mut client, "/x", &[]).await.status(), StatusCode::NOT_FOUND);
     timeout(PATIENCE, connection).await.expect("the server ends it").unwrap().expect("and says goodbye");
@@ -144,6 +148,7 @@ async fn a_client_that_opens_no_window_is_cut() {
         config.http.send_stall_timeout_ms = 300;
         // The next connection gets in when this one has ended, and this one when that of the upload has.
         config.http.idle_timeout_ms = 300;
+        config.http.header_timeout_ms = 1_000;
         config.http.max_connections = 1;
     })
     .await;

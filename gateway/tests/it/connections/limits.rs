@@ -70,6 +70,7 @@ async fn a_client_that_takes_nothing_is_cut() {
         config.http.send_stall_timeout_ms = 300;
         // The next connection gets in when this one has ended, and this one when that of the upload has.
         config.http.idle_timeout_ms = 300;
+        config.http.header_timeout_ms = 1_000;
         config.http.max_connections = 1;
     })
     .await;
