@@ -18,7 +18,7 @@ use tokio::{
     net::TcpStream,
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
-    time::{MissedTickBehavior, interval},
+    time::{Instant, MissedTickBehavior, interval_at},
 };
 use tokio_rustls::{TlsAcceptor, server::TlsStream};
 use tokio_util::sync::CancellationToken;
@@ -91,7 +91,7 @@ struct Reload {
 
 impl Reload {
     async fn run(mut self, every: Duration, mut hangup: Signal) {
-        let mut clock = interval(every);
+        let mut clock = interval_at(Instant::now() + every, every);
         clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
