@@ -90,9 +90,22 @@ impl Route {
 const MASTER: &str = "master.m3u8";
 const MANIFEST: &str = "manifest.mpd";
 
-/// The path without the lease in it: who reads it there could play.
+/// The path without the lease in it, and without a token that was put there by mistake (`&token=` for `?token=`): who reads
+/// them there could play.
 #[must_use]
 pub(crate) fn loggable(path: &str) -> Cow<'_, str> {
+    match misplaced_token(path) {
+        Some(at) => format!("{}-", without_lease(&path[..at])).into(),
+        None => without_lease(path),
+    }
+}
+
+fn misplaced_token(path: &str) -> Option<usize> {
+    let path = path.to_ascii_lowercase();
+    ["token=", "token%3d"].iter().filter_map(|name| path.find(name).map(|at| at + name.len())).min()
+}
+
+fn without_lease(path: &str) -> Cow<'_, str> {
     const BEFORE: &str = "/stream/";
     let Some(at) = path.find(BEFORE).map(|at| at + BEFORE.len()) else { return path.into() };
     let Some((id, rest)) = path[at..].split_once('/') else { return path.into() };
@@ -218,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_is_in_no_log_however_the_path_was_joined() {
+    fn no_lease_or_token_is_in_a_log_however_the_path_was_joined() {
         for (path, logged) in [
             ("/v1/files/stream/1/SECRET/7/720p/0/1.m4s", "/v1/files/stream/1/-/7/720p/0/1.m4s"),
             ("/v1/files/stream/1/SECRET/7", "/v1/files/stream/1/-/7"),
@@ -229,6 +242,9 @@ mod tests {
             ("/v1/files/stream/1/manifest.mpd", "/v1/files/stream/1/manifest.mpd"),
             ("/v1/files/stream/1", "/v1/files/stream/1"),
             ("/v1/files/1/info", "/v1/files/1/info"),
+            ("/v1/files/stream/1&token=SECRET", "/v1/files/stream/1&token=-"),
+            ("/v1/files/stream/1%3FToken%3DSECRET/x", "/v1/files/stream/1%3FToken%3D-"),
+            ("/v1/files/stream/1/SECRET/token=SECRET", "/v1/files/stream/1/-/token=-"),
         ] {
             assert_eq!(loggable(path), logged);
         }

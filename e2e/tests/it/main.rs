@@ -12,3 +12,4 @@ mod leases;
 mod memory;
 mod playlists;
 mod seams;
+mod secrets;

@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const FRAMES: usize = 150;
 
 /// Six seconds of 25 frames with key frames every two seconds and B-frames between, `moov` at the end, AAC in two languages.
-fn clip(folder: &Folder) -> Result<PathBuf> {
+pub(crate) fn clip(folder: &Folder) -> Result<PathBuf> {
     let path = folder.path().join("clip.mp4");
     let status = Command::new("ffmpeg")
         .args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=1280x720:rate=25:duration=6"])
