@@ -110,10 +110,9 @@ impl Storage for DirectoryStorage {
     }
 
     async fn get(&self, key: &Key, range: Range<u64>, version: Option<&Version>) -> Result<ByteStream, StorageError> {
-        let version = version.cloned();
-        let reader =
-            self.blocking(key, move |tree, key| read::Reader::open(tree, key, range, version.as_ref())).await?;
-        Ok(reader.stream())
+        let (version, room) = (version.cloned(), read::room_for(&range));
+        let open = move |tree: &Tree, key: &Key| read::Reader::open(tree, key, range, version.as_ref(), room);
+        Ok(self.blocking(key, open).await?.stream())
     }
 
     fn local_path(&self, key: &Key) -> Option<PathBuf> {

@@ -18,9 +18,9 @@ use crate::{
     storage::{ByteStream, StorageError, Version},
 };
 
-/// Bytes of one read: large enough that the hop to the blocking pool does not count, small enough that the two chunks
-/// in flight of a slow reader stay at half a MiB.
-const CHUNK: u64 = 256 * 1024;
+/// Bytes of one read: large enough that the hop to the blocking pool does not count, small enough that two chunks for each
+/// of many readers are little memory.
+const CHUNK: u64 = 128 * 1024;
 
 /// An object opened at one version. The descriptor keeps that version, whatever is renamed over its name.
 pub(super) struct Reader {
@@ -42,12 +42,13 @@ enum Ahead {
 }
 
 impl Reader {
-    /// Opens the object and reads the first chunk, so that a small object costs one hop to the blocking pool.
+    /// Opens the object and reads the first chunk into `room`, so that a small object costs one hop to the blocking pool.
     pub(super) fn open(
         tree: &Tree,
         key: &Key,
         range: Range<u64>,
         wanted: Option<&Version>,
+        room: Vec<u8>,
     ) -> Result<Self, StorageError> {
         let file = open_plain(&tree.object(key)).map_err(|error| from_io(key, error))?;
         let metadata = file.metadata().map_err(|error| from_io(key, error))?;
@@ -62,7 +63,7 @@ impl Reader {
         }
         let object = Arc::new(Opened { file, key: key.clone() });
         let (first, rest) = split(range);
-        let ahead = Ahead::Read(object.read(first)?);
+        let ahead = Ahead::Read(object.read(first, room)?);
         Ok(Self { object, rest, ahead })
     }
 
@@ -88,16 +89,16 @@ impl Reader {
         }
         let (next, rest) = split(self.rest.clone());
         self.rest = rest;
-        let object = Arc::clone(&self.object);
-        self.ahead = Ahead::Reading(AbortOnDropHandle::new(spawn_blocking(move || object.read(next))));
+        let (object, room) = (Arc::clone(&self.object), room_for(&next));
+        self.ahead = Ahead::Reading(AbortOnDropHandle::new(spawn_blocking(move || object.read(next, room))));
     }
 }
 
 impl Opened {
     /// All bytes of `range`, or an error: a file that has become shorter is never padded.
-    fn read(&self, range: Range<u64>) -> Result<Bytes, StorageError> {
+    fn read(&self, range: Range<u64>, mut buffer: Vec<u8>) -> Result<Bytes, StorageError> {
         let wanted = usize::try_from(range.end - range.start).expect("a chunk fits into memory");
-        let mut buffer = Vec::with_capacity(wanted);
+        buffer.reserve_exact(wanted);
         while buffer.len() < wanted {
             // The allocator may give more room than was asked for.
             let at = range.start + buffer.len() as u64;
@@ -121,6 +122,14 @@ fn open_plain(path: &Path) -> io::Result<File> {
         Err(Errno::LOOP) => Err(io::ErrorKind::NotFound.into()),
         Err(error) => Err(error.into()),
     }
+}
+
+/// Memory for the first chunk of `range`. To be made before the hop to the blocking pool: that has hundreds of threads, and an
+/// allocator with an arena for each of a few threads keeps in every one of them what was freed there.
+pub(super) fn room_for(range: &Range<u64>) -> Vec<u8> {
+    Vec::with_capacity(
+        usize::try_from(range.end.saturating_sub(range.start).min(CHUNK)).expect("a chunk fits into memory"),
+    )
 }
 
 fn split(range: Range<u64>) -> (Range<u64>, Range<u64>) {

@@ -31,6 +31,9 @@ use crate::storage::DiscardingStorage;
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
+/// The same as the `reelgate` command's.
+const BLOCKING_THREADS: usize = 64;
+
 #[derive(Parser)]
 struct Arguments {
     /// Where the database lies, and with `--directory` the objects.
@@ -46,9 +49,12 @@ struct Arguments {
     file_bytes: u64,
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> anyhow::Result<()> {
+    let mut runtime = tokio::runtime::Builder::new_multi_thread();
+    runtime.max_blocking_threads(BLOCKING_THREADS).enable_all().build()?.block_on(serve(Arguments::parse()))
+}
+
+async fn serve(arguments: Arguments) -> anyhow::Result<()> {
     let mut config = GatewayConfig::from_raw(&RawConfig::load(None)?)?;
     config.http.listen.set_port(0);
     config.http.ops_listen.set_port(0);
