@@ -26,14 +26,19 @@ pub fn choose<'a>(
     now: Timestamp,
     policy: &LeasesConfig,
 ) -> Choice {
-    if let Some(own) = leases.clone().find(|lease| lease.client == *client) {
-        return match admit(own, client, now, policy) {
-            Admit::Pass | Admit::Rebind => Choice::Use(own.id),
-            Admit::Refuse(_) if token_lives => Choice::Open,
-            Admit::Refuse(refusal) => Choice::Refuse(refusal),
-        };
+    // One that has ended may stand beside the one that took its place.
+    let mut ended = None;
+    for own in leases.clone().filter(|lease| lease.client == *client) {
+        match admit(own, client, now, policy) {
+            Admit::Pass | Admit::Rebind => return Choice::Use(own.id),
+            Admit::Refuse(refusal) => ended = Some(refusal),
+        }
     }
-    if token_lives { Choice::Open } else { take_over(leases, client, now, policy) }
+    match ended {
+        _ if token_lives => Choice::Open,
+        Some(refusal) => Choice::Refuse(refusal),
+        None => take_over(leases, client, now, policy),
+    }
 }
 
 /// The lease used last comes first: it is the one that the client has most likely moved with.
@@ -79,7 +84,9 @@ mod tests {
     fn a_lease_that_has_ended_is_opened_anew_only_while_the_token_lives() {
         let idle = lease(seconds(1_800));
         assert_eq!(chosen(std::slice::from_ref(&idle), &home(), true), Choice::Open);
-        assert_eq!(chosen(&[idle], &home(), false), Choice::Refuse(Refusal::Idle));
+        assert_eq!(chosen(std::slice::from_ref(&idle), &home(), false), Choice::Refuse(Refusal::Idle));
+        let new = lease(seconds(1));
+        assert_eq!(chosen(&[idle, new.clone()], &home(), false), Choice::Use(new.id), "once it is opened, it counts");
     }
 
     #[test]

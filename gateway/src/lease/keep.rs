@@ -8,7 +8,7 @@ use std::{
 
 use reelgate_common::{
     db::DbError,
-    lease::{Admit, Epochs, PlaybackLease, admit},
+    lease::{Admit, Epoch, Epochs, PlaybackLease, admit},
     timestamp::Timestamp,
 };
 use tokio::time::{MissedTickBehavior, interval};
@@ -60,14 +60,7 @@ impl Leases {
     pub(super) async fn learn(&self, since: Option<Timestamp>) -> Result<Timestamp, DbError> {
         let news = self.db.lease_news(since.map(|since| since.minus(OVERLAP))).await?;
         self.ahead.store(news.now.0.saturating_sub(Timestamp::now().0), Ordering::Relaxed);
-        if since.is_none() {
-            *self.epochs_mut() = Epochs::default();
-        }
-        let mut anything = false;
-        for epoch in news.epochs {
-            anything |= self.epochs_mut().apply(epoch);
-        }
-        if anything {
+        if self.hear_all(news.epochs, since.is_none()) {
             self.check_all();
         }
         for moved in news.moved {
@@ -76,6 +69,15 @@ impl Leases {
             }
         }
         Ok(news.now)
+    }
+
+    /// Whether anything new was among them. What is read anew takes the place of what was known, in one step.
+    fn hear_all(&self, heard: Vec<Epoch>, anew: bool) -> bool {
+        let mut known = self.epochs_mut();
+        let mut epochs = if anew { Epochs::default() } else { std::mem::take(&mut *known) };
+        let new = heard.into_iter().fold(false, |new, epoch| epochs.apply(epoch) || new);
+        *known = epochs;
+        new
     }
 
     /// Those whose client was here since the cache was told.

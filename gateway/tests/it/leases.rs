@@ -280,3 +280,47 @@ async fn a_deleted_file_ends_what_plays_it() {
     let after = bench.get(&path, &[]).await;
     assert_eq!(said(&after), refused(404, "file_not_found"));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expiry_cuts_no_response_and_revocation_does() {
+    let bench = Bench::start().await;
+    let length = 32 << 20;
+    let file = bench.upload("big.bin", &vec![7; length]).await;
+    let short = Short::new(&bench);
+    let path = format!("/v1/files/stream/{}?token={}", file["id"].as_str().unwrap(), short.token);
+    let (mut whole, mut cut) = (stalled(&bench, &path).await, stalled(&bench, &path).await);
+    short.expired().await;
+    let mut rest = Vec::new();
+    let one = tokio::spawn(async move {
+        // The head of the next answer never comes: the connection stays open.
+        while rest.len() < length && whole.read_buf(&mut rest).await.unwrap() > 0 {}
+        rest.len()
+    });
+    assert!(one.await.unwrap() >= length);
+
+    let carol = bench.jwt("carol", "acme", &["admin"]);
+    assert_eq!(said(&revoke(&bench, &carol, json!({"all": true})).await), ok());
+    let mut rest = Vec::new();
+    while cut.read_buf(&mut rest).await.is_ok_and(|read| read > 0) {}
+    assert!(rest.len() < length, "{} bytes came in spite of the revocation", rest.len());
+}
+
+#[tokio::test]
+async fn a_held_lease_asks_no_database() {
+    let bench = Bench::start_with(behind_a_proxy).await;
+    let file = bench.upload("notes.txt", b"hello").await;
+    let short = Short::new(&bench);
+    let path = format!("/v1/files/stream/{}?token={}", file["id"].as_str().unwrap(), short.token);
+    assert_eq!(said(&get(&bench, &path, "player", HOME).await), ok());
+    bench.backends.db.close().await;
+    assert_eq!(said(&get(&bench, &path, "player", HOME).await), ok());
+    // A lease that begins now lives in memory.
+    assert_eq!(said(&get(&bench, &path, "late", HOME).await), ok());
+    short.expired().await;
+    for player in ["player", "late"] {
+        assert_eq!(said(&get(&bench, &path, player, HOME).await), ok(), "{player}");
+    }
+    assert_eq!(said(&get(&bench, &path, "another", HOME).await), refused(401, "token_expired"));
+    let other = path.replace(file["id"].as_str().unwrap(), &uuid::Uuid::now_v7().to_string());
+    assert_eq!(said(&get(&bench, &other, "player", HOME).await), refused(503, "database_unavailable"), "nobody knows");
+}
