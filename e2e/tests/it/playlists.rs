@@ -108,6 +108,40 @@ fn decoded_frames(address: &str, track: usize) -> Result<(String, usize)> {
     Ok((width.to_owned(), frames.parse()?))
 }
 
+/// What an I-frame playlist points at is one whole picture, without the rest of its segment.
+async fn key_frames_stand_alone(client: &Client, iframes: &str, folder: &Folder) -> Result<()> {
+    let listed = text(client, iframes).await?;
+    let lengths =
+        listed.lines().filter_map(|line| line.strip_prefix("#EXT-X-BYTERANGE:")?.strip_suffix("@0")?.parse().ok());
+    let lengths: Vec<u64> = lengths.collect();
+    assert_eq!(lengths.len(), 3, "{listed}");
+    let init = client.get(&beside(iframes, "init.mp4")).await?.expect(200)?.body;
+    for (number, length) in lengths.into_iter().enumerate() {
+        let address = beside(iframes, &format!("{number}.m4s"));
+        let lead = client.range(&address, 0..length).await?;
+        let whole = client.get(&address).await?.expect(200)?.body;
+        let first = |name: &str, bytes: &[u8]| first_picture(&folder.path().join(name), &[&init, bytes].concat());
+        assert_eq!(first("lead.mp4", &lead)?, first("whole.mp4", &whole)?, "{address}");
+        assert!(lead.len() < whole.len() / 2, "{address}: a key frame is {} of {} bytes", lead.len(), whole.len());
+        // Without its last byte it is not whole.
+        assert_ne!(first("cut.mp4", &lead[..lead.len() - 1]).ok(), first("lead.mp4", &lead).ok(), "{address}");
+    }
+    Ok(())
+}
+
+/// Its hash, as ffmpeg decodes it strictly.
+fn first_picture(path: &Path, bytes: &[u8]) -> Result<String> {
+    std::fs::write(path, bytes)?;
+    let output = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "fatal", "-err_detect", "explode", "-i"])
+        .arg(path)
+        .args(["-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-f", "md5", "-"])
+        .output()?;
+    let hash = String::from_utf8(output.stdout)?;
+    ensure!(hash.starts_with("MD5="), "no picture: {hash}");
+    Ok(hash)
+}
+
 fn variants(master: &str) -> usize {
     master.matches("#EXT-X-STREAM-INF").count()
 }
@@ -143,6 +177,9 @@ async fn a_segment_safe_upload_plays_by_hls_and_dash(footing: Footing) -> Result
     for address in [listed.clone(), beside(&listed, "init.mp4"), beside(&listed, "1.m4s"), path("master.m3u8")] {
         ranges_and_conditions(&anonymous, &address).await?;
     }
+    let iframes =
+        addresses(&grown).into_iter().find(|address| address.ends_with("/iframes.m3u8")).context("key frames")?;
+    key_frames_stand_alone(&anonymous, &beside(&root, &iframes), &folder).await?;
     let missing = anonymous.get(&beside(&listed, "3.m4s")).await?.expect(404)?;
     assert_eq!(missing.code(), "segment_not_found");
 

@@ -13,8 +13,9 @@ use reelgate_common::{
     http_client::{HttpClient, http_client},
     ids::{FileId, OrgId, ProcessId, UserId},
     job::{Fence, JobPolicy},
+    key::Key,
     queue::memory::MemoryQueue,
-    rendition::{Piece, Rendition, RenditionKind, Role},
+    rendition::{Packaging, Piece, Rendition, RenditionKind, Role},
     storage::file::DirectoryStorage,
     timestamp::Timestamp,
     tokens::{Claims, Keyring, Scope, new_jti},
@@ -183,7 +184,24 @@ impl Bench {
 
     /// Publishes pieces of objects as a rung.
     pub(crate) async fn publish_layout(&self, fence: &Fence, name: &str, rank: i32, layout: Vec<Piece>) {
-        let rendition = Rendition {
+        self.backends.db.publish(fence, &Self::rendition(fence, name, rank, layout)).await.unwrap();
+    }
+
+    /// Publishes the source as a rung that can be cut into segments, with an index object of these bytes.
+    pub(crate) async fn publish_packaged(&self, fence: &Fence, name: &str, summary: Value, index: Vec<u8>) {
+        let layout = vec![Piece { object: Role::Source, offset: 0, length: 4 }];
+        let mut rendition = Self::rendition(fence, name, 1, layout);
+        let object = format!("{name}.index");
+        let (org, file) = (OrgId::new("acme"), fence.file_id);
+        let Fence { generation, attempt, .. } = *fence;
+        let key = Key::Output { org, file, generation, attempt, name: object.clone() };
+        self.backends.storage.put(&key, index.into()).await.unwrap();
+        rendition.packaging = Some(Packaging { index: object, summary });
+        self.backends.db.publish(fence, &rendition).await.unwrap();
+    }
+
+    fn rendition(fence: &Fence, name: &str, rank: i32, layout: Vec<Piece>) -> Rendition {
+        Rendition {
             file_id: fence.file_id,
             generation: fence.generation,
             attempt: fence.attempt,
@@ -201,8 +219,7 @@ impl Bench {
             rank,
             packaging: None,
             created_at: Timestamp::now(),
-        };
-        self.backends.db.publish(fence, &rendition).await.unwrap();
+        }
     }
 }
 
