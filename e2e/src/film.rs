@@ -45,6 +45,7 @@ impl Film {
              [picture][numbers]overlay=format=yuv420,format=yuv420p[v]",
             height / 9
         );
+        let bitrate = bitrate.to_string();
         let flags = if *faststart { "+faststart" } else { "0" };
         let status = Command::new("ffmpeg")
             .args(["-nostdin", "-v", "error", "-y"])
@@ -53,7 +54,8 @@ impl Film {
             .args(["-f", "lavfi", "-i", &format!("sine=frequency=440:sample_rate=48000:duration={seconds}")])
             .args(["-filter_complex", &graph, "-map", "[v]", "-map", "2:a"])
             .args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "60", "-sc_threshold", "0"])
-            .args(["-x264-params", "open-gop=0", "-b:v", &bitrate.to_string()])
+            .args(["-x264-params", "open-gop=0"])
+            .args(["-b:v", &bitrate, "-maxrate", &bitrate, "-bufsize", &bitrate])
             .args(["-c:a", "aac", "-b:a", "96k", "-ac", "2", "-movflags", flags])
             .arg(&path)
             .status()

@@ -8,6 +8,9 @@ use serde_json::{Value, json};
 use super::{PATIENCE, cdp::Cdp};
 use crate::process::eventually;
 
+/// Answers that the messages of tests show.
+const NEWEST: usize = 12;
+
 /// A page. It stays open until the browser ends.
 pub struct Page {
     cdp: Cdp,
@@ -97,14 +100,16 @@ impl Page {
         .await
     }
 
-    /// Statuses of the answers so far whose address contains `part`.
+    /// Address and status of the answers so far whose address contains `part`.
     #[must_use]
-    pub fn statuses(&self, part: &str) -> Vec<u64> {
+    pub fn answers(&self, part: &str) -> Vec<(String, u64)> {
         let events = self.cdp.events(&self.session);
         let answers = events.iter().filter(|event| event["method"] == "Network.responseReceived");
-        let answers = answers.map(|event| &event["params"]["response"]);
-        let about = answers.filter(|answer| answer["url"].as_str().is_some_and(|url| url.contains(part)));
-        about.filter_map(|answer| answer["status"].as_u64()).collect()
+        let answers = answers.filter_map(|event| {
+            let answer = &event["params"]["response"];
+            Some((answer["url"].as_str()?.to_owned(), answer["status"].as_u64()?))
+        });
+        answers.filter(|(address, _)| address.contains(part)).collect()
     }
 
     /// What went wrong on it by its own account: exceptions, errors on the console, requests that failed.
@@ -113,10 +118,12 @@ impl Page {
         self.cdp.events(&self.session).iter().filter_map(complaint).collect()
     }
 
-    /// The same, for the messages of tests.
+    /// The same and the newest answers, for the messages of tests.
     #[must_use]
     pub fn log(&self) -> String {
-        format!("the page complained: {:#?}", self.complaints())
+        let answers = self.answers("");
+        let newest = &answers[answers.len().saturating_sub(NEWEST)..];
+        format!("the page complained: {:#?}\nthe newest answers: {newest:#?}", self.complaints())
     }
 }
 

@@ -4,6 +4,7 @@
 
 mod leases;
 mod page;
+mod players;
 mod progressive;
 
 use std::path::Path;
