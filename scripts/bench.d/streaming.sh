@@ -7,14 +7,13 @@ stream_ranges=(65536 1048576)
 read -ra stream_connections <<<"${BENCH_CONNECTIONS:-1 16 256}"
 
 # Room for the object and for what clients still take.
-hot_memory=()
-if grep -q '^\[cache\]' reelgate.toml; then hot_memory=(REELGATE__CACHE__MEMORY_BYTES=$((256 * mib))); fi
+hot_memory=(REELGATE__CACHE__MEMORY_BYTES=$((256 * mib)))
 
 bench_streaming() {
   need_garage
   random_file "$stream_span" "$work/object"
   put "$work/object" /reelgate/object
-  local signed yardstick range connections
+  local signed range connections
   signed=$(presigned GET /reelgate/object)
   start_nginx "$work/object" "$signed"
   start_yardstick
@@ -38,9 +37,10 @@ bench_streaming() {
   verdicts
 }
 
-start_yardstick() { # sets yardstick
+start_yardstick() { # sets yardstick, yardstick_pid
   "${server_cores[@]}" "$bin/yardstick" --span "$stream_span" >"$work/yardstick.log" 2>&1 &
-  started+=($!)
+  yardstick_pid=$!
+  started+=("$yardstick_pid")
   for _ in $(seq 100); do
     yardstick=$(head -n 1 "$work/yardstick.log")
     [ -z "$yardstick" ] || return 0
@@ -55,6 +55,7 @@ start_reelgates() { # sets memory_base, disk_base, object_id, cold_id
   start_gateway memory "${hot_memory[@]}"
   memory_base=$base
   object_id=$(upload "$work/object" object.bin)
+  warm "$memory_base" "$object_id"
   start_disk_tier
   local cold=$work/cold-object
   cold_span=$((${BENCH_COLD_MIB:-1024} * mib))
@@ -72,7 +73,15 @@ start_disk_tier() { # sets disk_base; empty without a disk tier
   start_gateway disk REELGATE__CACHE__MEMORY_BYTES=$((8 * mib)) REELGATE__CACHE__DISK_DIR="$work/cache" \
     REELGATE__CACHE__DISK_BYTES=$((1024 * mib))
   disk_base=$base
+  warm "$disk_base" "$object_id"
   base=$memory_base
+}
+
+# Twice, because what was asked for only once is the first to go.
+warm() { # base, id
+  for _ in 1 2; do
+    curl -fsS "$(stream_url "$1" "$2")" | cmp - "$work/object"
+  done
 }
 
 table_head() {
