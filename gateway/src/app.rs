@@ -43,7 +43,7 @@ impl App {
         let authenticator = Authenticator::new(&config.auth).await?;
         let process = ProcessId::new(format!("gateway-{}", uuid::Uuid::now_v7().simple()));
         let uploads = Uploads::new(&config.upload);
-        let cache = Cache::new(&config.cache);
+        let cache = Cache::open(&config.cache).await?;
         let Backends { db, storage, queue } = backends;
         let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases());
         let leases = leases.await.map_err(|error| format!("cannot read what was revoked: {error}"))?;

@@ -1,20 +1,24 @@
 //! The block cache between the store and the clients.
 //!
-//! A `Cursor` reads one object for one response. What it needs lies in `memory` as pieces of at most 64 KiB, each an
+//! A `Cursor` reads one object for one response. What it needs lies in `memory` as pieces of at most 32 KiB, each an
 //! allocation of its own, so that a slice which a slow client holds pins only its piece. What is missing is fetched in
 //! runs: one request of the store from the missing piece to the end of a block, or further with read-ahead. A run is a
 //! *flight*, in a task of its own (`fetch`); whoever needs one of its pieces boards it (`flights`), so that every piece is
 //! read once however many ask, and a client that leaves takes nothing from the others. A flight nobody is aboard of stops.
 //!
+//! With a folder for it, blocks are kept on `disk` too, and looked for there before the store is asked.
+//!
 //! Knows objects by what they are, never by where they lie: an `Origin` opens them.
 
 pub mod config;
 mod cursor;
+mod disk;
 mod error;
 mod fetch;
 mod figures;
 mod flights;
 mod gather;
+mod keep;
 mod memory;
 mod object;
 mod origin;
@@ -24,15 +28,18 @@ mod run;
 #[cfg(test)]
 mod tests;
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    path::PathBuf,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use reelgate_common::ids::FileId;
-use tokio::sync::Semaphore;
+use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use self::{config::CacheConfig, figures::Figures, flights::Flights, memory::Memory, pool::Pool};
+use self::{config::CacheConfig, disk::Disk, figures::Figures, flights::Flights, memory::Memory, pool::Pool};
 pub(crate) use self::{
     cursor::Cursor,
     error::ReadError,
@@ -50,6 +57,7 @@ struct Shared {
     config: CacheConfig,
     pool: Pool,
     memory: Memory,
+    disk: Option<Disk>,
     flights: Flights,
     /// Bounds the requests under way at the store, and with them the memory of their chunks.
     permits: Semaphore,
@@ -59,34 +67,47 @@ struct Shared {
 }
 
 impl Cache {
-    pub(crate) fn new(config: &CacheConfig) -> Self {
+    /// # Errors
+    /// The folder of the disk tier cannot be used.
+    pub(crate) async fn open(config: &CacheConfig) -> Result<Self, String> {
         let pool = Pool::default();
+        let disk = match config.disk_dir.clone() {
+            Some(folder) => Some(open_disk(folder, config, pool.clone()).await?),
+            None => None,
+        };
         let shared = Shared {
             memory: Memory::new(config.memory_bytes, pool.clone()),
             pool,
+            disk,
             flights: Flights::default(),
             permits: Semaphore::new(config.max_fetches),
             readers: AtomicUsize::new(0),
             figures: Figures::new(),
             config: config.clone(),
         };
-        Self { shared: Arc::new(shared) }
+        Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Drops what is cached of a deleted file. Responses under way are cut by who sends them.
+    /// Drops what is cached of a deleted file, on disk a moment later. Responses under way are cut by who sends them.
     pub(crate) fn forget(&self, file: FileId) {
         self.shared.memory.forget(file);
+        if let Some(disk) = self.shared.disk.clone() {
+            spawn_blocking(move || disk.forget(file));
+        }
     }
 
     /// Of which files something is cached.
     pub(crate) fn files(&self) -> Vec<FileId> {
-        self.shared.memory.files().into_iter().collect()
+        let mut files = self.shared.memory.files();
+        files.extend(self.shared.disk.iter().flat_map(Disk::files));
+        files.into_iter().collect()
     }
 
     /// Sets the gauges; called before they are read.
     pub(crate) fn measure(&self) {
         let (held, cached) = (self.shared.pool.held(), self.shared.memory.weight());
-        self.shared.figures.measure(held, cached);
+        let on_disk = self.shared.disk.as_ref().map_or(0, Disk::weight);
+        self.shared.figures.measure(held, cached, on_disk);
     }
 }
 
@@ -94,4 +115,14 @@ impl Shared {
     fn readers(&self) -> usize {
         self.readers.load(Ordering::Relaxed)
     }
+}
+
+async fn open_disk(folder: PathBuf, config: &CacheConfig, pool: Pool) -> Result<Disk, String> {
+    let (limit, block) = (config.disk_bytes, config.block_bytes);
+    let refused = |error: &dyn std::fmt::Display| format!("cache.disk_dir {}: {error}", folder.display());
+    let opened = spawn_blocking({
+        let folder = folder.clone();
+        move || Disk::open(&folder, limit, block, pool)
+    });
+    opened.await.map_err(|error| refused(&error))?.map_err(|error| refused(&error))
 }

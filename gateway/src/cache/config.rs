@@ -1,5 +1,7 @@
 //! Config section `[cache]`.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
 use super::pool::PIECE;
@@ -17,11 +19,22 @@ pub struct CacheConfig {
     pub read_ahead_bytes: u64,
     /// Requests under way at the store for all clients together.
     pub max_fetches: usize,
+    /// Folder of the disk tier; without one there is none. Each gateway needs its own.
+    pub disk_dir: Option<PathBuf>,
+    /// Room the disk tier may take.
+    pub disk_bytes: u64,
 }
 
 impl Default for CacheConfig {
     fn default() -> Self {
-        Self { memory_bytes: 64 << 20, block_bytes: 1 << 20, read_ahead_bytes: 4 << 20, max_fetches: 64 }
+        Self {
+            memory_bytes: 64 << 20,
+            block_bytes: 1 << 20,
+            read_ahead_bytes: 4 << 20,
+            max_fetches: 64,
+            disk_dir: None,
+            disk_bytes: 10 << 30,
+        }
     }
 }
 
@@ -45,6 +58,9 @@ impl CacheConfig {
         }
         if self.max_fetches == 0 {
             return Err("max_fetches must be above 0".to_owned());
+        }
+        if self.disk_bytes < 2 * self.block_bytes {
+            return Err("disk_bytes must be at least twice block_bytes".to_owned());
         }
         Ok(())
     }

@@ -175,19 +175,26 @@ impl Cursor {
         arrival
     }
 
-    /// The run to fetch, up to what is there already.
+    /// The run to fetch, up to what is there already. From the disk no more than is wanted: reading it is no request.
     fn plan(&mut self, at: u64) -> Range<u64> {
         let now = self.begun.get_or_insert_with(Instant::now).elapsed();
         let bounds = self.bounds();
         // The layout may promise more than is known to exist; the store then says so.
         let limit = self.limit.max(self.end);
         let length = self.ahead.miss(at, self.end.saturating_sub(at).max(1), now, bounds);
-        let run = run(at, length, self.ahead.is_short(bounds), bounds.block, limit);
-        let pieces = at / PIECE as u64 + 1..run.end.div_ceil(PIECE as u64);
-        let object = &self.object;
-        let there = |index: &u64| self.cache.memory.contains(&PieceKey { object: object.clone(), index: *index });
-        let end = pieces.into_iter().find(there).map_or(run.end, |index| index * PIECE as u64);
+        let on_disk = self.on_disk(at);
+        let run = run(at, length, on_disk || self.ahead.is_short(bounds), bounds.block, limit);
+        let mut pieces = at / PIECE as u64 + 1..run.end.div_ceil(PIECE as u64);
+        let stop = |index: &u64| {
+            let key = PieceKey { object: self.object.clone(), index: *index };
+            self.cache.memory.contains(&key) || self.on_disk(index * PIECE as u64) != on_disk
+        };
+        let end = pieces.find(stop).map_or(run.end, |index| index * PIECE as u64);
         run.start..end
+    }
+
+    fn on_disk(&self, at: u64) -> bool {
+        self.cache.disk.as_ref().is_some_and(|disk| disk.covers(&self.object, at))
     }
 
     fn bounds(&self) -> Bounds {

@@ -11,8 +11,10 @@ use super::{
     error::ReadError,
     flights::Pilot,
     gather::Gather,
+    keep::Keeper,
     object::PieceKey,
     origin::{Origin, Tier},
+    pool::PIECE,
 };
 
 pub(super) fn spawn(cache: Arc<Shared>, pilot: Pilot, origin: Arc<dyn Origin>, range: Range<u64>) {
@@ -31,15 +33,44 @@ pub(super) fn spawn(cache: Arc<Shared>, pilot: Pilot, origin: Arc<dyn Origin>, r
 }
 
 async fn carry(cache: &Shared, pilot: &Pilot, origin: &dyn Origin, range: Range<u64>) -> Result<(), ReadError> {
+    let rest = from_disk(cache, pilot, range).await;
+    if rest.is_empty() { Ok(()) } else { from_store(cache, pilot, origin, rest).await }
+}
+
+/// Brings what the disk has of the range's beginning; gives what is left, which starts at a piece.
+async fn from_disk(cache: &Shared, pilot: &Pilot, range: Range<u64>) -> Range<u64> {
+    let mut rest = range;
+    let Some(disk) = &cache.disk else { return rest };
+    while !rest.is_empty() {
+        let Some(pieces) = disk.read(pilot.object(), rest.clone()).await else { return rest };
+        for bytes in pieces {
+            let end = rest.start + bytes.len() as u64;
+            if bytes.len() < PIECE && end < rest.end {
+                // The object was thought to end here. The store knows how it goes on.
+                return rest;
+            }
+            cache.figures.read_from_disk.increment(bytes.len() as u64);
+            land(cache, pilot, rest.start / PIECE as u64, &bytes, Tier::Disk);
+            rest.start = end.min(rest.end);
+        }
+    }
+    rest
+}
+
+async fn from_store(cache: &Shared, pilot: &Pilot, origin: &dyn Origin, range: Range<u64>) -> Result<(), ReadError> {
     let _permit = cache.permits.acquire().await.map_err(|_| ReadError::Interrupted)?;
     cache.figures.requests.increment(1);
     let mut chunks = origin.open(range.clone()).await?;
     let mut gather = Gather::new(cache.pool.clone(), range);
+    let mut keeper = cache.disk.as_ref().map(|disk| Keeper::new(&cache.memory, disk, pilot.object().clone()));
     while let Some(chunk) = chunks.next().await {
         let mut chunk = chunk?;
         cache.figures.fetched.increment(chunk.len() as u64);
         while let Some((index, bytes)) = gather.take(&mut chunk) {
             land(cache, pilot, index, &bytes, Tier::Storage);
+            if let Some(keeper) = &mut keeper {
+                keeper.add(index, bytes);
+            }
         }
         if !chunk.is_empty() {
             return Err(ReadError::WrongLength);

@@ -9,8 +9,11 @@ pub(super) struct Figures {
     /// Requests made to the store, and the bytes they brought.
     pub(super) requests: Counter,
     pub(super) fetched: Counter,
+    /// Bytes read from the disk tier.
+    pub(super) read_from_disk: Counter,
     cached: Gauge,
     pinned: Gauge,
+    on_disk: Gauge,
 }
 
 impl Figures {
@@ -20,16 +23,20 @@ impl Figures {
             misses: counter!("reelgate_cache_misses_total"),
             requests: counter!("reelgate_cache_storage_requests_total"),
             fetched: counter!("reelgate_cache_storage_bytes_total"),
+            read_from_disk: counter!("reelgate_cache_disk_read_bytes_total"),
             cached: gauge!("reelgate_cache_memory_bytes"),
             pinned: gauge!("reelgate_cache_pinned_bytes"),
+            on_disk: gauge!("reelgate_cache_disk_bytes"),
         }
     }
 
     /// `held` is all memory of pieces; what of it is not cached, clients and fetches pin.
-    pub(super) fn measure(&self, held: usize, cached: u64) {
+    pub(super) fn measure(&self, held: usize, cached: u64, on_disk: u64) {
         #[expect(clippy::cast_precision_loss, reason = "gauges are floats")]
-        let (cached, pinned) = (cached as f64, (held as u64).saturating_sub(cached) as f64);
+        let [cached, pinned, on_disk] =
+            [cached, (held as u64).saturating_sub(cached), on_disk].map(|bytes| bytes as f64);
         self.cached.set(cached);
         self.pinned.set(pinned);
+        self.on_disk.set(on_disk);
     }
 }

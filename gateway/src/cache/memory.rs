@@ -153,7 +153,7 @@ mod tests {
     #[test]
     fn a_scan_does_not_wash_out_what_is_asked_for_often() {
         let (memory, hot, scanned) = (memory(), object(), object());
-        let asked: Vec<_> = (0..64).map(|index| key(&hot, index)).collect();
+        let asked: Vec<_> = (0..128).map(|index| key(&hot, index)).collect();
         for key in &asked {
             put(&memory, key.clone());
         }
@@ -169,24 +169,24 @@ mod tests {
     #[test]
     fn read_ahead_survives_beside_a_full_hot_part() {
         let (memory, hot, fresh) = (memory(), object(), object());
-        for index in 0..256 {
+        for index in 0..512 {
             put(&memory, key(&hot, index));
             memory.get(&key(&hot, index));
         }
-        for index in 0..32 {
+        for index in 0..64 {
             put(&memory, key(&fresh, index));
         }
-        let there = (0..32).filter(|index| memory.peek(&key(&fresh, *index)).is_some()).count();
-        assert!(there >= 30, "{there} of 32");
+        let there = (0..64).filter(|index| memory.peek(&key(&fresh, *index)).is_some()).count();
+        assert!(there >= 60, "{there} of 64");
     }
 
     #[test]
     fn the_cache_gives_way_to_what_clients_hold() {
         let (memory, object) = (memory(), object());
-        let held: Vec<Bytes> = (0..400).map(|index| put(&memory, key(&object, index))).collect();
+        let held: Vec<Bytes> = (0..800).map(|index| put(&memory, key(&object, index))).collect();
         assert!(memory.weight() <= 4 << 20, "{}", memory.weight());
         drop(held);
-        for index in 0..400 {
+        for index in 0..800 {
             put(&memory, key(&object, 1_000 + index));
         }
         assert!(memory.weight() > 15 << 20, "it comes back: {}", memory.weight());

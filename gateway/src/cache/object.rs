@@ -3,10 +3,11 @@
 
 use std::{
     hash::{BuildHasher, Hash, Hasher, RandomState},
-    sync::{Arc, LazyLock},
+    sync::{Arc, LazyLock, OnceLock},
 };
 
 use reelgate_common::ids::{FileId, OrgId};
+use sha2::{Digest, Sha256};
 
 static HASHER: LazyLock<RandomState> = LazyLock::new(RandomState::new);
 
@@ -25,28 +26,61 @@ impl ObjectName {
             Self::Source { file, .. } | Self::Output { file, .. } => *file,
         }
     }
+
+    fn fingerprint(&self) -> u128 {
+        let mut digest = Sha256::new();
+        let mut add = |part: &[u8]| {
+            // With its length, so that no two names read alike.
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part);
+        };
+        match self {
+            Self::Source { org, file, sha256 } => {
+                [org.as_str().as_bytes(), file.0.as_bytes(), b"source", sha256.as_bytes()]
+                    .into_iter()
+                    .for_each(&mut add);
+            }
+            Self::Output { org, file, generation, attempt, name } => {
+                [org.as_str().as_bytes(), file.0.as_bytes(), b"output", name.as_bytes()].into_iter().for_each(&mut add);
+                [generation, attempt].into_iter().for_each(|number| add(&number.to_le_bytes()));
+            }
+        }
+        let digest: [u8; 32] = digest.finalize().into();
+        u128::from_le_bytes(digest[..16].try_into().expect("half of 32 bytes are 16"))
+    }
 }
 
 /// A name that is cheap to clone and to hash.
 #[derive(Debug, Clone)]
 pub(crate) struct Object {
-    name: Arc<ObjectName>,
+    name: Arc<Named>,
     hash: u64,
+}
+
+#[derive(Debug)]
+struct Named {
+    name: ObjectName,
+    fingerprint: OnceLock<u128>,
 }
 
 impl Object {
     pub(crate) fn new(name: ObjectName) -> Self {
-        Self { hash: HASHER.hash_one(&name), name: Arc::new(name) }
+        Self { hash: HASHER.hash_one(&name), name: Arc::new(Named { name, fingerprint: OnceLock::new() }) }
     }
 
     pub(crate) fn name(&self) -> &ObjectName {
-        &self.name
+        &self.name.name
+    }
+
+    /// The same in every process, and of no other name.
+    pub(super) fn fingerprint(&self) -> u128 {
+        *self.name.fingerprint.get_or_init(|| self.name.name.fingerprint())
     }
 }
 
 impl PartialEq for Object {
     fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.name, &other.name) || (self.hash == other.hash && self.name == other.name)
+        Arc::ptr_eq(&self.name, &other.name) || (self.hash == other.hash && self.name() == other.name())
     }
 }
 
@@ -76,5 +110,7 @@ mod tests {
             |sha256: &str| Object::new(ObjectName::Source { org: org.clone(), file, sha256: sha256.to_owned() });
         assert_eq!(source("a"), source("a"));
         assert_ne!(source("a"), source("b"));
+        assert_eq!(source("a").fingerprint(), source("a").fingerprint());
+        assert_ne!(source("a").fingerprint(), source("b").fingerprint());
     }
 }

@@ -18,6 +18,7 @@ pub(crate) trait Origin: Send + Sync + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tier {
     Memory,
+    Disk,
     Storage,
 }
 
@@ -26,6 +27,7 @@ impl Tier {
     pub(crate) fn server_timing(self) -> HeaderValue {
         HeaderValue::from_static(match self {
             Self::Memory => "cache;desc=hit",
+            Self::Disk => "cache;desc=disk",
             Self::Storage => "cache;desc=miss",
         })
     }

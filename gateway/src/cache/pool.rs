@@ -1,4 +1,4 @@
-//! The memory of the cache: allocations of at most 64 KiB, counted as long as anybody holds a slice of them, and used
+//! The memory of the cache: allocations of at most 32 KiB, counted as long as anybody holds a slice of them, and used
 //! again. Uncounted memory would be that of slow clients: they hold pieces which the cache has long given up.
 
 use std::sync::{
@@ -8,10 +8,11 @@ use std::sync::{
 
 use bytes::Bytes;
 
-/// Largest allocation, and the step of the cache.
-pub(super) const PIECE: usize = 64 * 1024;
+/// Largest allocation, and the step of the cache. hyper holds up to 64 KiB and one frame more of an answer that its client does not
+/// take, so pieces of 64 KiB would mean two for each slow client, 128 KiB; three of these are 96 KiB.
+pub(super) const PIECE: usize = 32 * 1024;
 /// Free pieces kept for the next fetch; more go back to the allocator.
-const MAX_FREE: usize = 64;
+const MAX_FREE: usize = 128;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Pool {
@@ -62,6 +63,13 @@ impl Buffer {
     pub(super) fn push(&mut self, data: &[u8]) {
         debug_assert!(self.bytes.len() + data.len() <= self.counted, "a buffer never grows");
         self.bytes.extend_from_slice(data);
+    }
+
+    /// Its first `size` bytes, to be written; within the room asked for.
+    pub(super) fn fill(&mut self, size: usize) -> &mut [u8] {
+        debug_assert!(size <= self.counted, "a buffer never grows");
+        self.bytes.resize(size, 0);
+        &mut self.bytes
     }
 
     /// Shareable without a copy.

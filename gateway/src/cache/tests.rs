@@ -3,6 +3,7 @@
 use std::{
     future::poll_fn,
     ops::Range,
+    path::Path,
     sync::{
         Arc, Mutex,
         atomic::{AtomicBool, Ordering},
@@ -128,13 +129,13 @@ struct Bench {
 }
 
 impl Bench {
-    fn new(store: Arc<Store>) -> Self {
-        Self::with(store, &CacheConfig::default())
+    async fn new(store: Arc<Store>) -> Self {
+        Self::with(store, &CacheConfig::default()).await
     }
 
-    fn with(store: Arc<Store>, config: &CacheConfig) -> Self {
+    async fn with(store: Arc<Store>, config: &CacheConfig) -> Self {
         config.validate().unwrap();
-        Self { cache: Cache::new(config), object: object(), store }
+        Self { cache: Cache::open(config).await.unwrap(), object: object(), store }
     }
 
     fn client(&self, range: Range<u64>) -> Client {
@@ -169,7 +170,7 @@ fn most_asked(asked: &[Range<u64>]) -> usize {
 
 #[tokio::test]
 async fn a_cold_range_is_one_request_and_a_hot_one_is_none() {
-    let bench = Bench::new(Store::new(20 * MIB));
+    let bench = Bench::new(Store::new(20 * MIB)).await;
     bench.read(3 * MIB..4 * MIB).await;
     assert_eq!(bench.store.asked(), vec![3 * MIB..4 * MIB]);
     bench.read(3 * MIB + 5..4 * MIB - 5).await;
@@ -178,7 +179,7 @@ async fn a_cold_range_is_one_request_and_a_hot_one_is_none() {
 
 #[tokio::test]
 async fn a_run_ends_where_something_is_cached() {
-    let bench = Bench::new(Store::new(8 * MIB));
+    let bench = Bench::new(Store::new(8 * MIB)).await;
     bench.read(MIB + 10..MIB + 20).await;
     bench.read(0..2 * MIB).await;
     assert_eq!(bench.store.asked(), [MIB..2 * MIB, 0..MIB]);
@@ -186,7 +187,7 @@ async fn a_run_ends_where_something_is_cached() {
 
 #[tokio::test]
 async fn a_whole_file_takes_few_requests_and_each_byte_once() {
-    let bench = Bench::new(Store::new(40 * MIB + 12_345));
+    let bench = Bench::new(Store::new(40 * MIB + 12_345)).await;
     bench.read(0..40 * MIB + 12_345).await;
     let asked = bench.store.asked();
     assert!(asked.len() <= 14, "{asked:?}");
@@ -196,7 +197,7 @@ async fn a_whole_file_takes_few_requests_and_each_byte_once() {
 #[tokio::test]
 async fn a_thousand_clients_cause_each_byte_to_be_read_once() {
     let config = CacheConfig { memory_bytes: 160 << 20, ..CacheConfig::default() };
-    let bench = Arc::new(Bench::with(Store::new(100 * MIB), &config));
+    let bench = Arc::new(Bench::with(Store::new(100 * MIB), &config).await);
     let clients: Vec<_> = (0..1_000)
         .map(|_| {
             let mut client = bench.client(0..100 * MIB);
@@ -215,7 +216,7 @@ async fn a_thousand_clients_cause_each_byte_to_be_read_once() {
 
 #[tokio::test]
 async fn the_first_piece_comes_before_the_block_is_there() {
-    let bench = Bench::new(Store::held(4 * MIB));
+    let bench = Bench::new(Store::held(4 * MIB)).await;
     bench.store.leave.add_permits(PIECE.div_ceil(CHUNK));
     let mut client = bench.client(0..4 * MIB);
     assert!(client.step().await.unwrap());
@@ -224,7 +225,7 @@ async fn the_first_piece_comes_before_the_block_is_there() {
 
 #[tokio::test]
 async fn a_leader_that_leaves_takes_nothing_from_the_others() {
-    let bench = Bench::new(Store::held(4 * MIB));
+    let bench = Bench::new(Store::held(4 * MIB)).await;
     let mut leader = bench.client(0..MIB);
     assert!(futures_util::poll!(Box::pin(leader.step())).is_pending());
     let follower = tokio::spawn(bench.client(0..MIB).read());
@@ -237,7 +238,7 @@ async fn a_leader_that_leaves_takes_nothing_from_the_others() {
 
 #[tokio::test]
 async fn a_fetch_that_nobody_wants_any_more_stops() {
-    let bench = Bench::new(Store::held(4 * MIB));
+    let bench = Bench::new(Store::held(4 * MIB)).await;
     bench.store.leave.add_permits(20);
     let mut client = bench.client(0..4 * MIB);
     client.step().await.unwrap();
@@ -251,7 +252,7 @@ async fn a_fetch_that_nobody_wants_any_more_stops() {
 
 #[tokio::test]
 async fn an_error_reaches_all_and_is_not_kept() {
-    let bench = Bench::new(Store::new(4 * MIB));
+    let bench = Bench::new(Store::new(4 * MIB)).await;
     bench.store.broken.store(true, Ordering::SeqCst);
     let clients: Vec<_> = (0..10).map(|_| tokio::spawn(bench.client(0..MIB).read())).collect();
     for client in clients {
@@ -267,7 +268,7 @@ async fn an_error_reaches_all_and_is_not_kept() {
 async fn a_body_that_is_too_short_is_an_error_after_what_it_gave() {
     let mut store = Store::new(MIB);
     Arc::get_mut(&mut store).unwrap().short = 1;
-    let bench = Bench::new(store);
+    let bench = Bench::new(store).await;
     let mut client = bench.client(0..MIB);
     let error = loop {
         if let Err(error) = client.step().await {
@@ -275,12 +276,12 @@ async fn a_body_that_is_too_short_is_an_error_after_what_it_gave() {
         }
     };
     assert!(matches!(&*error, ReadError::WrongLength));
-    assert_eq!(client.got.len(), 15 * PIECE);
+    assert_eq!(client.got.len() as u64, MIB - PIECE as u64);
 }
 
 #[tokio::test]
 async fn a_client_that_seeks_costs_two_blocks_a_seek_at_most() {
-    let bench = Bench::new(Store::new(64 * MIB));
+    let bench = Bench::new(Store::new(64 * MIB)).await;
     let mut taken = 0;
     for seek in 0..10 {
         let mut client = bench.client(seek * 6 * MIB + 777..64 * MIB);
@@ -296,9 +297,9 @@ async fn a_client_that_seeks_costs_two_blocks_a_seek_at_most() {
 
 #[tokio::test]
 async fn nothing_is_fetched_ahead_of_a_reader_that_has_stopped() {
-    let bench = Bench::new(Store::new(64 * MIB));
+    let bench = Bench::new(Store::new(64 * MIB)).await;
     let mut client = bench.client(0..64 * MIB);
-    for _ in 0..3 * 16 {
+    for _ in 0..3 * 32 {
         client.step().await.unwrap();
     }
     bench.settle().await;
@@ -312,7 +313,7 @@ async fn nothing_is_fetched_ahead_of_a_reader_that_has_stopped() {
 #[tokio::test(start_paused = true)]
 async fn many_slow_readers_in_little_memory_fetch_little_twice() {
     let config = CacheConfig { memory_bytes: 4 << 20, ..CacheConfig::default() };
-    let bench = Bench::with(Store::new(64 * MIB), &config);
+    let bench = Bench::with(Store::new(64 * MIB), &config).await;
     let mut clients: Vec<_> = (0..60).map(|n| bench.client(n * MIB + 3..64 * MIB)).collect();
     let mut taken = 0;
     for _ in 0..8 {
@@ -329,7 +330,8 @@ async fn many_slow_readers_in_little_memory_fetch_little_twice() {
 
 #[tokio::test]
 async fn a_reader_holds_one_piece_at_most() {
-    let bench = Bench::with(Store::new(16 * MIB), &CacheConfig { memory_bytes: 4 << 20, ..CacheConfig::default() });
+    let bench =
+        Bench::with(Store::new(16 * MIB), &CacheConfig { memory_bytes: 4 << 20, ..CacheConfig::default() }).await;
     let mut client = bench.client(0..16 * MIB);
     client.step().await.unwrap();
     for n in 1..16 {
@@ -343,12 +345,112 @@ async fn a_reader_holds_one_piece_at_most() {
 #[tokio::test]
 async fn an_object_known_to_be_longer_than_before_is_read_on() {
     // The segments of a rendition know its object only up to their own ends.
-    let bench = Bench::new(Store::new(2 * MIB));
+    let bench = Bench::new(Store::new(2 * MIB)).await;
     for end in [100_000, 200_000, 2 * MIB] {
         let cursor = bench.cache.cursor(bench.object.clone(), end);
         let client = Client { cursor, store: Arc::clone(&bench.store), range: end - 50_000..end, got: Vec::new() };
         let got = client.read().await.unwrap();
         let start = usize::try_from(end - 50_000).unwrap();
         assert!(got == bench.store.content[start..start + 50_000], "to {end}");
+    }
+}
+
+// ---- with a disk tier ----
+
+async fn with_disk(store: &Arc<Store>, folder: &Path) -> Bench {
+    let config = CacheConfig { disk_dir: Some(folder.to_owned()), ..CacheConfig::default() };
+    Bench::with(Arc::clone(store), &config).await
+}
+
+impl Bench {
+    /// The same objects in another process's cache.
+    async fn restarted(self, folder: &Path) -> Self {
+        self.written(0).await;
+        let Self { cache, object, store } = self;
+        drop(cache);
+        Self { object, ..with_disk(&store, folder).await }
+    }
+
+    /// Waits until so much at least is on disk, and nothing is being written.
+    async fn written(&self, bytes: u64) {
+        let disk = self.cache.shared.disk.as_ref().unwrap();
+        while disk.weight() < bytes {
+            tokio::task::yield_now().await;
+        }
+        disk.idle().await;
+    }
+}
+
+#[tokio::test]
+async fn what_was_read_once_is_read_from_disk_after_a_restart() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), Store::new(5 * MIB + 1_234));
+    let bench = with_disk(&store, folder.path()).await;
+    bench.read(0..store.size()).await;
+    let requests = store.asked().len();
+    bench.written(store.size()).await;
+    let bench = bench.restarted(folder.path()).await;
+    bench.read(0..store.size()).await;
+    let mut client = bench.client(3 * MIB..4 * MIB);
+    client.step().await.unwrap();
+    assert_eq!(store.asked().len(), requests, "nothing is asked for again");
+}
+
+#[tokio::test]
+async fn a_client_hears_that_its_bytes_came_from_disk() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), Store::new(2 * MIB));
+    let bench = with_disk(&store, folder.path()).await;
+    bench.read(0..2 * MIB).await;
+    bench.written(2 * MIB).await;
+    let bench = bench.restarted(folder.path()).await;
+    let mut client = bench.client(MIB..2 * MIB);
+    client.step().await.unwrap();
+    assert_eq!(client.cursor.tier(), Some(Tier::Disk));
+}
+
+#[tokio::test]
+async fn a_corrupt_block_is_read_from_the_store_again() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), Store::new(3 * MIB));
+    let bench = with_disk(&store, folder.path()).await;
+    bench.read(0..3 * MIB).await;
+    bench.written(3 * MIB).await;
+    let (requests, object) = (store.asked().len(), bench.object.clone());
+    let path = std::fs::read_dir(folder.path().join(object.name().file().to_string()))
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .find(|path| path.to_str().unwrap().contains(".1.0."))
+        .unwrap();
+    let file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, b"!!!", 600_000).unwrap();
+    let bench = bench.restarted(folder.path()).await;
+    bench.read(0..3 * MIB).await;
+    assert!(store.asked()[requests..].iter().all(|range| range.start >= MIB), "{:?}", store.asked());
+    assert_eq!(store.asked().len(), requests + 1);
+}
+
+#[tokio::test]
+async fn a_block_read_in_two_parts_is_kept_whole() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), Store::new(MIB));
+    let bench = with_disk(&store, folder.path()).await;
+    bench.read(600_000..MIB).await;
+    bench.written(400_000).await;
+    bench.read(0..MIB).await;
+    bench.written(1_000_000).await;
+    let requests = store.asked().len();
+    let bench = bench.restarted(folder.path()).await;
+    bench.read(0..MIB).await;
+    assert_eq!(store.asked().len(), requests);
+}
+
+#[tokio::test]
+async fn a_forgotten_file_leaves_nothing_on_disk() {
+    let (folder, store) = (tempfile::tempdir().unwrap(), Store::new(MIB));
+    let bench = with_disk(&store, folder.path()).await;
+    bench.read(0..MIB).await;
+    bench.written(MIB).await;
+    let file = bench.object.name().file();
+    assert_eq!(bench.cache.files(), [file]);
+    bench.cache.forget(file);
+    while !bench.cache.files().is_empty() || folder.path().join(file.to_string()).exists() {
+        tokio::task::yield_now().await;
     }
 }

@@ -1,0 +1,159 @@
+//! The disk tier by itself: what it keeps, what it finds again, and what it does not believe.
+
+use std::fs::{self, OpenOptions};
+use std::os::unix::fs::FileExt;
+
+use reelgate_common::ids::OrgId;
+
+use super::*;
+use crate::cache::object::ObjectName;
+
+const P: u64 = PIECE as u64;
+const BLOCK: u64 = 4 * P;
+
+fn object() -> Object {
+    Object::new(ObjectName::Source { org: OrgId::new("acme"), file: FileId::new(), sha256: "s".to_owned() })
+}
+
+fn open(folder: &Path, limit: u64) -> Disk {
+    Disk::open(folder, limit, BLOCK, Pool::default()).unwrap()
+}
+
+fn piece(fill: u8) -> Bytes {
+    Bytes::from(vec![fill; PIECE])
+}
+
+impl Disk {
+    /// Keeps and waits until it is kept.
+    async fn keep_now(&self, object: &Object, start: u64, pieces: Vec<Bytes>) {
+        self.keep(self.leave().unwrap(), object, start, pieces);
+        self.idle().await;
+    }
+
+    /// Returns when nothing is being written.
+    pub(in crate::cache) async fn idle(&self) {
+        let all = u32::try_from(WRITERS).unwrap();
+        drop(self.shared.writers.acquire_many(all).await.unwrap());
+    }
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
+        .filter(|path| !path.ends_with(LOCK))
+        .collect()
+}
+
+#[tokio::test]
+async fn what_is_kept_is_found_again_after_a_restart() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, BLOCK + P, vec![piece(1), piece(2), Bytes::from_static(b"end")]).await;
+    drop(disk);
+    let disk = open(folder.path(), 1 << 20);
+    assert!(!disk.covers(&object, BLOCK) && disk.covers(&object, BLOCK + P) && disk.covers(&object, BLOCK + 3 * P + 2));
+    assert!(!disk.covers(&object, BLOCK + 3 * P + 3));
+    let read = disk.read(&object, BLOCK + 2 * P..3 * BLOCK).await.unwrap();
+    assert_eq!(read, [piece(2), Bytes::from_static(b"end")]);
+    assert_eq!(disk.read(&object, BLOCK..2 * BLOCK).await, None);
+}
+
+#[tokio::test]
+async fn a_torn_block_is_a_miss_and_goes_at_start() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, 0, vec![piece(1), piece(2)]).await;
+    let path = files_below(folder.path()).remove(0);
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(5_000).unwrap();
+    assert_eq!(disk.read(&object, 0..P).await, None);
+    assert!(files_below(folder.path()).is_empty(), "it is removed");
+    disk.keep_now(&object, 0, vec![piece(1), piece(2)]).await;
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(5_000).unwrap();
+    fs::write(path.with_extension("draft"), b"half").unwrap();
+    drop(disk);
+    let disk = open(folder.path(), 1 << 20);
+    assert!(!disk.covers(&object, 0));
+    assert!(files_below(folder.path()).is_empty(), "both are removed");
+}
+
+#[tokio::test]
+async fn a_corrupt_piece_is_a_miss_and_its_block_goes() {
+    for place in [10, 50, 4096 + P + 10] {
+        let folder = tempfile::tempdir().unwrap();
+        let (disk, object) = (open(folder.path(), 1 << 20), object());
+        disk.keep_now(&object, 0, vec![piece(1), piece(2)]).await;
+        let path = files_below(folder.path()).remove(0);
+        OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"!", place).unwrap();
+        assert!(disk.read(&object, 0..2 * P).await.is_none(), "byte {place}");
+        assert!(files_below(folder.path()).is_empty() && !disk.covers(&object, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_block_under_another_name_is_not_believed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, 0, vec![piece(1)]).await;
+    let path = files_below(folder.path()).remove(0);
+    let name = path.file_name().unwrap().to_str().unwrap().replace(".0.0.", ".1.0.");
+    fs::rename(&path, path.with_file_name(name)).unwrap();
+    drop(disk);
+    let disk = open(folder.path(), 1 << 20);
+    assert!(disk.covers(&object, BLOCK));
+    assert_eq!(disk.read(&object, BLOCK..BLOCK + P).await, None);
+}
+
+#[tokio::test]
+async fn the_limit_holds_for_what_lies_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let limit = 3 * (BLOCK + 4096);
+    let (disk, object) = (open(folder.path(), limit), object());
+    for block in 0..10 {
+        disk.keep_now(&object, block * BLOCK, vec![piece(1), piece(2), piece(3), piece(4)]).await;
+        let bytes: u64 = files_below(folder.path()).iter().map(|path| path.metadata().unwrap().len()).sum();
+        assert!(bytes <= limit && bytes == disk.weight(), "{bytes}");
+    }
+    assert_eq!(files_below(folder.path()).len(), 3);
+    drop(disk);
+    assert_eq!((open(folder.path(), limit / 3).weight(), files_below(folder.path()).len()), (limit / 3, 1));
+}
+
+#[tokio::test]
+async fn a_fuller_part_of_a_block_takes_its_place_and_a_lesser_does_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, P, vec![piece(1)]).await;
+    disk.keep_now(&object, 0, vec![piece(0), piece(1)]).await;
+    disk.keep_now(&object, P, vec![piece(9)]).await;
+    assert_eq!(files_below(folder.path()).len(), 1);
+    assert_eq!(disk.read(&object, 0..2 * P).await.unwrap(), [piece(0), piece(1)]);
+}
+
+#[tokio::test]
+async fn a_forgotten_file_is_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, 0, vec![piece(1)]).await;
+    assert_eq!(disk.files(), [object.name().file()]);
+    disk.forget(object.name().file());
+    assert!(disk.files().is_empty() && files_below(folder.path()).is_empty());
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "only the lock");
+}
+
+#[tokio::test]
+async fn a_disk_that_cannot_be_written_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    // A file where the folder should be: whoever runs the tests, this cannot be written.
+    fs::write(folder.path().join(object.name().file().to_string()), b"").unwrap();
+    disk.keep_now(&object, 0, vec![piece(1)]).await;
+    assert!(!disk.covers(&object, 0) && disk.leave().is_none());
+}
+
+#[test]
+fn a_folder_has_one_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let _disk = open(folder.path(), 1 << 20);
+    assert!(Disk::open(folder.path(), 1 << 20, BLOCK, Pool::default()).is_err());
+}
