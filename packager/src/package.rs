@@ -38,8 +38,10 @@ pub use moof::media_segment;
 pub use segment::{ENTRY_BYTES, Segment, SegmentEntry, SegmentPiece};
 pub use summary::{AudioSummary, Kind, Summary, TrackSummary, VideoRange, VideoSummary};
 
-/// Entry and record of one segment together are at most this long.
+/// What a segment needs of the index is at most this long.
 pub const MAX_SEGMENT_INDEX_BYTES: u64 = 64 << 10;
+/// The record of a segment is at most this long, which leaves room for its entry and some fifty around it.
+pub const MAX_RECORD_BYTES: u64 = MAX_SEGMENT_INDEX_BYTES - (2 << 10);
 /// A track of more segments is refused: a week of the shortest ones.
 pub const MAX_SEGMENTS: usize = 302_400;
 /// A segment of more samples is refused; ten seconds of the shortest Opus frames are 4,000.

@@ -10,6 +10,7 @@ mod journeys;
 mod large;
 mod leases;
 mod memory;
+mod packaging;
 mod playlists;
 mod seams;
 mod secrets;

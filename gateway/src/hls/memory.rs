@@ -142,6 +142,8 @@ pub(super) async fn fetch(storage: &dyn Storage, key: &Key, range: Range<u64>) -
         }
         found.extend_from_slice(&chunk);
     }
+    metrics::counter!("reelgate_index_reads_total").increment(1);
+    metrics::counter!("reelgate_index_read_bytes_total").increment(found.len() as u64);
     if found.len() as u64 == length { Ok(found.into()) } else { Err(ApiError::internal()) }
 }
 

@@ -6,8 +6,7 @@ use std::ops::Range;
 use crate::{bytes::Bytes, error::Mp4Error, fourcc::FourCc};
 
 use super::{
-    MAX_INLINE_BYTES, MAX_SEGMENT_INDEX_BYTES, MAX_SEGMENT_SAMPLES,
-    segment::ENTRY_BYTES,
+    MAX_INLINE_BYTES, MAX_RECORD_BYTES, MAX_SEGMENT_SAMPLES,
     varint::{put, put_signed, take, take_signed, take_u32},
 };
 
@@ -164,7 +163,7 @@ impl Record {
     }
 
     /// # Errors
-    /// `Limit` when entry and record would not stay within `MAX_SEGMENT_INDEX_BYTES`.
+    /// `Limit` above `MAX_RECORD_BYTES`.
     pub(super) fn write(&self) -> Result<Vec<u8>, Mp4Error> {
         let mut out = Vec::new();
         put(&mut out, u64::from(self.samples));
@@ -176,18 +175,18 @@ impl Record {
         for source in &self.sources {
             write_source(&mut out, source, &mut place);
         }
-        if out.len() as u64 + ENTRY_BYTES > MAX_SEGMENT_INDEX_BYTES {
-            return Err(Mp4Error::Limit { what: "index bytes of a segment", limit: MAX_SEGMENT_INDEX_BYTES });
+        if out.len() as u64 > MAX_RECORD_BYTES {
+            return Err(Mp4Error::Limit { what: "index bytes of a segment", limit: MAX_RECORD_BYTES });
         }
         Ok(out)
     }
 
     /// Reads what `write` wrote.
     ///
-    /// Takes memory in proportion to `bytes`, which must not exceed `MAX_SEGMENT_INDEX_BYTES`.
+    /// Takes memory in proportion to `bytes`, which must not exceed `MAX_RECORD_BYTES`.
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Mp4Error> {
-        if bytes.len() as u64 > MAX_SEGMENT_INDEX_BYTES {
-            return Err(Mp4Error::Limit { what: "index bytes of a segment", limit: MAX_SEGMENT_INDEX_BYTES });
+        if bytes.len() as u64 > MAX_RECORD_BYTES {
+            return Err(Mp4Error::Limit { what: "index bytes of a segment", limit: MAX_RECORD_BYTES });
         }
         let mut bytes = Bytes::new(INDEX, bytes);
         let samples = take_u32(&mut bytes)?;

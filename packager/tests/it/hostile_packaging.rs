@@ -7,7 +7,7 @@ use proptest::{collection::vec, prelude::*, sample::Index};
 use reelgate_packager::{
     Mp4Error,
     package::{
-        Built, MAX_INLINE_BYTES, MAX_SEGMENT_INDEX_BYTES, MAX_SILENT_FRAMES, Segment, SegmentEntry, SegmentPiece,
+        Built, MAX_INLINE_BYTES, MAX_RECORD_BYTES, MAX_SILENT_FRAMES, Segment, SegmentEntry, SegmentPiece,
         TrackSummary, build, build_covering, init_segment, media_segment,
     },
     parse_movie,
@@ -46,7 +46,7 @@ fn check(built: &Built, moov: usize) {
         assert!(init_segment(track).len() < 70_000);
         let mut end = 0;
         for (n, entry) in table(built, track).iter().enumerate().take(50) {
-            assert!(entry.record.end - entry.record.start + 40 <= MAX_SEGMENT_INDEX_BYTES);
+            assert!(entry.record.end - entry.record.start <= MAX_RECORD_BYTES);
             assert_eq!(entry.presentation, end);
             end += u64::from(entry.duration);
             let segment = media_segment(track, n as u32, entry, record(built, entry)).unwrap();
