@@ -73,11 +73,8 @@ impl<H: Handler> Server<H> {
                 metrics::counter!("reelgate_http_connections_refused_total").increment(1);
                 continue;
             };
-            let serving = self.connections.clone().serve(stream, peer);
-            self.tasks.spawn(async move {
-                let _held = (slot, client, OpenConnection::new());
-                serving.await;
-            });
+            let held = (slot, client, OpenConnection::new());
+            self.tasks.spawn(self.connections.clone().serve(stream, peer, held));
         }
     }
 

@@ -6,6 +6,7 @@ mod deploy;
 mod documentation;
 mod faults;
 mod harness;
+mod idle;
 mod journeys;
 mod large;
 mod leases;

@@ -84,7 +84,7 @@ fn program() -> PathBuf {
 }
 
 /// Each reader is a descriptor here and one there; children inherit the limit.
-fn raise_descriptor_limit() -> Result<()> {
+pub(crate) fn raise_descriptor_limit() -> Result<()> {
     let maximum = getrlimit(Resource::Nofile).maximum;
     let wanted = 4 * READERS as u64;
     ensure!(maximum.is_none_or(|maximum| maximum >= wanted), "this test needs ulimit -Hn {wanted}");

@@ -66,8 +66,9 @@ impl<H: Handler> Connections<H> {
         Self { limits: *limits, http1: limits.http1(), http2: limits.http2(), tls, handler, stop, cut }
     }
 
-    /// Serves one connection to its end.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    /// Serves one connection to its end, and holds `_held` as long. Not wrapped in another future for that: each wrapping
+    /// keeps what it wraps twice.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, _held: impl Send) {
         let ended = match &self.tls {
             None => self.open(stream, peer, false).await,
             // Boxed: a handshake is large, and plain connections must not pay for it.

@@ -33,19 +33,17 @@ impl<S> Transport<S> {
 
 impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let rest = self.sniffed.rest();
-        if !rest.is_empty() {
-            let count = rest.len().min(buf.remaining());
-            buf.put_slice(&rest[..count]);
-            self.sniffed.advance(count);
-            return Poll::Ready(Ok(()));
-        }
         let before = buf.filled().len();
+        let rest = self.sniffed.rest();
+        let given = rest.len().min(buf.remaining());
+        buf.put_slice(&rest[..given]);
+        self.sniffed.advance(given);
+        // And go on to what came with it: hyper doubles its buffer for a head that comes in two pieces, and keeps it so.
         let read = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if buf.filled().len() > before {
+        if buf.filled().len() > before + given {
             self.watch.received();
         }
-        read
+        if given > 0 { Poll::Ready(Ok(())) } else { read }
     }
 }
 
@@ -79,5 +77,35 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+    use crate::server::sniff::sniff;
+
+    #[tokio::test]
+    async fn what_was_sniffed_comes_first_and_with_it_what_came_along() {
+        let (mut near, mut far) = duplex(1_024);
+        let head = b"GET /a/long/enough/path HTTP/1.1\r\nHost: a\r\n\r\n";
+        far.write_all(head).await.unwrap();
+        let (protocol, sniffed) = sniff(&mut near).await.unwrap();
+        let watch = Arc::new(Watch::new(Instant::now(), protocol));
+        let mut transport = Transport::new(near, sniffed, watch);
+        let mut first = [0; 4];
+        assert_eq!(transport.read(&mut first).await.unwrap(), 4);
+        let mut second = [0; 1_024];
+        let read = transport.read(&mut second).await.unwrap();
+        assert_eq!([&first[..], &second[..read]].concat(), head);
+        far.write_all(b"next").await.unwrap();
+        assert_eq!(transport.read(&mut second).await.unwrap(), 4);
+        drop(far);
+        assert_eq!(transport.read(&mut second).await.unwrap(), 0);
     }
 }
