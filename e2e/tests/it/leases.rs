@@ -2,16 +2,21 @@
 //! forgets or goes away. What one gateway alone decides is tested beside it (`gateway/tests/it/leases.rs`).
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::time::Duration;
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use http::{HeaderName, Method, header};
 use reelgate_e2e::{
     client::{Answer, Client, Upload},
-    process::eventually,
+    process::{Folder, eventually},
+    services::Postgres,
     sign_in::SignIn,
-    site::{Builder, Footing, Site},
+    site::{Builder, Footing, Site, web_safe_clip},
 };
 use serde_json::{Value, json};
 
@@ -124,6 +129,7 @@ on_both!(
     a_film_plays_on_and_a_copied_address_is_of_no_use,
     a_client_moves_when_it_was_silent_and_three_times_an_hour,
     a_restart_is_not_noticed,
+    playlists_and_segments_go_on_under_their_lease_and_nobody_elses,
 );
 
 async fn a_film_plays_on_and_a_copied_address_is_of_no_use(footing: Footing) -> Result<()> {
@@ -296,4 +302,105 @@ async fn a_deletion_ends_what_plays_at_every_gateway() -> Result<()> {
         player.seek(&two, 0).await.is_ok_and(|answer| answer.status != 206)
     })
     .await
+}
+
+/// One that no browser plays as it is.
+fn encoded_clip(folder: &Folder) -> Result<PathBuf> {
+    let path = folder.path().join("film.mkv");
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=1"])
+        .args(["-c:v", "mpeg4"])
+        .arg(&path)
+        .status()?;
+    ensure!(status.success(), "ffmpeg could not make a clip");
+    Ok(path)
+}
+
+/// A film whose renditions are all made.
+async fn film(gateway: &Client, clip: &Path) -> Result<String> {
+    let id = alice(gateway).upload_one(Upload::file("film", "video/mp4", clip)).await?;
+    let info = alice(gateway).wait_settled(&id, PATIENCE).await?;
+    ensure!(info["state"] == "ready", "{info}");
+    Ok(id)
+}
+
+/// The first address that a playlist names, below its own.
+fn first_address(playlist: &str, text: &str) -> Result<String> {
+    let address = text.lines().find(|line| !line.is_empty() && !line.starts_with('#')).context("an address")?;
+    let folder = playlist.split('?').next().and_then(|path| path.rsplit_once('/')).context("a path")?.0;
+    Ok(format!("{folder}/{address}"))
+}
+
+impl Player {
+    async fn follow(&self, gateway: &Client) -> Result<Self> {
+        let text = self.ask(gateway, Method::GET, &[]).await?.expect(200)?.body;
+        Ok(Self { path: first_address(&self.path, std::str::from_utf8(&text)?)?, ..self.clone() })
+    }
+}
+
+async fn playlists_and_segments_go_on_under_their_lease_and_nobody_elses(footing: Footing) -> Result<()> {
+    let folder = Folder::new("leases")?;
+    let mut site = site(footing).workers(1).start().await?;
+    let gateway = site.client();
+    let file = film(&gateway, &web_safe_clip(&folder)?).await?;
+    let mut master = player(&gateway, "alice", &file).await?;
+    master.path = master.path.replace("?", "/master.m3u8?");
+    let media = master.follow(&gateway).await?;
+    expired(&gateway, &master).await?;
+
+    let segment = media.follow(&gateway).await?;
+    segment.ask(&gateway, Method::GET, &[]).await?.expect(200)?;
+    for thief in [segment.as_other(), segment.from(ELSEWHERE)] {
+        thief.refused(&gateway, "token_expired").await?;
+    }
+    let name = segment.path.split('/').nth(5).context("the name of a lease")?.to_owned();
+    let guessed = Player { path: segment.path.replace(&name, "AAAAAAAAAAAAAAAAAAAAAA"), ..segment.clone() };
+    guessed.refused(&gateway, "lease_ended").await?;
+
+    site.gateways.remove(0).process.kill()?;
+    site.start_gateway().await?;
+    let gateway = site.client();
+    segment.ask(&gateway, Method::GET, &[]).await?.expect(200).context("after a restart")?;
+    revoke(&gateway, &json!({"lease_id": name})).await?;
+    segment.refused(&gateway, "lease_ended").await?;
+    master.refused(&gateway, "lease_ended").await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_watched_of_an_older_generation_stays_and_the_rest_goes() -> Result<()> {
+    let folder = Folder::new("leases")?;
+    let mut site = site(Footing::Production)
+        .workers(1)
+        .env("REELGATE__TOKENS__TTL_SECONDS", "60")
+        .env("REELGATE__MAINTENANCE__RECONCILE_MS", "300")
+        .env("REELGATE__MAINTENANCE__ORPHAN_GRACE_MS", "0")
+        .env("REELGATE__MAINTENANCE__STOP_PERCENT", "100")
+        .start()
+        .await?;
+    let gateway = site.client();
+    let clip = encoded_clip(&folder)?;
+    let (watched, unwatched) = (film(&gateway, &clip).await?, film(&gateway, &clip).await?);
+    let watching = player(&gateway, "alice", &watched).await?;
+    let before = watching.ask(&gateway, Method::GET, &[]).await?.expect(200)?;
+
+    // As processing it anew would: a generation that has nothing yet.
+    let database = site.services()?.database.rsplit_once('/').context("a name")?.1.to_owned();
+    Postgres::shared().await?.psql(&database, "update files set generation = 2")?;
+    let below = |file: &str| format!("media/acme/{file}/1/");
+    eventually("what nobody watches is gone", PATIENCE, async || {
+        site.stored(&below(&unwatched)).await.is_ok_and(|left| left.is_empty())
+    })
+    .await
+    .with_context(|| site.output())?;
+    // Somebody new is shown what there is now, as soon as the gateway has heard of it: the upload itself.
+    let new = Player { user_agent: "new", ..player(&gateway, "bob", &watched).await? };
+    eventually("the new generation is known", PATIENCE, async || {
+        let shown = new.ask(&gateway, Method::HEAD, &[]).await;
+        shown.is_ok_and(|shown| shown.status == 200 && shown.headers[header::ETAG] != before.headers[header::ETAG])
+    })
+    .await?;
+    let after = watching.ask(&gateway, Method::GET, &[]).await?.expect(200)?;
+    ensure!(after.headers[header::ETAG] == before.headers[header::ETAG] && after.body == before.body);
+    ensure!(!site.stored(&below(&watched)).await?.is_empty(), "what is watched is still there");
+    Ok(())
 }
