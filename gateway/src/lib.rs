@@ -23,6 +23,7 @@ mod grant;
 mod hls;
 mod json_body;
 mod lease;
+mod leases;
 pub mod maintenance;
 mod mint;
 mod ops;

@@ -21,15 +21,20 @@ struct Revoked {
 /// 403 for a caller who is no admin, 422 for a body that does not name exactly one subject, 404 for a lease that the
 /// organisation does not have.
 pub(crate) async fn revoke(app: &App, caller: &Caller, body: RequestBody) -> Result<Response, ApiError> {
-    if !caller.admin {
-        return Err(ApiError::forbidden("not_admin", "Only an admin of the organisation may do this"));
-    }
+    only_admins(caller)?;
     let subject = parse(&json_body::object(body).await?.unwrap_or_default())?;
     if !app.leases.revoke(&caller.org, &subject).await? {
         return Err(ApiError::new(http::StatusCode::NOT_FOUND, "lease_not_found", "Lease not found"));
     }
     tracing::info!(org = %caller.org, user = %caller.user, subject = name(&subject), "playback was revoked");
     Ok(ok(&Revoked { revoked: true }))
+}
+
+pub(crate) fn only_admins(caller: &Caller) -> Result<(), ApiError> {
+    if caller.admin {
+        return Ok(());
+    }
+    Err(ApiError::forbidden("not_admin", "Only an admin of the organisation may do this"))
 }
 
 /// A lease's name is as good as a token, so the log does not get it.

@@ -28,6 +28,7 @@ pub(crate) enum Route {
     Delete(FileId),
     Info(FileId),
     Poster(FileId),
+    Leases,
     RevokeLeases,
     /// `OPTIONS`; the methods of the resource.
     Preflight(&'static str),
@@ -58,6 +59,7 @@ impl Route {
             (Resource::File(id), &Method::DELETE) => Self::Delete(file_id(id)?),
             (Resource::Info(id), &Method::GET) => Self::Info(file_id(id)?),
             (Resource::Poster(id), &Method::GET) => Self::Poster(file_id(id)?),
+            (Resource::Leases, &Method::GET) => Self::Leases,
             (Resource::RevokeLeases, &Method::POST) => Self::RevokeLeases,
             _ => return Err(refused()),
         })
@@ -81,6 +83,7 @@ impl Route {
             Self::Delete(_) => "delete",
             Self::Info(_) => "info",
             Self::Poster(_) => "poster",
+            Self::Leases => "leases",
             Self::RevokeLeases => "revoke_leases",
             Self::Preflight(_) => "preflight",
         }
@@ -153,6 +156,7 @@ enum Resource<'a> {
     File(&'a str),
     Info(&'a str),
     Poster(&'a str),
+    Leases,
     RevokeLeases,
 }
 
@@ -161,8 +165,12 @@ impl<'a> Resource<'a> {
         if path == "/" {
             return Some(Self::Page);
         }
-        if path == "/v1/leases/revoke" {
-            return Some(Self::RevokeLeases);
+        if let Some(rest) = path.strip_prefix("/v1/leases") {
+            return match rest {
+                "" => Some(Self::Leases),
+                "/revoke" => Some(Self::RevokeLeases),
+                _ => None,
+            };
         }
         let rest = path.strip_prefix("/v1/files")?;
         if rest.is_empty() {
@@ -197,6 +205,7 @@ impl<'a> Resource<'a> {
             Self::Token | Self::Location | Self::RevokeLeases => "POST, OPTIONS",
             Self::File(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Page | Self::StreamRoot | Self::Stream(_) | Self::Info(_) | Self::Poster(_) => "GET, HEAD, OPTIONS",
+            Self::Leases => "GET, HEAD, OPTIONS",
             Self::Master(_) | Self::Manifest(_) | Self::Packaged(_) => "GET, HEAD, OPTIONS",
         }
     }
@@ -270,6 +279,7 @@ mod tests {
             (Method::GET, format!("/v1/files/stream/{ID}/master.m3u8"), Route::Master(id)),
             (Method::HEAD, format!("/v1/files/stream/{ID}/manifest.mpd"), Route::Manifest(id)),
             (Method::GET, format!("/v1/files/stream/{ID}/L/7/720p/1/0.m4s"), Route::Packaged(below(id))),
+            (Method::GET, "/v1/leases".to_owned(), Route::Leases),
             (Method::POST, "/v1/leases/revoke".to_owned(), Route::RevokeLeases),
             (Method::OPTIONS, "/v1/files/token".to_owned(), Route::Preflight("POST, OPTIONS")),
         ];

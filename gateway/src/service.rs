@@ -20,7 +20,7 @@ use crate::{
     body::RequestBody,
     cors, delete,
     error::ApiError,
-    files, grant, hls, mint, page, play,
+    files, grant, hls, leases, mint, page, play,
     query::Query,
     respond::{Response, bare},
     revoke,
@@ -122,6 +122,7 @@ async fn dispatch(
         Route::List => files::list(app, &grant::caller(app, head).await?, &query).await,
         Route::Info(file) => files::info(app, &grant::caller(app, head).await?, file).await,
         Route::Delete(file) => delete::delete(app, &grant::caller(app, head).await?, file).await,
+        Route::Leases => leases::list(app, &grant::caller(app, head).await?, &query).await,
         Route::RevokeLeases => revoke::revoke(app, &grant::caller(app, head).await?, body).await,
         Route::Upload => {
             let caller = grant::caller(app, head).await?;

@@ -4,12 +4,12 @@
 use std::{collections::HashSet, time::Duration};
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QuerySelect,
-    Select, Set, sea_query::Expr, sea_query::OnConflict,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder,
+    QuerySelect, Select, Set, sea_query::Expr, sea_query::OnConflict,
 };
 
 use super::{
-    Db, DbError, OpenedLease,
+    Db, DbError, LeaseFilter, OpenedLease,
     entity::{leases, write_json},
     files::{CHUNK, living},
     transaction::WriteTx,
@@ -66,6 +66,32 @@ impl Db {
             .filter(leases::Column::TokenId.eq(token_id))
             .filter(leases::Column::FileId.eq(file.0))
             .filter(leases::Column::OrgId.eq(org.as_str()));
+        self.leases(query).await
+    }
+
+    /// An organisation's leases that have not ended, by all that the database knows; the latest first.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn list_leases(
+        &self,
+        org: &OrgId,
+        filter: &LeaseFilter,
+        silent: Duration,
+    ) -> Result<Vec<PlaybackLease>, DbError> {
+        let now = self.in_time(self.now()).await?;
+        let mut query = leases::Entity::find()
+            .filter(leases::Column::OrgId.eq(org.as_str()))
+            .filter(leases::Column::SeenAt.gt(now.minus(silent).0))
+            .filter(leases::Column::EndsAt.gt(now.0))
+            .order_by_desc(leases::Column::SeenAt)
+            .limit(filter.limit);
+        if let Some(file) = filter.file {
+            query = query.filter(leases::Column::FileId.eq(file.0));
+        }
+        if let Some(user) = &filter.user {
+            query = query.filter(leases::Column::UserId.eq(user.as_str()));
+        }
         self.leases(query).await
     }
 

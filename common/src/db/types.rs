@@ -202,6 +202,14 @@ pub enum OpenedLease {
     NoSuchFile,
 }
 
+/// `GET /v1/leases`.
+#[derive(Debug, Clone, Default)]
+pub struct LeaseFilter {
+    pub file: Option<FileId>,
+    pub user: Option<UserId>,
+    pub limit: u64,
+}
+
 /// What gateways must hear of, soon.
 #[derive(Debug, Clone)]
 pub struct LeaseNews {

@@ -75,9 +75,9 @@ impl Leases {
     fn hear_all(&self, heard: Vec<Epoch>, anew: bool) -> bool {
         let mut known = self.epochs_mut();
         let mut epochs = if anew { Epochs::default() } else { std::mem::take(&mut *known) };
-        let new = heard.into_iter().fold(false, |new, epoch| epochs.apply(epoch) || new);
+        let new = heard.into_iter().filter(|epoch| epochs.apply(epoch.clone())).count();
         *known = epochs;
-        new
+        new > 0
     }
 
     /// Those whose client was here since the cache was told.

@@ -1,8 +1,9 @@
 //! Taking permissions back: written first, then known here at once; other gateways hear of it within two seconds.
 
 use reelgate_common::{
+    db::LeaseFilter,
     ids::{FileId, OrgId},
-    lease::{Epoch, Subject},
+    lease::{Epoch, PlaybackLease, Subject},
 };
 
 use super::Leases;
@@ -21,6 +22,15 @@ impl Leases {
         let found = epoch.is_some();
         epoch.into_iter().for_each(|epoch| self.hear(epoch));
         Ok(found)
+    }
+
+    /// What plays within an organisation, as far as the database knows.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub(crate) async fn living(&self, org: &OrgId, filter: &LeaseFilter) -> Result<Vec<PlaybackLease>, ApiError> {
+        let found = self.db.list_leases(org, filter, self.policy.idle() + self.row_lag()).await?;
+        Ok(found.into_iter().filter(|lease| !self.epochs().revokes(lease)).collect())
     }
 
     /// Ends here at once what the deletion of a file has ended in the database.

@@ -128,7 +128,7 @@ impl Leases {
     }
 
     /// By how much the database may be behind a gateway that serves the client.
-    fn row_lag(&self) -> Duration {
+    pub(super) fn row_lag(&self) -> Duration {
         self.policy.touch() + CACHE_LAG
     }
 

@@ -269,6 +269,37 @@ async fn who_was_revoked_gets_in_again_with_a_new_token_only() {
 }
 
 #[tokio::test]
+async fn an_admin_sees_what_plays_and_ends_one_of_it() {
+    let bench = Bench::start_with(behind_a_proxy).await;
+    let file = bench.upload("notes.txt", b"hello").await;
+    let path = format!("/v1/files/stream/{}?token={}", file["id"].as_str().unwrap(), bench.token(|_| {}));
+    for player in ["one", "two"] {
+        assert_eq!(said(&get(&bench, &path, player, HOME).await), ok());
+    }
+    let list = async |jwt: String, query: &str| {
+        let bearer = format!("Bearer {jwt}");
+        bench.get(&format!("/v1/leases{query}"), &[("authorization", &bearer)]).await
+    };
+    let carol = || bench.jwt("carol", "acme", &["admin"]);
+    let leases = list(carol(), "?user_id=alice").await.json()["leases"].as_array().unwrap().clone();
+    assert_eq!(leases.len(), 2);
+    assert_eq!((&leases[0]["file_id"], leases[0]["network"].as_str()), (&file["id"], Some("192.0.2.0/24")));
+    assert_eq!(said(&revoke(&bench, &carol(), json!({"lease_id": leases[0]["id"]})).await), ok());
+    let after = [get(&bench, &path, "one", HOME).await, get(&bench, &path, "two", HOME).await];
+    let ended = after.iter().filter(|answer| said(answer) == refused(401, "lease_ended")).count();
+    assert_eq!(ended, 1, "the one and not the other");
+    assert_eq!(list(carol(), "").await.json()["leases"].as_array().unwrap().len(), 1);
+
+    assert_eq!(list(carol(), "?user_id=bob").await.json()["leases"], json!([]));
+    assert_eq!(list(bench.jwt("erin", "globex", &["admin"]), "").await.json()["leases"], json!([]));
+    assert_eq!(said(&list(bench.alice(), "").await), refused(403, "not_admin"));
+    assert_eq!(said(&list(carol(), "?file_id=x").await), refused(422, "validation_failed"));
+    let foreign = bench.jwt("erin", "globex", &["admin"]);
+    let theirs = json!({"lease_id": leases[1]["id"]});
+    assert_eq!(said(&revoke(&bench, &foreign, theirs).await), refused(404, "lease_not_found"));
+}
+
+#[tokio::test]
 async fn a_deleted_file_ends_what_plays_it() {
     let bench = Bench::start().await;
     let file = bench.upload("notes.txt", b"hello").await;
