@@ -3,6 +3,7 @@
 
 use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
 
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use hyper::{
     Request,
     body::Incoming,
@@ -146,30 +147,54 @@ impl<H: Handler> Connections<H> {
     }
 
     async fn drive(&self, mut connection: Pin<Box<dyn Served>>, watch: &Watch) -> Result<(), Ended> {
-        let mut look = std::pin::pin!(sleep_until(watch.next_look(&self.limits)));
         let (mut pace, mut leaving) = (Pace::new(), false);
+        // A set of one: it is polled only when it has something to say. Asking the tokens each time the connection moves
+        // would be four locks that all connections share.
+        let mut signals = FuturesUnordered::new();
+        signals.push(self.signal(watch.next_look(&self.limits), leaving));
         loop {
-            tokio::select! {
+            let signal = tokio::select! {
                 biased;
                 outcome = connection.as_mut() => return Ok(outcome?),
-                () = self.cut.cancelled() => return Err(Ended::Stopped),
-                () = self.stop.cancelled(), if !leaving => {
+                Some(signal) = signals.next() => signal,
+            };
+            let mut next = watch.next_look(&self.limits);
+            match signal {
+                Signal::Cut => return Err(Ended::Stopped),
+                Signal::Stop => {
                     leaving = true;
                     connection.as_mut().leave();
                 }
-                () = look.as_mut() => match watch.overdue(&self.limits, &mut pace) {
+                Signal::Look => match watch.overdue(&self.limits, &mut pace) {
                     // Said first, so that the client does not send a request into a closing connection.
                     Some(Overdue::Idle) if !leaving => {
                         leaving = true;
                         connection.as_mut().leave();
-                        look.as_mut().reset(Instant::now() + self.limits.header);
+                        next = Instant::now() + self.limits.header;
                     }
                     Some(why) => return Err(Ended::Overdue(why)),
-                    None => look.as_mut().reset(watch.next_look(&self.limits)),
+                    None => {}
                 },
             }
+            signals.push(self.signal(next, leaving));
         }
     }
+
+    /// What else than the connection itself is to be seen to.
+    async fn signal(&self, look: Instant, leaving: bool) -> Signal {
+        tokio::select! {
+            biased;
+            () = self.cut.cancelled() => Signal::Cut,
+            () = self.stop.cancelled(), if !leaving => Signal::Stop,
+            () = sleep_until(look) => Signal::Look,
+        }
+    }
+}
+
+enum Signal {
+    Cut,
+    Stop,
+    Look,
 }
 
 type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Sent>, Infallible>> + Send>>;

@@ -58,6 +58,7 @@ async fn connect(
 /// Asks on a connection that is kept, and returns the status line.
 async fn ask(stream: &mut TlsStream<TcpStream>) -> String {
     stream.write_all(b"GET /x HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    stream.flush().await.unwrap();
     let mut bytes = Vec::new();
     while !bytes.ends_with(b"\"code\":\"not_found\"}") {
         bytes.push(timeout(PATIENCE, stream.read_u8()).await.expect("an answer").expect("an open connection"));
@@ -78,6 +79,8 @@ async fn uploaded(bench: &Bench, trusted: &CertificateDer<'static>, content: &[u
     let mut stream = connect(bench, trusted, &[]).await.unwrap();
     stream.write_all(head.as_bytes()).await.unwrap();
     stream.write_all(&body).await.unwrap();
+    // TLS may have kept the last of it.
+    stream.flush().await.unwrap();
     let mut answer = String::new();
     timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
     let answer: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
@@ -154,6 +157,7 @@ async fn clients_that_do_not_keep_their_word_are_closed() {
     for sent in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", ""] {
         let mut stream = connect(&bench, &trusted, &["h2"]).await.unwrap();
         stream.write_all(sent.as_bytes()).await.unwrap();
+        stream.flush().await.unwrap();
         let mut read = Vec::new();
         let _ = timeout(PATIENCE, stream.read_to_end(&mut read)).await.expect("the server closes");
         assert!(read.is_empty(), "{read:?}");
@@ -171,6 +175,7 @@ async fn a_drain_lets_answers_over_tls_finish() {
     let over_http2 = http2::get(&mut client, &path, &[]).await;
     let mut over_http1 = connect(&bench, &trusted, &["http/1.1"]).await.unwrap();
     over_http1.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
+    over_http1.flush().await.unwrap();
     let first = timeout(PATIENCE, over_http1.read_u8()).await.expect("an answer").unwrap();
     assert_eq!(first, b'H');
     bench.stop.cancel();
