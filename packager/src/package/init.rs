@@ -70,3 +70,59 @@ fn language(track: &TrackSummary) -> u16 {
         _ => 0x55c4,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        boxes::children,
+        movie::parse_movie,
+        package::{AudioSummary, VideoRange, VideoSummary},
+        track::TrackKind,
+    };
+
+    fn summary(kind: Kind) -> TrackSummary {
+        let facts = VideoSummary { width: 640, height: 360, frame_rate: (25, 1), video_range: VideoRange::Sdr };
+        TrackSummary {
+            kind,
+            id: 2,
+            timescale: 12_800,
+            codecs: String::new(),
+            language: Some("deu".to_owned()),
+            is_default: true,
+            sample_entry: boxed(b"none", &[&[0; 100]]),
+            media_time: 1024,
+            duration: 9,
+            video: (kind == Kind::Video).then_some(facts),
+            audio: (kind == Kind::Audio).then_some(AudioSummary { channels: 2, sample_rate: 48_000 }),
+            average_bandwidth: 0,
+            peak_bandwidth: 0,
+            segments: 0,
+            table: 0,
+        }
+    }
+
+    #[test]
+    fn an_init_segment_is_a_movie_without_samples_and_with_one_edit() {
+        for (kind, expected) in [(Kind::Video, TrackKind::Video), (Kind::Audio, TrackKind::Audio)] {
+            let bytes = init_segment(&summary(kind));
+            let boxes: Vec<_> = children(&bytes).map(Result::unwrap).collect();
+            assert_eq!(boxes.iter().map(|top| top.kind.0).collect::<Vec<_>>(), [*b"ftyp", *b"moov"]);
+            let movie = parse_movie(boxes[1].whole).unwrap();
+            let track = &movie.tracks[0];
+            assert!(movie.fragmented && movie.tracks.len() == 1);
+            assert_eq!((track.kind, track.id, track.timescale, track.sample_count()), (expected, 2, 12_800, 0));
+            assert_eq!(track.language.as_deref(), Some("deu"));
+            assert_eq!((track.edits.len(), track.edits[0].media_time, track.edits[0].duration), (1, 1024, 0));
+            assert!(track.data_references[0].self_contained);
+            assert_eq!(track.width >> 16, if kind == Kind::Video { 640 } else { 0 });
+        }
+    }
+
+    #[test]
+    fn an_edit_beyond_32_bits_is_written_wide() {
+        let bytes = init_segment(&TrackSummary { media_time: 1 << 35, ..summary(Kind::Audio) });
+        let moov = children(&bytes).nth(1).unwrap().unwrap();
+        assert_eq!(parse_movie(moov.whole).unwrap().tracks[0].edits[0].media_time, 1 << 35);
+    }
+}

@@ -138,3 +138,60 @@ impl<'a> TrackRun<'a> {
 fn sample_flags(clean: u32) -> u32 {
     if clean == 0 { NOT_SYNC } else { SYNC }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{boxes::children, bytes::word};
+
+    /// Payloads of `mfhd`, `tfhd`, `tfdt` and `trun`, and the length of the `moof`.
+    fn parse(head: &[u8]) -> (Vec<Vec<u8>>, usize) {
+        let top: Vec<_> = children(&head[..head.len() - 8]).map(Result::unwrap).collect();
+        assert_eq!((top.len(), &top[0].kind.0), (1, b"moof"));
+        let mut found = Vec::new();
+        for child in children(top[0].payload).map(Result::unwrap) {
+            match &child.kind.0 {
+                b"traf" => found.extend(children(child.payload).map(|child| child.unwrap().payload.to_vec())),
+                _ => found.push(child.payload.to_vec()),
+            }
+        }
+        (found, top[0].whole.len())
+    }
+
+    fn record(clean: &[bool], offset: u32) -> Record {
+        let mut record = Record::default();
+        for (n, clean) in clean.iter().enumerate() {
+            record.push(512, offset, 100 + n as u32, *clean).unwrap();
+        }
+        record
+    }
+
+    #[test]
+    fn a_usual_segment_of_video_flags_its_first_sample_only() {
+        let head = fragment_head(7, 4, 1 << 33, &record(&[true, false, false], 1024)).unwrap();
+        let (boxes, moof) = parse(&head);
+        let [mfhd, tfhd, tfdt, trun] = boxes.try_into().unwrap();
+        assert_eq!(word(&mfhd, 4), 5);
+        assert_eq!([4, 8, 16].map(|at| word(&tfhd, at)), [7, 512, NOT_SYNC]);
+        assert_eq!((word(&tfdt, 0), word(&tfdt, 4), word(&tfdt, 8)), (1 << 24, 2, 0));
+        assert_eq!(word(&trun, 0), DATA_OFFSET | FIRST_FLAGS | SIZES | OFFSETS);
+        assert_eq!([4, 8, 12].map(|at| word(&trun, at)), [3, moof as u32 + 8, SYNC]);
+        assert_eq!([16, 20, 24, 28].map(|at| word(&trun, at)), [100, 1024, 101, 1024]);
+        assert_eq!((head.len() - moof, word(&head, moof)), (8, 8 + 303));
+    }
+
+    #[test]
+    fn clean_entries_inside_a_segment_are_flagged_one_by_one() {
+        let head = fragment_head(1, 0, 0, &record(&[true, false, true], 0)).unwrap();
+        let trun = parse(&head).0.remove(3);
+        assert_eq!(word(&trun, 0), DATA_OFFSET | SIZES | FLAGS);
+        assert_eq!([16, 24, 32].map(|at| word(&trun, at)), [SYNC, NOT_SYNC, SYNC]);
+    }
+
+    #[test]
+    fn sound_needs_sizes_only() {
+        let head = fragment_head(1, 0, 0, &record(&[true; 4], 0)).unwrap();
+        let boxes = parse(&head).0;
+        assert_eq!((word(&boxes[1], 16), word(&boxes[3], 0)), (SYNC, DATA_OFFSET | SIZES));
+    }
+}
