@@ -4,8 +4,7 @@
 
 use crate::{
     error::Mp4Error,
-    fourcc::FourCc,
-    tables::{OffsetRun, TimeRun},
+    tables::{OffsetRun, TimeRun, contradiction},
     track::Track,
 };
 
@@ -39,12 +38,7 @@ pub fn clean_entries(track: &Track) -> Result<CleanEntries<'_>, Mp4Error> {
         return Err(Mp4Error::Limit { what: "samples", limit: u64::from(MAX_SAMPLES) });
     }
     let tables = &track.tables;
-    if !tables.is_consistent() {
-        return Err(contradiction("the sample tables speak of different numbers of samples"));
-    }
-    if tables.duration() > i64::MAX as u64 / 4 {
-        return Err(contradiction("the durations add up to more than any clock counts"));
-    }
+    tables.check()?;
     if let Some(sync) = &tables.sync {
         let ascending = sync.is_sorted_by(|a, b| a < b);
         let within = sync.first().is_none_or(|n| *n > 0) && sync.last().is_none_or(|n| *n <= count);
@@ -74,10 +68,6 @@ pub fn segment_grid_points(track: &Track) -> Result<(u32, Vec<i64>), Mp4Error> {
         points.push(entry.presentation);
     }
     Ok((track.timescale, points))
-}
-
-fn contradiction(why: &'static str) -> Mp4Error {
-    Mp4Error::Malformed { what: FourCc(*b"stbl"), why }
 }
 
 /// Walks backwards with the earliest display time of all that is decoded later.
@@ -178,17 +168,17 @@ impl Iterator for Forward<'_> {
     }
 }
 
-struct Runs<'a, T> {
+pub(crate) struct Runs<'a, T> {
     rest: &'a [T],
     used: u32,
 }
 
 impl<'a, T> Runs<'a, T> {
-    fn new(rest: &'a [T]) -> Self {
+    pub(crate) fn new(rest: &'a [T]) -> Self {
         Self { rest, used: 0 }
     }
 
-    fn next(&mut self, count: impl Fn(&T) -> u32) -> Option<&'a T> {
+    pub(crate) fn next(&mut self, count: impl Fn(&T) -> u32) -> Option<&'a T> {
         loop {
             let (run, rest) = self.rest.split_first()?;
             if self.used < count(run) {

@@ -10,7 +10,7 @@
 //! byte for byte needs the raw boxes anyway. What is left after that is box headers and fixed tables, read here as well.
 //!
 //! A caller with range access walks the top level (`TopWalk`, 16 bytes a box), fetches `ftyp` and `moov` whole, and then
-//! needs no more bytes: `parse_movie`, `judge`, `segment_grid_points`, `codecs` and `faststart` work from these.
+//! needs no more bytes: `parse_movie`, `judge`, `segment_grid_points`, `codecs`, `faststart` and `package::build` work from these.
 #![forbid(unsafe_code)]
 
 mod avc;

@@ -153,6 +153,21 @@ impl SampleTables {
         let moved: u64 = self.offsets.iter().map(|run| u64::from(run.count)).sum();
         timed == samples && moved <= samples
     }
+
+    /// Refuses tables over which a walk would give nonsense or overflow.
+    pub(crate) fn check(&self) -> Result<(), Mp4Error> {
+        if !self.is_consistent() {
+            return Err(contradiction("the sample tables speak of different numbers of samples"));
+        }
+        if self.duration() > i64::MAX as u64 / 8 {
+            return Err(contradiction("the durations add up to more than any clock counts"));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn contradiction(why: &'static str) -> Mp4Error {
+    Mp4Error::Malformed { what: FourCc(*b"stbl"), why }
 }
 
 pub(crate) fn read_stts(payload: &[u8]) -> Result<Vec<TimeRun>, Mp4Error> {

@@ -15,7 +15,6 @@ use super::{
     describe::{channels, describe, sample_rate},
     facts::video_facts,
     points::Points,
-    samples::check_tables,
     segment::SegmentEntry,
     summary::{AudioSummary, Kind, Summary, TrackSummary},
     timeline::{audio_clock, video_clock},
@@ -99,7 +98,10 @@ fn refuse(movie: &Movie) -> Result<(), Mp4Error> {
         if track.entries.len() != 1 {
             return Err(Mp4Error::Unsupported("a track whose codec changes"));
         }
-        check_tables(track)?;
+        track.tables.check()?;
+        if track.sample_count() == 0 || track.tables.duration() == 0 {
+            return Err(Mp4Error::Unsupported("a track without samples or without duration"));
+        }
     }
     Ok(())
 }

@@ -1,6 +1,11 @@
 //! The samples of a track one after another, in decoding order, each with its place in the file.
 
-use crate::{clean::Forward, error::Mp4Error, fourcc::FourCc, tables::ChunkRun, track::Track};
+use crate::{
+    clean::{Forward, Runs},
+    error::Mp4Error,
+    tables::{ChunkRun, TimeRun, contradiction},
+    track::Track,
+};
 
 /// One sample of the plain MP4. Times are in ticks of the track, as the file has them.
 #[derive(Debug, Clone, Copy)]
@@ -14,48 +19,25 @@ pub(super) struct Sample {
     pub(super) at: u64,
 }
 
-/// Refuses tables over which a walk would give nonsense or overflow.
-///
-/// # Errors
-/// `Malformed` when the tables contradict one another, `Unsupported` for an empty track.
-pub(super) fn check_tables(track: &Track) -> Result<(), Mp4Error> {
-    let tables = &track.tables;
-    if !tables.is_consistent() {
-        return Err(contradiction("the sample tables speak of different numbers of samples"));
-    }
-    if tables.duration() > i64::MAX as u64 / 8 {
-        return Err(contradiction("the durations add up to more than any clock counts"));
-    }
-    if track.sample_count() == 0 || tables.duration() == 0 {
-        return Err(Mp4Error::Unsupported("a track without samples or without duration"));
-    }
-    Ok(())
-}
-
-fn contradiction(why: &'static str) -> Mp4Error {
-    Mp4Error::Malformed { what: FourCc(*b"stbl"), why }
-}
-
 /// Iterator over samples; see the module. Ends after the first error.
 pub(super) struct Samples<'a> {
     track: &'a Track,
     times: Forward<'a>,
-    /// Decode times one sample ahead, since a duration is the way to the next one.
-    durations: Durations<'a>,
+    durations: Runs<'a, TimeRun>,
     place: Place<'a>,
     number: u32,
 }
 
 impl<'a> Samples<'a> {
-    /// For tables that `check_tables` let pass.
+    /// For tables that `SampleTables::check` let pass.
     pub(super) fn new(track: &'a Track) -> Self {
-        let durations = Durations { runs: track.tables.times.iter(), left: 0, delta: 0 };
+        let durations = Runs::new(&track.tables.times);
         Self { track, times: Forward::new(track), durations, place: Place::new(track), number: 0 }
     }
 
     fn read(&mut self) -> Result<Option<Sample>, Mp4Error> {
         let Some((decode, composition)) = self.times.next() else { return Ok(None) };
-        let duration = self.durations.next().ok_or(contradiction("a sample has no duration"))?;
+        let duration = self.durations.next(|run| run.count).map_or(0, |run| run.delta);
         let size = self.track.tables.sizes.get(self.number).ok_or(contradiction("a sample has no size"))?;
         let at = self.place.take(size)?;
         self.number += 1;
@@ -72,25 +54,6 @@ impl Iterator for Samples<'_> {
             self.times = Forward::empty();
         }
         sample
-    }
-}
-
-struct Durations<'a> {
-    runs: std::slice::Iter<'a, crate::tables::TimeRun>,
-    left: u32,
-    delta: u32,
-}
-
-impl Iterator for Durations<'_> {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
-        while self.left == 0 {
-            let run = self.runs.next()?;
-            (self.left, self.delta) = (run.count, run.delta);
-        }
-        self.left -= 1;
-        Some(self.delta)
     }
 }
 

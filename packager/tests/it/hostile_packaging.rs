@@ -5,7 +5,7 @@ use std::sync::OnceLock;
 
 use proptest::{collection::vec, prelude::*, sample::Index};
 use reelgate_packager::{
-    Mp4Error,
+    Edit, Mp4Error,
     package::{
         Built, MAX_INLINE_BYTES, MAX_RECORD_BYTES, MAX_SILENT_FRAMES, Segment, SegmentEntry, SegmentPiece,
         TrackSummary, build, build_covering, init_segment, media_segment,
@@ -132,6 +132,21 @@ proptest! {
         }
         let _ = TrackSummary::read_table(&bytes);
     }
+}
+
+#[test]
+fn edits_that_hide_frames_or_order_them_anew_are_refused() {
+    let refused = |change: fn(&mut Vec<Edit>)| {
+        let mut movie = parse_movie(&small::moov(&[40, 140, 900, 7])).unwrap();
+        assert!(build(&movie, &[], 1).is_ok());
+        change(&mut movie.tracks[0].edits);
+        matches!(build(&movie, &[], 1), Err(Mp4Error::Unsupported(_)))
+    };
+    assert!(refused(|edits| edits[0].duration /= 2));
+    assert!(refused(|edits| edits[0].media_time += 1));
+    assert!(refused(|edits| edits[0].rate *= 2));
+    assert!(refused(|edits| edits.push(edits[0])));
+    assert!(!refused(|edits| edits.clear()));
 }
 
 #[test]
