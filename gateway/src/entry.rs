@@ -51,7 +51,7 @@ pub(crate) async fn enter(
 ) -> Result<Pass, ApiError> {
     let ticket = ticket(app, &visit);
     let held = match &ticket {
-        Some(ticket) => match app.leases.settle(ticket, visit.file, &visit.client).await {
+        Some(ticket) => match app.leases.settle(ticket, visit.file, &visit.client, visit.opens).await {
             Ok(held) => held,
             Err(error) => return Err(or_gone(app, &visit, error).await),
         },

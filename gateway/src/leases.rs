@@ -58,13 +58,15 @@ struct Page {
 pub(crate) async fn list(app: &App, caller: &Caller, query: &Query<'_>) -> Result<Response, ApiError> {
     only_admins(caller)?;
     let given = |name| query.get(name).filter(|text| !text.is_empty());
-    let file = given("file_id").map(|text| text.parse().map_err(|_| no_uuid())).transpose()?;
+    let wrong = |name: &'static str, message, kind| Violation::new(["query".into(), name.into()], message, kind);
+    let file = given("file_id").map(str::parse).transpose().map_err(|_| {
+        ApiError::invalid(vec![wrong("file_id", "Input should be a valid UUID in its hyphenated form", "uuid_parsing")])
+    })?;
+    // Postgres takes no NUL, and no user has one.
+    if given("user_id").is_some_and(|user| user.contains('\0')) {
+        return Err(ApiError::invalid(vec![wrong("user_id", "Input should be a user", "value_error")]));
+    }
     let user = given("user_id").map(UserId::new);
     let found = app.leases.living(&caller.org, &LeaseFilter { file, user, limit: LIMIT }).await?;
     Ok(ok(&Page { leases: found.into_iter().map(LeaseJson::from).collect() }))
-}
-
-fn no_uuid() -> ApiError {
-    let message = "Input should be a valid UUID in its hyphenated form";
-    ApiError::invalid(vec![Violation::new(["query".into(), "file_id".into()], message, "uuid_parsing")])
 }

@@ -224,6 +224,7 @@ async fn what_was_revoked_stays_revoked_when_redis_forgets_everything() -> Resul
     let (alice, bob) = (player(&one, "alice", &file).await?, player(&one, "bob", &file).await?);
     alice.plays(&two).await?;
     bob.plays(&one).await?;
+    alice.ask(&one, Method::HEAD, &[]).await?.expect(200).context("a look at the gateway that has not opened it")?;
     expired(&one, &alice).await?;
     expired(&one, &bob).await?;
     alice.plays(&two).await?;

@@ -1,5 +1,6 @@
 //! One conformance suite per seam; every backend must pass the same one.
 
 mod database;
+mod lease_cache;
 mod queue;
 mod storage;

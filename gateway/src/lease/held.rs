@@ -58,7 +58,6 @@ impl Held {
         self.id
     }
 
-    #[allow(dead_code, reason = "as `by_path`")]
     #[must_use]
     pub(crate) fn org(&self) -> &OrgId {
         &self.org

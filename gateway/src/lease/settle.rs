@@ -24,7 +24,8 @@ enum Place {
 }
 
 impl Leases {
-    /// The lease under which this client goes on reading. `None` while the token lives and this client has none.
+    /// The lease under which this client goes on reading. `None` while the token lives and this client has none, as far
+    /// as this gateway knows; whoever `opens` one then hears from the database.
     ///
     /// # Errors
     /// 401 for an expired token whose client has no lease, for a lease that has ended, for a token that was revoked; 503
@@ -34,6 +35,7 @@ impl Leases {
         ticket: &Ticket,
         file: FileId,
         client: &Client,
+        opens: bool,
     ) -> Result<Option<Arc<Held>>, ApiError> {
         let key = (ticket.token_id.clone(), file);
         let now = self.now();
@@ -41,9 +43,32 @@ impl Leases {
             return self.go_on(held, now).map(Some);
         }
         if ticket.lives() {
-            return self.not_voided(ticket, Some(file)).map(|()| None);
+            self.not_voided(ticket, Some(file))?;
+            return if opens { Ok(None) } else { self.elsewhere(ticket, &key, client).await };
         }
         self.settle_expired(ticket, &key, client).await.map(Some)
+    }
+
+    /// A look must show what another gateway has shown this client. While nobody can tell it shows what is best.
+    async fn elsewhere(
+        &self,
+        ticket: &Ticket,
+        key: &(String, FileId),
+        client: &Client,
+    ) -> Result<Option<Arc<Held>>, ApiError> {
+        if self.asked.has(key) {
+            return Ok(None);
+        }
+        let mut lag = self.row_lag();
+        for place in [Place::Cache, Place::Database] {
+            if let Ok(true) = self.look(place, ticket, key.1, lag).await {
+                lag = CACHE_LAG;
+            }
+            if let Some(held) = self.shelf.find(key, |held| self.own(held, client, self.now())) {
+                return self.go_on(held, self.now()).map(Some);
+            }
+        }
+        Ok(None)
     }
 
     fn own(&self, held: &Arc<Held>, client: &Client, now: Timestamp) -> Option<Arc<Held>> {
@@ -211,7 +236,6 @@ impl Leases {
     ///
     /// # Errors
     /// 401 when it has ended or never was, or is another client's; 503 when nobody can tell.
-    #[allow(dead_code, reason = "playlists and segments, whose addresses name a lease, come in by it")]
     pub(crate) async fn by_path(&self, id: LeaseId, file: FileId, client: &Client) -> Result<Arc<Held>, ApiError> {
         let named = match self.shelf.get(id) {
             Some(held) => held,
@@ -226,7 +250,7 @@ impl Leases {
         }
         let lease = named.lease();
         let ticket = Ticket::of_lease(&lease);
-        match self.settle(&ticket, file, client).await? {
+        match self.settle(&ticket, file, client, true).await? {
             Some(held) => Ok(held),
             // Another of the token's clients; over the cap it reads along under the lease that it names.
             None => Ok(self.open_beside(&lease, client).await?.unwrap_or(named)),

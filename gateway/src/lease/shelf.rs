@@ -94,3 +94,75 @@ impl Standing {
         self.retain(|held| (held.is_in_use(), held.seen_at()) > last);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reelgate_common::{
+        ids::{OrgId, UserId},
+        lease::Client,
+        timestamp::Timestamp,
+    };
+
+    use super::*;
+
+    fn lease(token_id: &str, seen: i64) -> PlaybackLease {
+        PlaybackLease {
+            id: LeaseId::random(),
+            org: OrgId::new("acme"),
+            user: UserId::new("alice"),
+            file: FileId(uuid::Uuid::nil()),
+            token_id: token_id.to_owned(),
+            scope: Vec::new(),
+            token_issued_at: Timestamp(0),
+            token_expires_at: Timestamp(0),
+            client: Client::new(b"player", "192.0.2.1".parse().unwrap()),
+            opened_at: Timestamp(0),
+            seen_at: Timestamp(seen),
+            ends_at: Timestamp(i64::MAX),
+            moves: Vec::new(),
+            pins: Vec::new(),
+        }
+    }
+
+    fn key(token_id: &str) -> (String, FileId) {
+        (token_id.to_owned(), FileId(uuid::Uuid::nil()))
+    }
+
+    #[test]
+    fn a_lease_is_found_by_its_name_and_by_its_token() {
+        let shelf = Shelf::default();
+        let one = lease("one", 1);
+        let held = shelf.put(one.clone(), true);
+        shelf.put(lease("two", 1), true);
+        assert!(Arc::ptr_eq(&shelf.get(one.id).unwrap(), &held));
+        assert_eq!(shelf.of_token(&key("one")).len(), 1);
+        assert!(shelf.of_token(&key("three")).is_empty());
+        shelf.remove_all(|held| held.id() == one.id);
+        assert!(shelf.get(one.id).is_none() && shelf.of_token(&key("one")).is_empty());
+    }
+
+    #[test]
+    fn what_is_put_twice_stands_once_and_knows_the_latest() {
+        let shelf = Shelf::default();
+        let first = lease("one", 5);
+        let held = shelf.put(first.clone(), true);
+        let mut moved = first.clone();
+        moved.rebind(Client::new(b"player", "198.51.100.1".parse().unwrap()), Timestamp(9));
+        assert!(Arc::ptr_eq(&shelf.put(moved.clone(), true), &held));
+        shelf.put(first, true);
+        assert_eq!((held.lease().client, held.seen_at()), (moved.client, Timestamp(9)), "nothing goes back");
+        assert_eq!(shelf.all().len(), 1);
+    }
+
+    #[test]
+    fn room_is_made_of_what_was_used_longest_ago_and_of_nothing_in_use() {
+        let shelf = Shelf::default();
+        let leases: Vec<_> = (0..8).map(|n| lease("one", n)).collect();
+        let held: Vec<_> = leases.iter().map(|lease| shelf.put(lease.clone(), true)).collect();
+        let _sending = held[0].connect(1).unwrap();
+        shelf.write().make_room(3);
+        let left: Vec<bool> = leases.iter().map(|lease| shelf.get(lease.id).is_some()).collect();
+        assert_eq!(left, [true, false, false, false, true, true, true, true]);
+        assert_eq!(shelf.of_token(&key("one")).len(), 5);
+    }
+}
