@@ -138,7 +138,7 @@ async fn what_lies_below_a_lease_lasts_and_the_master_playlist_may_grow() {
 
     let path = named(id, &master);
     let playlist = bench.get(&path, &[]).await;
-    assert!(playlist.body.ends_with(b"#EXTINF:2.000000,\n0.m4s\n#EXTINF:3.000000,\n1.m4s\n#EXT-X-ENDLIST\n"));
+    assert!(playlist.body.ends_with(b"#EXTINF:2.000000,\n0.m4s\n#EXTINF:3.000002,\n1.m4s\n#EXT-X-ENDLIST\n"));
     assert_eq!(playlist.header("cache-control"), "private, max-age=31536000, immutable");
     assert_eq!(playlist.header("x-content-type-options"), "nosniff");
     assert!(playlist.header("content-security-policy").contains("sandbox"));

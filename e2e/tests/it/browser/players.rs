@@ -1,4 +1,4 @@
-//! HLS and DASH, cut from the plain files while they are played, by hls.js and by Shaka Player.
+//! HLS and DASH, cut from the plain files while they are played: by the browser itself, by hls.js and by Shaka Player.
 
 use std::time::Duration;
 
@@ -51,9 +51,17 @@ async fn plays_on(footing: Footing, player: Player, document: &str) -> Result<()
     let token = client.stream_token(&json!({})).await?;
     let url = format!("{}/v1/files/stream/{id}/{document}?token={token}", client.base());
     let stage = browser.play(player, &url).await.with_context(|| site.output())?;
-    through_the_qualities(&stage).await?;
+    if player != Player::Native {
+        through_the_qualities(&stage).await?;
+    }
     watch(&stage).await?;
     all_was_well(&stage).await
+}
+
+/// It chooses its qualities by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_browser_itself_plays_hls_in_production() -> Result<()> {
+    plays_on(Footing::Production, Player::Native, HLS).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
