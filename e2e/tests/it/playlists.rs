@@ -53,7 +53,7 @@ async fn text(client: &Client, path: &str) -> Result<String> {
     Ok(String::from_utf8(answer.body.to_vec())?)
 }
 
-fn header_of<'a>(answer: &'a Answer, name: header::HeaderName) -> &'a str {
+fn header_of(answer: &Answer, name: header::HeaderName) -> &str {
     answer.headers.get(name).map_or("", |value| value.to_str().unwrap_or_default())
 }
 

@@ -135,8 +135,8 @@ mod tests {
         let head = Role::Output("head.mp4".to_owned());
         let rung = Role::Output("720p.mp4".to_owned());
         assert_eq!(media_object(&rendition(&[head, Role::Source, Role::Source])), Role::Source);
-        assert_eq!(media_object(&rendition(&[rung.clone()])), rung);
-        let shown = segment(&rendition(&[rung.clone()]), Kind::Video, cut(b"moof", 3..9));
+        assert_eq!(media_object(&rendition(std::slice::from_ref(&rung))), rung);
+        let shown = segment(&rendition(std::slice::from_ref(&rung)), Kind::Video, cut(b"moof", 3..9));
         let expected = [Extent::Inline(Bytes::from_static(b"moof")), Extent::Object { role: rung, range: 3..9 }];
         assert_eq!((shown.bytes.into_extents().as_slice(), shown.attempt), (expected.as_slice(), 2));
     }
