@@ -59,10 +59,25 @@ pub fn sounding_audio(movie: &Movie) -> impl Iterator<Item = &Track> {
     counting(movie).filter(|track| track.kind == TrackKind::Audio)
 }
 
+/// Audio tracks that are switched off as alternatives to one that counts: other languages, commentaries. The judgement does
+/// not look at them, for nothing plays them unless asked.
+pub(crate) fn alternative_audio(movie: &Movie) -> impl Iterator<Item = &Track> {
+    let any_enabled = movie.tracks.iter().any(|track| track.enabled);
+    let stands_for = |group: u16| group != 0 && sounding_audio(movie).any(|track| track.alternate_group == group);
+    movie
+        .tracks
+        .iter()
+        .filter(move |track| any_enabled && !track.enabled && track.kind == TrackKind::Audio)
+        .filter(move |track| stands_for(track.alternate_group) && !is_chapter(movie, track))
+}
+
 fn counting(movie: &Movie) -> impl Iterator<Item = &Track> {
     let any_enabled = movie.tracks.iter().any(|track| track.enabled);
-    let is_chapter = |id: u32| movie.tracks.iter().any(|track| track.chapter_tracks.contains(&id));
-    movie.tracks.iter().filter(move |track| (track.enabled || !any_enabled) && !is_chapter(track.id))
+    movie.tracks.iter().filter(move |track| (track.enabled || !any_enabled) && !is_chapter(movie, track))
+}
+
+fn is_chapter(movie: &Movie, track: &Track) -> bool {
+    movie.tracks.iter().any(|other| other.chapter_tracks.contains(&track.id))
 }
 
 fn is_still_picture(track: &Track) -> bool {

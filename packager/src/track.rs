@@ -50,6 +50,8 @@ pub struct DataReference {
 pub struct Track {
     pub id: u32,
     pub enabled: bool,
+    /// Tracks of one group, unless it is 0, are each other's alternatives: languages of one film.
+    pub alternate_group: u16,
     pub handler: FourCc,
     pub kind: TrackKind,
     /// ISO 639-2 or BCP 47; `None` for `und`.
@@ -80,6 +82,7 @@ impl Track {
         Self {
             id: 0,
             enabled: false,
+            alternate_group: 0,
             handler: FourCc::default(),
             kind: TrackKind::Other,
             language: None,
@@ -151,7 +154,9 @@ fn read_tkhd(track: &mut Track, payload: &[u8]) -> Result<(), Mp4Error> {
     track.id = bytes.u32()?;
     bytes.skip(4)?;
     bytes.wide(version)?;
-    bytes.skip(16)?;
+    bytes.skip(10)?;
+    track.alternate_group = bytes.u16()?;
+    bytes.skip(4)?;
     track.matrix = read_matrix(&mut bytes)?;
     track.width = bytes.u32()?;
     track.height = bytes.u32()?;

@@ -30,7 +30,6 @@ pub(crate) fn clip(folder: &Folder) -> Result<PathBuf> {
         .args(["-map", "0:v", "-map", "1:a", "-map", "1:a", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt"])
         .args(["yuv420p", "-bf", "2", "-g", "50", "-keyint_min", "50", "-sc_threshold", "0", "-c:a", "aac", "-ac", "2"])
         .args(["-metadata:s:a:0", "language=deu", "-metadata:s:a:1", "language=eng"])
-        .args(["-disposition:a:0", "default", "-disposition:a:1", "default"])
         .arg(&path)
         .status()?;
     ensure!(status.success(), "ffmpeg could not make the clip");

@@ -3,7 +3,7 @@
 use crate::{
     clean::{MAX_SAMPLES, clean_entries},
     error::Mp4Error,
-    judge::{shown_video, sounding_audio},
+    judge::{alternative_audio, shown_video, sounding_audio},
     movie::Movie,
     sample_entry::{AudioEntry, Codec, SampleEntry, VideoEntry},
     track::Track,
@@ -31,7 +31,8 @@ pub struct Built {
     pub summary: Summary,
 }
 
-/// Packages the shown video track and all sounding audio tracks.
+/// Packages the shown video track and all sounding audio tracks, and of those that are switched off as alternatives to them
+/// such as can be packaged.
 ///
 /// `grid` are the presentation times of the video at which segments begin, ascending, the first segment's included, in units
 /// of 1/`grid_timescale` s. Video begins its segments with the first clean entry at or after each point, sound with the
@@ -72,7 +73,27 @@ pub fn build_covering(movie: &Movie, grid: &[i64], grid_timescale: u32, covered:
             Codec::Other => return Err(Mp4Error::Unsupported("a track that is neither video nor audio")),
         }
     }
+    let mut looked_at: u64 = packaged(movie).map(samples).sum();
+    for track in alternative_audio(movie) {
+        looked_at = looked_at.saturating_add(samples(track));
+        let id = u32::try_from(tracks.len() + 1).unwrap_or(u32::MAX);
+        let points = Points::new(grid, grid_timescale, track.timescale);
+        if looked_at <= u64::from(MAX_SAMPLES)
+            && let Some(alternative) = package_alternative(track, id, points, rescale_up(covered, track.timescale))
+        {
+            tracks.push(alternative);
+        }
+    }
     Ok(lay_out(tracks))
+}
+
+/// Nothing for a track that cannot be packaged: the film plays without it.
+fn package_alternative(track: &Track, id: u32, points: Points<'_>, cover: i64) -> Option<(TrackSummary, Cut)> {
+    refuse_track(track).ok()?;
+    let entry = track.entries.first()?;
+    let Codec::Audio(audio) = &entry.codec else { return None };
+    let (summary, cut) = package_audio(track, entry, audio, id, points, cover).ok()?;
+    Some((TrackSummary { is_default: false, ..summary }, cut))
 }
 
 fn packaged(movie: &Movie) -> impl Iterator<Item = &Track> {
@@ -87,23 +108,28 @@ fn refuse(movie: &Movie) -> Result<(), Mp4Error> {
     if packaged(movie).next().is_none() {
         return Err(Mp4Error::Unsupported("a movie without video and sound"));
     }
-    let samples: u64 = packaged(movie).map(|track| u64::from(track.sample_count())).sum();
-    if samples > u64::from(MAX_SAMPLES) {
+    if packaged(movie).map(samples).sum::<u64>() > u64::from(MAX_SAMPLES) {
         return Err(Mp4Error::Limit { what: "samples", limit: u64::from(MAX_SAMPLES) });
     }
-    for track in packaged(movie) {
-        if track.data_references.iter().any(|reference| !reference.self_contained) {
-            return Err(Mp4Error::Unsupported("media outside the file"));
-        }
-        if track.entries.len() != 1 {
-            return Err(Mp4Error::Unsupported("a track whose codec changes"));
-        }
-        track.tables.check()?;
-        if track.sample_count() == 0 || track.tables.duration() == 0 {
-            return Err(Mp4Error::Unsupported("a track without samples or without duration"));
-        }
+    packaged(movie).try_for_each(refuse_track)
+}
+
+fn refuse_track(track: &Track) -> Result<(), Mp4Error> {
+    if track.data_references.iter().any(|reference| !reference.self_contained) {
+        return Err(Mp4Error::Unsupported("media outside the file"));
+    }
+    if track.entries.len() != 1 {
+        return Err(Mp4Error::Unsupported("a track whose codec changes"));
+    }
+    track.tables.check()?;
+    if track.sample_count() == 0 || track.tables.duration() == 0 {
+        return Err(Mp4Error::Unsupported("a track without samples or without duration"));
     }
     Ok(())
+}
+
+fn samples(track: &Track) -> u64 {
+    u64::from(track.sample_count())
 }
 
 fn package_video(
