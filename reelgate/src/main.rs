@@ -25,7 +25,7 @@ static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// Threads for calls that block, which are those of the directory store. Each keeps memory of the allocator's for itself: with
 /// tokio's own bound, 512, a thousand slow viewers on a busy machine cost 60 MiB more.
-const BLOCKING_THREADS: usize = 64;
+const BLOCKING_THREADS: usize = 32;
 
 fn main() -> ExitCode {
     // Before anything else: a task must not start threads, read configuration or open connections.

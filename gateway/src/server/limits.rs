@@ -7,8 +7,9 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 
 use crate::config::HttpConfig;
 
-/// hyper's buffer per connection: a slow client pins no more than this besides the chunk being sent.
-const MAX_BUFFER: usize = 64 * 1024;
+/// hyper's buffer per connection, and half a piece of the cache: with as much as a piece, each slow client pins two of them for
+/// most of the time.
+const MAX_BUFFER: usize = 32 * 1024;
 /// Request line and headers together: a longer head is an attack, answered with 431.
 const MAX_HEAD: usize = 32 * 1024;
 const MAX_H2_STREAMS: u32 = 100;

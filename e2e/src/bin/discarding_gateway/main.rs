@@ -32,7 +32,7 @@ use crate::storage::DiscardingStorage;
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The same as the `reelgate` command's.
-const BLOCKING_THREADS: usize = 64;
+const BLOCKING_THREADS: usize = 32;
 
 #[derive(Parser)]
 struct Arguments {
@@ -93,7 +93,9 @@ async fn open(arguments: &Arguments) -> anyhow::Result<Backends> {
 
 async fn database(folder: &Path) -> anyhow::Result<Db> {
     let url = Secret::new(format!("sqlite:{}", folder.join("reelgate.db").display()));
-    let db = Db::connect(&DatabaseConfig { url, ..DatabaseConfig::default() }).await?;
+    // Generous, because the machine that runs the tests may be busy, and a thousand players open a lease each.
+    let config = DatabaseConfig { url, timeout_ms: 30_000, ..DatabaseConfig::default() };
+    let db = Db::connect(&config).await?;
     reelgate_migrations::up(db.connection()).await?;
     Ok(db)
 }
