@@ -4,7 +4,7 @@
 //! allocation of its own, so that a slice which a slow client holds pins only its piece. What is missing is fetched in
 //! runs: one request of the store from the missing piece to the end of a block, or further with read-ahead. A run is a
 //! *flight*, in a task of its own (`fetch`); whoever needs one of its pieces boards it (`flights`), so that every piece is
-//! read once however many ask, and a client that leaves takes nothing from the others. A flight nobody is aboard of stops.
+//! read once however many ask, and a client that leaves takes nothing from the others. A flight nobody is aboard of ends with its block.
 //!
 //! With a folder for it, blocks are kept on `disk` too, and looked for there before the store is asked.
 //!
@@ -79,7 +79,7 @@ impl Cache {
             memory: Memory::new(config.memory_bytes, pool.clone()),
             pool,
             disk,
-            flights: Flights::default(),
+            flights: Flights::new(config.block_bytes),
             permits: Semaphore::new(config.max_fetches),
             readers: AtomicUsize::new(0),
             figures: Figures::new(),

@@ -1,7 +1,7 @@
 //! One flight: a request of the store, its bytes cut into pieces, each put into memory and handed to those who wait. A task
 //! of its own, so that it belongs to no client.
 
-use std::{ops::Range, sync::Arc};
+use std::{ops::Range, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -17,12 +17,14 @@ use super::{
     pool::PIECE,
 };
 
+/// How long a flight that nobody wants may take to the end of its block.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 pub(super) fn spawn(cache: Arc<Shared>, pilot: Pilot, origin: Arc<dyn Origin>, range: Range<u64>) {
     tokio::spawn(async move {
-        let stop = pilot.stop();
         let outcome = tokio::select! {
             biased;
-            () = stop.cancelled() => return,
+            () = pilot.abandoned(PATIENCE) => return,
             outcome = carry(&cache, &pilot, &*origin, range) => outcome,
         };
         if let Err(error) = outcome {
@@ -60,6 +62,7 @@ async fn from_disk(cache: &Shared, pilot: &Pilot, range: Range<u64>) -> Range<u6
 async fn from_store(cache: &Shared, pilot: &Pilot, origin: &dyn Origin, range: Range<u64>) -> Result<(), ReadError> {
     let _permit = cache.permits.acquire().await.map_err(|_| ReadError::Interrupted)?;
     cache.figures.requests.increment(1);
+    pilot.begin();
     let mut chunks = origin.open(range.clone()).await?;
     let mut gather = Gather::new(cache.pool.clone(), range);
     let mut keeper = cache.disk.as_ref().map(|disk| Keeper::new(&cache.memory, disk, pilot.object().clone()));
@@ -74,6 +77,9 @@ async fn from_store(cache: &Shared, pilot: &Pilot, origin: &dyn Origin, range: R
         }
         if !chunk.is_empty() {
             return Err(ReadError::WrongLength);
+        }
+        if pilot.is_wound_up() {
+            return Ok(());
         }
     }
     if gather.is_done() { Ok(()) } else { Err(ReadError::WrongLength) }

@@ -1,7 +1,8 @@
 //! The runs under way, and who is aboard. Every piece is read once however many ask: who needs one that is on its way
 //! waits for it here. All decisions fall under one lock, so that nobody boards a flight that has just been given up.
 //!
-//! A `Ticket` says that somebody wants the run; without any the flight stops. A `Pilot` belongs to the task that fetches.
+//! A `Ticket` says that somebody wants the run; without any the flight ends with the block it is in, so that what has begun is not read
+//! again, and the connection to the store is not wasted. A `Pilot` belongs to the task that fetches.
 
 use std::{
     collections::HashMap,
@@ -10,10 +11,11 @@ use std::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
+    time::Duration,
 };
 
 use bytes::Bytes;
-use tokio::sync::oneshot;
+use tokio::{sync::oneshot, time::sleep};
 use tokio_util::sync::CancellationToken;
 
 use super::{error::ReadError, object::Object, origin::Tier, pool::PIECE};
@@ -21,13 +23,13 @@ use super::{error::ReadError, object::Object, origin::Tier, pool::PIECE};
 /// A piece that has come, and from where.
 pub(super) type Arrival = Result<(Bytes, Tier), Arc<ReadError>>;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Flights {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
+    block: u64,
     table: Mutex<HashMap<Object, Vec<Flight>>>,
     next_id: AtomicU64,
 }
@@ -37,6 +39,8 @@ struct Flight {
     /// Bytes still to come; starts at a piece.
     rest: Range<u64>,
     aboard: usize,
+    /// The store was asked.
+    begun: bool,
     waiting: Vec<(u64, oneshot::Sender<Arrival>)>,
     stop: CancellationToken,
 }
@@ -56,6 +60,10 @@ pub(super) enum Passage {
 }
 
 impl Flights {
+    pub(super) fn new(block: u64) -> Self {
+        Self { shared: Arc::new(Shared { block, table: Mutex::default(), next_id: AtomicU64::new(0) }) }
+    }
+
     /// Boards the flight that brings the byte at `at`, if there is one.
     pub(super) fn join(&self, object: &Object, at: u64) -> Option<(Ticket, oneshot::Receiver<Arrival>)> {
         let mut table = self.lock();
@@ -97,7 +105,7 @@ impl Flights {
 
     fn launch(&self, rest: Range<u64>, waiter: (u64, oneshot::Sender<Arrival>)) -> Flight {
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        Flight { id, rest, aboard: 1, waiting: vec![waiter], stop: CancellationToken::new() }
+        Flight { id, rest, aboard: 1, begun: false, waiting: vec![waiter], stop: CancellationToken::new() }
     }
 
     fn ticket(&self, object: &Object, flight: &Flight) -> Ticket {
@@ -151,26 +159,44 @@ pub(super) struct Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
-        let last = self.flights.with(&self.object, self.id, |flight| {
-            flight.aboard -= 1;
-            flight.aboard == 0
-        });
-        if last == Some(true) {
-            self.flights.give_up(&self.object, self.id);
-        }
+        self.flights.leave(&self.object, self.id);
     }
 }
 
 impl Flights {
-    /// Unless somebody has boarded in between.
-    fn give_up(&self, object: &Object, id: u64) {
+    fn leave(&self, object: &Object, id: u64) {
+        let block = self.shared.block;
+        let over = self.with(object, id, |flight| {
+            flight.aboard -= 1;
+            flight.aboard == 0 && flight.wind_up(block)
+        });
+        if over == Some(true) {
+            self.give_up(object, id);
+        }
+    }
+
+    /// Unless somebody has boarded in between. True when the flight is gone.
+    fn give_up(&self, object: &Object, id: u64) -> bool {
         let mut table = self.lock();
-        let Some(flights) = table.get_mut(object) else { return };
-        let Some(place) = flights.iter().position(|flight| flight.id == id && flight.aboard == 0) else { return };
-        flights.swap_remove(place).stop.cancel();
+        let Some(flights) = table.get_mut(object) else { return true };
+        let Some(place) = flights.iter().position(|flight| flight.id == id) else { return true };
+        if flights[place].aboard > 0 {
+            return false;
+        }
+        flights.swap_remove(place);
         if flights.is_empty() {
             table.remove(object);
         }
+        true
+    }
+}
+
+impl Flight {
+    /// Nobody is aboard: it goes no further than its block. True when there is nothing left to do.
+    fn wind_up(&mut self, block: u64) -> bool {
+        self.rest.end = self.rest.end.min(self.rest.start.next_multiple_of(block));
+        self.stop.cancel();
+        !self.begun || self.rest.is_empty()
     }
 }
 
@@ -187,9 +213,30 @@ impl Pilot {
         &self.object
     }
 
-    /// Cancelled when nobody is aboard any more.
-    pub(super) fn stop(&self) -> CancellationToken {
-        self.stop.clone()
+    /// From now on the flight ends with a block.
+    pub(super) fn begin(&self) {
+        self.flights.with(&self.object, self.id, |flight| flight.begun = true);
+    }
+
+    /// Returns when nobody wants the flight any more and it has not come to its block's end within `patience`.
+    pub(super) async fn abandoned(&self, patience: Duration) {
+        self.stop.cancelled().await;
+        while !self.is_over() {
+            sleep(patience).await;
+            if self.flights.give_up(&self.object, self.id) {
+                return;
+            }
+        }
+    }
+
+    /// Whether it was left by all and has come to the end of its block.
+    pub(super) fn is_wound_up(&self) -> bool {
+        self.stop.is_cancelled() && self.is_over()
+    }
+
+    /// Whether all has come that is wanted.
+    fn is_over(&self) -> bool {
+        self.flights.with(&self.object, self.id, |flight| flight.rest.is_empty()).unwrap_or(true)
     }
 
     /// Hands a piece to those who wait for it, and says how many do. It is in memory already.
@@ -246,7 +293,7 @@ mod tests {
 
     #[test]
     fn a_second_client_boards_the_flight_of_the_first() {
-        let (flights, object) = (Flights::default(), object());
+        let (flights, object) = (Flights::new(16 * P), object());
         let (_ticket, mut first, pilot, _) = launch(&flights, &object, 0, 0..4 * P);
         let Passage::Aboard(_second_ticket, mut second) = flights.board(&object, 10, 0..P, || false) else {
             panic!("not aboard")
@@ -260,19 +307,35 @@ mod tests {
 
     #[test]
     fn the_last_to_leave_stops_the_flight() {
-        let (flights, object) = (Flights::default(), object());
+        let (flights, object) = (Flights::new(16 * P), object());
         let (leader, _arrival, pilot, _) = launch(&flights, &object, 0, 0..4 * P);
         let Passage::Aboard(other, _rx) = flights.board(&object, P, P..2 * P, || false) else { panic!("not aboard") };
         drop(leader);
-        assert!(!pilot.stop().is_cancelled());
+        assert!(!pilot.is_over());
         drop(other);
-        assert!(pilot.stop().is_cancelled());
+        assert!(pilot.is_over());
         assert_eq!(flights.len(), 0);
     }
 
     #[test]
+    fn a_flight_that_has_begun_ends_with_its_block() {
+        let (flights, object) = (Flights::new(16 * P), object());
+        let (ticket, _arrival, pilot, _) = launch(&flights, &object, 0, 0..32 * P);
+        pilot.begin();
+        pilot.land(0, &Bytes::from_static(b"x"), Tier::Storage);
+        drop(ticket);
+        assert!(!pilot.is_over());
+        assert!(flights.join(&object, 15 * P).is_some(), "who comes again finds it");
+        assert!(flights.join(&object, 16 * P).is_none());
+        for index in 1..16 {
+            pilot.land(index, &Bytes::from_static(b"x"), Tier::Storage);
+        }
+        assert!(pilot.is_over());
+    }
+
+    #[test]
     fn an_error_reaches_all_who_wait() {
-        let (flights, object) = (Flights::default(), object());
+        let (flights, object) = (Flights::new(16 * P), object());
         let (_ticket, mut first, pilot, _) = launch(&flights, &object, 0, 0..4 * P);
         let Passage::Aboard(_t, mut second) = flights.board(&object, 3 * P, 0..P, || false) else {
             panic!("not aboard")
@@ -286,7 +349,7 @@ mod tests {
 
     #[test]
     fn a_run_ends_where_another_begins() {
-        let (flights, object) = (Flights::default(), object());
+        let (flights, object) = (Flights::new(16 * P), object());
         let (_a, _b, _pilot, _) = launch(&flights, &object, 8 * P, 8 * P..16 * P);
         let (_c, _d, _other, range) = launch(&flights, &object, 4 * P + 1, 4 * P..20 * P);
         assert_eq!(range, 4 * P..8 * P);

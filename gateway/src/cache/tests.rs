@@ -237,17 +237,34 @@ async fn a_leader_that_leaves_takes_nothing_from_the_others() {
 }
 
 #[tokio::test]
-async fn a_fetch_that_nobody_wants_any_more_stops() {
+async fn a_fetch_that_nobody_wants_any_more_ends_with_its_block() {
+    let bench = Bench::new(Store::held(4 * MIB)).await;
+    bench.store.leave.add_permits(20);
+    let mut client = bench.client(100..MIB + 100);
+    client.step().await.unwrap();
+    assert_eq!(bench.store.asked(), vec![0..2 * MIB]);
+    drop(client);
+    bench.store.leave.add_permits(1 << 20);
+    bench.settle().await;
+    let sent = bench.store.sent();
+    assert!((MIB..MIB + CHUNK as u64).contains(&sent), "{sent}");
+    assert_eq!(bench.cache.shared.flights.len(), 0);
+    bench.read(0..MIB).await;
+    assert_eq!(bench.store.asked().len(), 1, "what had begun is not read again");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fetch_that_nobody_wants_does_not_wait_for_a_store_that_is_silent() {
     let bench = Bench::new(Store::held(4 * MIB)).await;
     bench.store.leave.add_permits(20);
     let mut client = bench.client(0..4 * MIB);
     client.step().await.unwrap();
     drop(client);
     bench.settle().await;
-    bench.store.leave.add_permits(1 << 20);
-    bench.settle().await;
-    assert!(bench.store.sent() <= 20 * CHUNK as u64, "{}", bench.store.sent());
+    assert_eq!(bench.cache.shared.flights.len(), 1);
+    tokio::time::sleep(Duration::from_secs(5)).await;
     assert_eq!(bench.cache.shared.flights.len(), 0);
+    assert_eq!(bench.cache.shared.permits.available_permits(), bench.cache.shared.config.max_fetches);
 }
 
 #[tokio::test]
