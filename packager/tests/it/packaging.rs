@@ -7,7 +7,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use reelgate_packager::{Codec, Mp4Error, judge, package::Kind, shown_video, sounding_audio};
+use reelgate_packager::{
+    Codec, Mp4Error, judge,
+    package::{Kind, VideoRange},
+    shown_video, sounding_audio,
+};
 use tempfile::TempDir;
 
 use crate::{
@@ -102,6 +106,35 @@ fn clips_of_all_kinds_come_out_as_they_went_in() {
     for (name, arguments) in &clips {
         let Some(path) = clip(&folder, name, arguments) else { return };
         compare(&path);
+    }
+}
+
+#[test]
+fn other_codecs_come_out_as_they_went_in() {
+    let folder = TempDir::new().unwrap();
+    let longer = "-f lavfi -i sine=frequency=440:duration=10:sample_rate=48000";
+    let hdr = "-pix_fmt yuv420p10le -color_primaries bt2020 -color_trc smpte2084 -colorspace bt2020nc";
+    let clips = [
+        (
+            "hevc.mp4",
+            format!("{VIDEO} -c:v libx265 -x265-params log-level=none:keyint=50 -preset ultrafast {hdr}"),
+            "hvc1.2",
+        ),
+        ("av1.mp4", format!("{VIDEO} -c:v libaom-av1 -cpu-used 8 -usage realtime -g 50 -pix_fmt yuv420p"), "av01.0"),
+        ("opus.mp4", format!("{VIDEO} {longer} {B_FRAMES} -c:a libopus"), "opus"),
+        ("mp3.mp4", format!("{VIDEO} {longer} {B_FRAMES} -c:a libmp3lame -ac 2"), "mp4a.6B"),
+        ("ac3.mp4", format!("{VIDEO} {longer} {B_FRAMES} -c:a ac3 -ac 2"), "ac-3"),
+    ];
+    for (name, arguments, codec) in &clips {
+        let Some(path) = clip(&folder, name, arguments) else { return };
+        compare(&path);
+        let summary = pack(&Plain::open(&path).unwrap().movie().unwrap()).unwrap().summary;
+        let track = summary.tracks.last().unwrap();
+        assert!(track.codecs.starts_with(codec), "{name}: {}", track.codecs);
+        if let Some(video) = &track.video {
+            let range = if *name == "hevc.mp4" { VideoRange::Pq } else { VideoRange::Sdr };
+            assert_eq!((video.frame_rate, video.video_range), ((25, 1), range), "{name}");
+        }
     }
 }
 
