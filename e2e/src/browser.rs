@@ -103,14 +103,21 @@ impl Browser {
         page.with_context(|| self.process.output())
     }
 
+    /// A page with all players, on which nothing plays yet.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub async fn stage(&self) -> Result<Stage> {
+        Ok(Stage { page: self.page(&self.shelf.address("page.html")).await? })
+    }
+
     /// A page on which the film at `url` has begun to play.
     ///
     /// # Errors
     /// It does not begin.
     pub async fn play(&self, player: Player, url: &str) -> Result<Stage> {
-        let page = self.page(&self.shelf.address("page.html")).await?;
-        let stage = Stage { page };
-        stage.order(&format!("open({}, {})", json!(player.name()), json!(url))).await?;
+        let stage = self.stage().await?;
+        stage.open(player, url).await?;
         Ok(stage)
     }
 }
@@ -130,6 +137,14 @@ impl Stage {
                 Err(error.context(format!("stage.{order}; noted so far: {notes:?}\n{}", self.page.log())))
             }
         }
+    }
+
+    /// Until the film at `url` has begun to play.
+    ///
+    /// # Errors
+    /// It does not begin.
+    pub async fn open(&self, player: Player, url: &str) -> Result<()> {
+        self.order(&format!("open({}, {})", json!(player.name()), json!(url))).await.map(drop)
     }
 
     /// Until the film has come to `time`, in seconds.

@@ -36,9 +36,11 @@ async fn outlives_its_token(footing: Footing, player: Player, document: &str) ->
     let anybody = site.client();
     let id = uploaded(&client, &path).await?;
     let browser = Browser::start().await?;
+    // Loading the players may take longer than the token lives.
+    let stage = browser.stage().await?;
     let token = client.stream_token(&json!({})).await?;
     let path = format!("/v1/files/stream/{id}{document}?token={token}");
-    let stage = browser.play(player, &format!("{}{path}", client.base())).await?;
+    stage.open(player, &format!("{}{path}", client.base())).await?;
     is_expired(&anybody, &path).await?;
     let before = stage.page.answers(&id).len();
 
