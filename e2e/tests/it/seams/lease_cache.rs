@@ -1,5 +1,6 @@
 //! The cache of playback leases in a real Redis: what it was told it tells, for as long as it was told to; nothing that is
 //! wrong with it stops anybody.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::time::Duration;
 

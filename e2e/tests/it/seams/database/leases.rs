@@ -1,4 +1,5 @@
 //! Playback leases and epochs: opened once, bound and pinned by whoever is first, ended for good.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::{collections::HashSet, time::Duration};
 
