@@ -9,7 +9,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::{HeaderValue, Method};
+use http::{HeaderValue, Method, header::CONTENT_LENGTH};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 
@@ -50,19 +50,27 @@ pub(crate) struct AccessLog {
     begun: Instant,
     status: u16,
     sent: u64,
+    /// What `Content-Length` says: hyper asks no further than that, so no body that says it is seen to end.
+    promised: Option<u64>,
     complete: bool,
 }
 
 impl AccessLog {
     pub(crate) fn begin(subject: Subject) -> Self {
-        Self { subject, begun: Instant::now(), status: 0, sent: 0, complete: false }
+        Self { subject, begun: Instant::now(), status: 0, sent: 0, promised: None, complete: false }
     }
 
     /// Follows the body to its end.
     pub(crate) fn watch(mut self, response: Response) -> Response {
+        self.notice(&response);
+        response.map(|body| Watched { body, log: self }.boxed_unsync())
+    }
+
+    fn notice(&mut self, response: &Response) {
         self.status = response.status().as_u16();
         self.complete = response.body().is_end_stream() || self.subject.method == Method::HEAD;
-        response.map(|body| Watched { body, log: self }.boxed_unsync())
+        let length = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        self.promised = length.and_then(|length| length.parse().ok());
     }
 }
 
@@ -106,8 +114,9 @@ impl http_body::Body for Watched {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
-                self.log.sent += frame.data_ref().map_or(0, |data| data.len() as u64);
-                self.log.complete = self.body.is_end_stream();
+                let sent = self.log.sent + frame.data_ref().map_or(0, |data| data.len() as u64);
+                self.log.sent = sent;
+                self.log.complete = self.log.promised == Some(sent) || self.body.is_end_stream();
             }
             Poll::Ready(Some(Err(error))) => {
                 tracing::warn!(
@@ -128,5 +137,34 @@ impl http_body::Body for Watched {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream;
+
+    use super::*;
+    use crate::body;
+
+    /// A log of an answer of six bytes of which a client has taken so many frames of two.
+    async fn taken(frames: usize) -> AccessLog {
+        let subject = Subject::new(HeaderValue::from_static("r"), [127, 0, 0, 1].into(), &Method::GET, "/", "page");
+        let chunks = stream::iter((0..3).map(|_| Ok::<_, BoxError>(Bytes::from_static(b"ab"))));
+        let mut response = Response::new(body::stream(chunks));
+        response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("6"));
+        let mut log = AccessLog::begin(subject);
+        log.notice(&response);
+        let mut watched = Watched { body: response.into_body(), log };
+        for _ in 0..frames {
+            watched.frame().await.unwrap().unwrap();
+        }
+        watched.log
+    }
+
+    #[tokio::test]
+    async fn an_answer_is_complete_when_all_that_was_promised_has_gone() {
+        assert!(taken(3).await.complete, "hyper does not ask for the end of such a body");
+        assert!(!taken(2).await.complete);
     }
 }
