@@ -14,6 +14,10 @@ use reelgate_common::{
     ids::{FileId, OrgId},
 };
 
+use self::questions::{Answer, Questions, Turn, answer};
+
+mod questions;
+
 const MAX_AGE: Duration = Duration::from_secs(2);
 const MAX_ROWS: usize = 4_096;
 
@@ -22,6 +26,7 @@ type Held = HashMap<(OrgId, FileId), (Instant, Arc<FileWithRenditions>)>;
 #[derive(Default)]
 pub struct Rows {
     held: Mutex<Held>,
+    questions: Questions,
     /// Until then the database is not asked for what is held: it gave no answer a moment ago.
     away_until: Mutex<Option<Instant>>,
 }
@@ -40,12 +45,29 @@ impl Rows {
         {
             return Ok(Some(row));
         }
+        loop {
+            match self.questions.turn(org, file) {
+                Turn::Ask(asker) => {
+                    let outcome = self.ask(db, org, file).await;
+                    asker.tell(outcome.as_ref().map_or(Answer::Failed, |row| Answer::Row(row.clone())));
+                    return outcome;
+                }
+                Turn::Wait(waiting) => match answer(waiting).await {
+                    Some(Answer::Row(row)) => return Ok(row),
+                    Some(Answer::Failed) => return self.ask(db, org, file).await,
+                    None => {}
+                },
+            }
+        }
+    }
+
+    async fn ask(&self, db: &Db, org: &OrgId, file: FileId) -> Result<Option<Arc<FileWithRenditions>>, DbError> {
         // The age counts from before the question: the answer may be as old as that.
         let asked = Instant::now();
         let row = match db.find_file(org, file).await {
             Ok(Some(row)) => Arc::new(row),
             Ok(None) => {
-                self.forget(org, file);
+                self.lock().remove(&(org.clone(), file));
                 return Ok(None);
             }
             // What plays goes on while the database is away.
@@ -80,6 +102,7 @@ impl Rows {
 
     /// Makes a deletion, or a source that has moved, seen at once.
     pub fn forget(&self, org: &OrgId, file: FileId) {
+        self.questions.forget(org, file);
         self.lock().remove(&(org.clone(), file));
     }
 

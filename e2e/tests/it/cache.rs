@@ -56,7 +56,7 @@ impl Cold {
         lines.map(|line| line.rsplit(' ').next().context("a value")?.parse::<u64>().context("a count")).sum()
     }
 
-    async fn from_storage(&self) -> Result<u64> {
+    async fn read_of_storage(&self) -> Result<u64> {
         self.figure("reelgate_cache_storage_bytes_total").await
     }
 
@@ -93,7 +93,7 @@ async fn a_thousand_clients_on_a_cold_file_cause_each_byte_to_be_read_from_s3_on
     });
     stream::iter(reads).buffer_unordered(usize::try_from(CLIENTS)?).try_collect::<Vec<()>>().await?;
     // Whoever leaves last stops its fetch in the middle of a piece, of which the beginning is read again.
-    let read = cold.from_storage().await?;
+    let read = cold.read_of_storage().await?;
     ensure!((FILE_BYTES..FILE_BYTES + FILE_BYTES / 100).contains(&read), "{read} bytes were read from S3");
     let requests = cold.figure("reelgate_cache_storage_requests_total").await?;
     ensure!(requests <= 2 * FILE_BYTES / MIB, "{requests} requests for {} blocks", FILE_BYTES / MIB);
@@ -115,7 +115,7 @@ async fn a_client_that_seeks_ten_times_downloads_little_that_it_does_not_play() 
         text.is_ok_and(|answered| answered >= 10)
     })
     .await?;
-    let (sent, read) = (cold.figure(sent).await?, cold.from_storage().await?);
+    let (sent, read) = (cold.figure(sent).await?, cold.read_of_storage().await?);
     ensure!(read <= sent + 4 * MIB + 10 * 2 * MIB, "{read} bytes were read from S3, {sent} were sent");
     Ok(())
 }
@@ -131,7 +131,7 @@ async fn blocks_on_disk_outlive_a_restart_and_not_their_file() -> Result<()> {
     cold.site.restart_gateway(0).await?;
     cold.client = cold.site.client().signed_in(SignIn::member("alice", "acme").jwt());
     cold.read(0, 20 * MIB).await?;
-    assert_eq!(cold.from_storage().await?, 0, "all of it was on disk");
+    assert_eq!(cold.read_of_storage().await?, 0, "all of it was on disk");
     let id = cold.path.split(['/', '?']).nth(4).context("an id")?.to_owned();
     cold.client.delete(&format!("/v1/files/{id}")).await?.expect(200)?;
     eventually("its blocks are gone", Duration::from_secs(60), async || !folder.path().join(&id).exists()).await

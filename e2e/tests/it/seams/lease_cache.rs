@@ -18,12 +18,7 @@ use reelgate_e2e::{process::eventually, services::Redis};
 const LONG: Duration = Duration::from_secs(600);
 
 async fn open(redis: &Redis, prefix: &str) -> Result<SharedLeaseCache> {
-    let config = QueueConfig {
-        url: Secret::new(redis.url()),
-        prefix: prefix.to_owned(),
-        timeout_ms: 3_000,
-        ..QueueConfig::default()
-    };
+    let config = QueueConfig { url: Secret::new(redis.url()), prefix: prefix.to_owned(), timeout_ms: 3_000 };
     queue::open(&config).await?.leases().context("Redis has room for leases")
 }
 
@@ -92,9 +87,9 @@ async fn a_redis_that_hangs_is_an_error_in_time_and_then_at_once() -> Result<()>
     let lease = lease(&new_jti(), FileId::new());
     // The tests' own time limit is what a call without one would run into.
     ensure!(cache.find(lease.id).await.is_err());
-    ensure!(cache.put(&[lease.clone()], LONG).await.is_err());
+    ensure!(cache.put(std::slice::from_ref(&lease), LONG).await.is_err());
     redis.thaw()?;
-    eventually("it answers again", LONG, async || cache.put(&[lease.clone()], LONG).await.is_ok()).await?;
+    eventually("it answers again", LONG, async || cache.put(std::slice::from_ref(&lease), LONG).await.is_ok()).await?;
     ensure!(cache.find(lease.id).await?.as_ref() == Some(&lease));
     Ok(())
 }
