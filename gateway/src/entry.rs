@@ -53,7 +53,7 @@ pub(crate) async fn enter(
     let held = match &ticket {
         Some(ticket) => match app.leases.settle(ticket, visit.file, &visit.client, visit.opens).await {
             Ok(held) => held,
-            Err(error) => return Err(or_gone(app, &visit, error).await),
+            Err(error) => return Err(Box::pin(or_gone(app, &visit, error)).await),
         },
         None => None,
     };
@@ -68,11 +68,13 @@ pub(crate) async fn enter(
     let pin = Pin { parameter: visit.parameter, generation: row.file.generation, shown: decide(&row)? };
     let opens = visit.opens && row.file.kind != FileKind::Image;
     let held = match (held, &ticket) {
-        (None, Some(ticket)) if opens => app.leases.open(ticket, &row.file, &visit.client, pin.clone()).await?,
+        (None, Some(ticket)) if opens => {
+            Box::pin(app.leases.open(ticket, &row.file, &visit.client, pin.clone())).await?
+        }
         (held, _) => held,
     };
     let pin = match &held {
-        Some(held) => app.leases.pin(held, pin).await?,
+        Some(held) => Box::pin(app.leases.pin(held, pin)).await?,
         None => pin,
     };
     pass(app, row, pin, held).await

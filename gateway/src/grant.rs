@@ -110,7 +110,7 @@ fn not_owner() -> ApiError {
 /// 401, or 503 while sign-in cannot be checked.
 pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
     match bearer(headers)? {
-        Some(token) => Ok(app.authenticator.verify(token).await?),
+        Some(token) => Ok(Box::pin(app.authenticator.verify(token)).await?),
         None => Err(ApiError::unauthorized("not_signed_in", "Not authenticated")),
     }
 }

@@ -48,13 +48,13 @@ impl Rows {
         loop {
             match self.questions.turn(org, file) {
                 Turn::Ask(asker) => {
-                    let outcome = self.ask(db, org, file).await;
+                    let outcome = Box::pin(self.ask(db, org, file)).await;
                     asker.tell(outcome.as_ref().map_or(Answer::Failed, |row| Answer::Row(row.clone())));
                     return outcome;
                 }
                 Turn::Wait(waiting) => match answer(waiting).await {
                     Some(Answer::Row(row)) => return Ok(row),
-                    Some(Answer::Failed) => return self.ask(db, org, file).await,
+                    Some(Answer::Failed) => return Box::pin(self.ask(db, org, file)).await,
                     None => {}
                 },
             }
@@ -97,7 +97,7 @@ impl Rows {
         if let Some(row) = self.get(org, file, Instant::now()).filter(|row| row.file.generation == generation) {
             return Ok(Some(row));
         }
-        Ok(db.find_generation(org, file, generation).await?.map(Arc::new))
+        Ok(Box::pin(db.find_generation(org, file, generation)).await?.map(Arc::new))
     }
 
     /// Makes a deletion, or a source that has moved, seen at once.

@@ -87,7 +87,8 @@ impl Api {
     }
 }
 
-/// The table of contents of the API.
+/// The table of contents of the API. A request's future is moved about and is as large as its largest branch, so all that does
+/// not stream is boxed.
 async fn dispatch(
     app: &Arc<App>,
     route: Route,
@@ -111,23 +112,25 @@ async fn dispatch(
             Ok(response)
         }
         Route::StreamFile(file) => play::stream_file(app, grant::stream(app, head, &query).await?, file, ask).await,
-        Route::Master(file) => hls::master(app, grant::stream(app, head, &query).await?, file, ask).await,
-        Route::Manifest(file) => hls::manifest(app, grant::stream(app, head, &query).await?, file, ask).await,
+        Route::Master(file) => Box::pin(hls::master(app, grant::stream(app, head, &query).await?, file, ask)).await,
+        Route::Manifest(file) => Box::pin(hls::manifest(app, grant::stream(app, head, &query).await?, file, ask)).await,
         Route::Packaged(path) => hls::packaged(app, &path, ask).await,
-        Route::StreamLocation => play::stream_location(app, grant::stream(app, head, &query).await, ask).await,
-        Route::Open(file) => play::open_file(app, grant::playback(app, head, &query).await?, file, ask).await,
-        Route::Poster(file) => play::poster(app, grant::media(app, head, &query).await?, file, ask).await,
-        Route::OpenLocation => play::open_location(app, grant::caller(app, head).await?, body, ask).await,
-        Route::MintToken => mint::mint(app, grant::caller(app, head).await?, body).await,
-        Route::List => files::list(app, &grant::caller(app, head).await?, &query).await,
-        Route::Info(file) => files::info(app, &grant::caller(app, head).await?, file).await,
-        Route::Delete(file) => delete::delete(app, &grant::caller(app, head).await?, file).await,
-        Route::Leases => leases::list(app, &grant::caller(app, head).await?, &query).await,
-        Route::RevokeLeases => revoke::revoke(app, &grant::caller(app, head).await?, body).await,
+        Route::StreamLocation => {
+            Box::pin(play::stream_location(app, grant::stream(app, head, &query).await, ask)).await
+        }
+        Route::Open(file) => Box::pin(play::open_file(app, grant::playback(app, head, &query).await?, file, ask)).await,
+        Route::Poster(file) => Box::pin(play::poster(app, grant::media(app, head, &query).await?, file, ask)).await,
+        Route::OpenLocation => Box::pin(play::open_location(app, grant::caller(app, head).await?, body, ask)).await,
+        Route::MintToken => Box::pin(mint::mint(app, grant::caller(app, head).await?, body)).await,
+        Route::List => Box::pin(files::list(app, &grant::caller(app, head).await?, &query)).await,
+        Route::Info(file) => Box::pin(files::info(app, &grant::caller(app, head).await?, file)).await,
+        Route::Delete(file) => Box::pin(delete::delete(app, &grant::caller(app, head).await?, file)).await,
+        Route::Leases => Box::pin(leases::list(app, &grant::caller(app, head).await?, &query)).await,
+        Route::RevokeLeases => Box::pin(revoke::revoke(app, &grant::caller(app, head).await?, body)).await,
         Route::Upload => {
             let caller = grant::caller(app, head).await?;
             drop(query);
-            upload::upload_files(app, caller, Request::from_parts(parts, body)).await
+            Box::pin(upload::upload_files(app, caller, Request::from_parts(parts, body))).await
         }
     }
 }

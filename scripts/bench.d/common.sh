@@ -27,7 +27,7 @@ prepare() {
   chmod 755 "$work"
   trap clean_up EXIT
   trap 'exit 130' INT TERM
-  next_port=$((20000 + RANDOM % 20000))
+  next_port=$((15000 + RANDOM % 16000)) # below the ports that the system gives to clients
   # 256 connections are two descriptors each for whoever stands between.
   ulimit -n 8192 2>/dev/null || true
 }

@@ -44,9 +44,9 @@ impl Leases {
         }
         if ticket.lives() {
             self.not_voided(ticket, Some(file))?;
-            return if opens { Ok(None) } else { self.elsewhere(ticket, &key, client).await };
+            return if opens { Ok(None) } else { Box::pin(self.elsewhere(ticket, &key, client)).await };
         }
-        self.settle_expired(ticket, &key, client).await.map(Some)
+        Box::pin(self.settle_expired(ticket, &key, client)).await.map(Some)
     }
 
     /// A look must show what another gateway has shown this client. While nobody can tell it shows what is best.
