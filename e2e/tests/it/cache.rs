@@ -94,7 +94,8 @@ async fn a_thousand_clients_on_a_cold_file_cause_each_byte_to_be_read_from_s3_on
     stream::iter(reads).buffer_unordered(usize::try_from(CLIENTS)?).try_collect::<Vec<()>>().await?;
     assert_eq!(cold.read_of_storage().await?, FILE_BYTES, "bytes read from S3");
     let requests = cold.figure("reelgate_cache_storage_requests_total").await?;
-    ensure!(requests <= 2 * FILE_BYTES / MIB, "{requests} requests for {} blocks", FILE_BYTES / MIB);
+    // Ranges begin in the middle of blocks, so the order in which they come decides how many runs a block is read in.
+    ensure!(requests <= CLIENTS / 2, "{requests} requests for {} blocks", FILE_BYTES / MIB);
     Ok(())
 }
 
