@@ -2,12 +2,14 @@
 //! (`send`, `receive -> Result<Option<_>>`, `finish`). Runs only inside a task's child process, on sources that may be
 //! hostile. All `unsafe` is in `ffi`; knows nothing of jobs, storage or the network.
 
+mod cascade;
 mod clock;
 mod color;
 mod decode;
 mod encode;
 mod error;
 mod ffi;
+mod film;
 mod filter;
 mod input;
 mod limits;
@@ -17,15 +19,18 @@ mod mux;
 mod picture;
 mod poster;
 mod probe;
+mod report;
 mod rung;
 mod sound;
+mod sound_file;
 mod transcode;
 mod verify;
 
 pub use error::MediaError;
 pub use input::Source;
 pub use probe::probe;
-pub use transcode::{Report, transcode};
+pub use report::Report;
+pub use transcode::transcode;
 pub use verify::verify;
 
 /// Prepares libav: warnings go to standard error, where the parent keeps the last words.

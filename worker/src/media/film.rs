@@ -1,0 +1,236 @@
+//! A source with pictures under way: each stream is decoded once, pictures go to the highest rung and to whoever wants a
+//! still, sound is encoded once and written into every file.
+
+use ffmpeg_next::frame;
+use reelgate_common::media_info::MediaInfo;
+
+use super::{
+    cascade::Cascade,
+    clock::Clock,
+    decode::VideoDecoder,
+    encode::VideoSettings,
+    error::MediaError,
+    ffi::{self, StreamFacts},
+    input::Source,
+    limits,
+    mend::Mender,
+    picture::{Pictures, Target},
+    poster::Poster,
+    report::{Progress, Report, Tell},
+    sound::Sound,
+};
+use crate::{
+    plan::{Plan, Rung},
+    task::protocol::Output,
+};
+
+/// Without rungs only the poster needs pictures.
+const MAX_SIDE_OF_POSTER: u32 = 1280;
+/// The last picture is shown at most so long, whatever the container says.
+const LONGEST_STILL_SECONDS: u32 = 3600;
+
+/// What a film is made from besides its source and its plan.
+pub(super) struct Reel {
+    pub(super) stream: StreamFacts,
+    pub(super) sound: Option<Sound>,
+    /// Microseconds that become zero.
+    pub(super) origin: i64,
+    pub(super) threads: u32,
+}
+
+pub(super) struct Film {
+    stream: StreamFacts,
+    decoder: VideoDecoder,
+    origin: i64,
+    clock: Clock,
+    mender: Mender,
+    pictures: Pictures,
+    poster: Option<Poster>,
+    sound: Option<Sound>,
+    cascade: Cascade,
+    /// A picture waits here until its successor says how long it is shown.
+    held: Option<frame::Video>,
+    /// How long the container shows the frame decoded last; zero when it does not say.
+    stated_duration: i64,
+    progress: Progress,
+    shown: u64,
+}
+
+impl Film {
+    pub(super) fn new(source: &Source, media: &MediaInfo, plan: &Plan, reel: Reel) -> Result<Self, MediaError> {
+        let Reel { stream, sound, origin, threads } = reel;
+        let video = media.video.as_ref().ok_or(MediaError::NotMedia)?;
+        let clock = Clock::representing(stream.time_base);
+        let rate = if video.average_frame_rate.0 > 0 { video.average_frame_rate } else { video.frame_rate };
+        let nominal = nominal_duration(rate, clock);
+        let (width, height) = match plan.rungs.first() {
+            Some(top) => (top.width, top.height),
+            None => poster_size(video.width, video.height),
+        };
+        let target =
+            Target { width, height, rotation: video.rotation, mirrored: video.mirrored, interlaced: video.interlaced };
+        let track = sound.as_ref().map(Sound::track);
+        let settings = |rung: &Rung| VideoSettings {
+            crf: rung.crf,
+            preset: rung.preset.clone(),
+            threads: threads.max(1),
+            frame_rate: rate,
+        };
+        let cascade = Cascade::start(plan, clock, track.as_ref(), &settings)?;
+        Ok(Self {
+            decoder: VideoDecoder::open(source, &stream, threads)?,
+            stream,
+            origin,
+            clock,
+            mender: Mender::new(clock, nominal),
+            pictures: Pictures::new(target, clock, threads),
+            poster: plan.poster.then(|| Poster::new(media.duration_ms)),
+            sound,
+            cascade,
+            held: None,
+            stated_duration: 0,
+            progress: Progress::new(media.duration_ms),
+            shown: 0,
+        })
+    }
+
+    pub(super) fn run(mut self, source: &mut Source, plan: &Plan, tell: Tell<'_>) -> Result<(), MediaError> {
+        let mut wanted = vec![self.stream.index];
+        wanted.extend(self.sound.as_ref().map(|sound| sound.stream));
+        ffi::discard_all_but(&mut source.input, &wanted);
+        let decoded = self.decode_all(source, plan, tell);
+        // A source that breaks in the middle still gives what was decoded until then; a bomb gives nothing.
+        let decoded = decoded.or_else(|error| match error {
+            MediaError::Libav { .. } if self.shown > 0 => Ok(()),
+            error => Err(error),
+        });
+        let finished = self.finish_rungs(decoded.is_ok(), tell);
+        decoded?;
+        finished?;
+        self.finish_poster(tell);
+        Ok(())
+    }
+
+    fn decode_all(&mut self, source: &mut Source, plan: &Plan, tell: Tell<'_>) -> Result<(), MediaError> {
+        let mut packets = Vec::new();
+        while let Some(packet) = source.receive()? {
+            if packet.stream() == self.stream.index as usize {
+                self.decoder.send(&packet)?;
+                self.decoded(tell)?;
+            } else if let Some(sound) = self.sound.as_mut().filter(|sound| sound.stream as usize == packet.stream()) {
+                sound.send(&packet, &mut packets)?;
+                self.cascade.sound(&mut packets);
+            }
+            if plan.rungs.is_empty() && self.poster.as_ref().is_none_or(Poster::is_settled) {
+                return Ok(());
+            }
+        }
+        self.decoder.finish()?;
+        self.decoded(tell)?;
+        self.pictures.finish()?;
+        self.filtered(tell)?;
+        self.show(None);
+        if let Some(sound) = &mut self.sound {
+            sound.finish(&mut packets)?;
+        }
+        self.cascade.sound(&mut packets);
+        Ok(())
+    }
+
+    fn decoded(&mut self, tell: Tell<'_>) -> Result<(), MediaError> {
+        while let Some(mut frame) = self.decoder.receive()? {
+            let origin = self.clock.of_micros(self.origin);
+            let stated =
+                frame.timestamp().map(|time| self.clock.convert(time, self.stream.time_base).saturating_sub(origin));
+            let Some(time) = self.mender.mend(stated)? else { continue };
+            frame.set_pts(Some(time));
+            self.stated_duration = self.clock.convert(frame.packet().duration.max(0), self.stream.time_base);
+            self.pictures.send(frame)?;
+            self.filtered(tell)?;
+        }
+        Ok(())
+    }
+
+    fn filtered(&mut self, tell: Tell<'_>) -> Result<(), MediaError> {
+        while let Some(picture) = self.pictures.receive()? {
+            let time_ms = u64::try_from(self.clock.to_millis(picture.pts().unwrap_or(0))).unwrap_or(0);
+            if let Some(poster) = &mut self.poster {
+                poster.look(&picture, time_ms)?;
+            }
+            self.shown += 1;
+            if self.shown > limits::MAX_FRAMES {
+                return Err(MediaError::broken("it has more frames than any film"));
+            }
+            self.show(Some(picture));
+            self.progress.reached(time_ms, tell);
+        }
+        Ok(())
+    }
+
+    /// Sends the held picture on, now that its end is known, and holds the new one.
+    fn show(&mut self, next: Option<frame::Video>) {
+        let Some(time) = self.held.as_ref().and_then(|held| held.pts()).filter(|_| !self.cascade.is_empty()) else {
+            self.held = next;
+            return;
+        };
+        let duration = match next.as_ref().and_then(|next| next.pts()) {
+            Some(following) => following.saturating_sub(time).max(1),
+            // A screen recording may show its last picture for seconds.
+            None if self.stated_duration > 0 => self.stated_duration.min(self.clock.seconds(LONGEST_STILL_SECONDS)),
+            None => self.mender.nominal(),
+        };
+        if let Some(picture) = self.held.take() {
+            self.cascade.picture(picture, duration);
+        }
+        self.held = next;
+    }
+
+    fn finish_rungs(&mut self, whole: bool, tell: Tell<'_>) -> Result<(), MediaError> {
+        let sound_ms = self.sound.as_ref().map(Sound::end_ms);
+        match self.cascade.finish(sound_ms, whole.then_some(tell)) {
+            Some(error) if self.shown == 0 => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish_poster(&mut self, tell: Tell<'_>) {
+        let Some(poster) = self.poster.take() else { return };
+        let made = poster.finish(self.clock).and_then(|made| match made {
+            Some((jpeg, width, height)) => {
+                std::fs::write("poster.jpg", jpeg).map_err(MediaError::io("write the poster"))?;
+                Ok((width, height))
+            }
+            None => Err(MediaError::broken("no picture could be decoded")),
+        });
+        let name = "poster".to_owned();
+        tell(match made {
+            Ok((width, height)) => Report::Output(Output {
+                name,
+                file: "poster.jpg".to_owned(),
+                width: Some(width),
+                height: Some(height),
+                duration_ms: None,
+                codecs: None,
+            }),
+            Err(error) => Report::Refused { name, failure: error.failure() },
+        });
+    }
+}
+
+fn nominal_duration((num, den): (u32, u32), clock: Clock) -> i64 {
+    if num == 0 || den == 0 {
+        return clock.convert(40, (1, 1_000));
+    }
+    let (num, den) = (i32::try_from(num).unwrap_or(i32::MAX), i64::from(den));
+    clock.convert(den, (1, num)).max(1)
+}
+
+/// Display size, even, at most as wide as a poster gets.
+fn poster_size(width: u32, height: u32) -> (u32, u32) {
+    let longest = width.max(height).max(1);
+    let scale = |side: u32| {
+        let scaled = u64::from(side) * u64::from(MAX_SIDE_OF_POSTER.min(longest)) / u64::from(longest);
+        u32::try_from(scaled).unwrap_or(2).max(2) & !1
+    };
+    (scale(width), scale(height))
+}

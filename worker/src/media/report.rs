@@ -1,0 +1,38 @@
+//! What is told while the work goes on.
+
+use reelgate_common::file::Failure;
+
+use crate::task::protocol::Output;
+
+pub enum Report {
+    /// 0.0 to 1.0.
+    Progress(f64),
+    Output(Output),
+    Refused {
+        name: String,
+        failure: Failure,
+    },
+}
+
+pub(super) type Tell<'a> = &'a mut dyn FnMut(Report);
+
+/// Tells how far the work is, in steps of half a percent.
+pub(super) struct Progress {
+    duration_ms: u64,
+    told: u64,
+}
+
+impl Progress {
+    pub(super) fn new(duration_ms: u64) -> Self {
+        Self { duration_ms, told: 0 }
+    }
+
+    pub(super) fn reached(&mut self, time_ms: u64, tell: Tell<'_>) {
+        let Some(steps) = time_ms.saturating_mul(200).checked_div(self.duration_ms) else { return };
+        let steps = steps.min(198);
+        if steps > self.told {
+            self.told = steps;
+            tell(Report::Progress(steps as f64 / 200.0));
+        }
+    }
+}
