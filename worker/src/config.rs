@@ -14,9 +14,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::plan::LadderPolicy;
 
-/// Heights that a rung may have; above, decoders of common devices fail.
-const RUNG_HEIGHTS: std::ops::RangeInclusive<u32> = 144..=4320;
-
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerSection {
@@ -85,7 +82,7 @@ impl WorkerConfig {
     pub fn validate(&self) -> Result<(), ConfigError> {
         let in_section = |section| move |message| ConfigError::Invalid { section, message };
         self.worker.validate().map_err(in_section("worker"))?;
-        validate_ladder(&self.ladder).map_err(in_section("ladder"))?;
+        self.ladder.validate().map_err(in_section("ladder"))?;
         self.jobs.validate().map_err(in_section("jobs"))
     }
 
@@ -137,22 +134,6 @@ impl WorkerSection {
         let share = cores / usize::try_from(self.concurrency).unwrap_or(1).max(1);
         u32::try_from(share.max(1)).unwrap_or(1)
     }
-}
-
-fn validate_ladder(ladder: &LadderPolicy) -> Result<(), String> {
-    if ladder.rungs.is_empty() || !ladder.rungs.is_sorted_by(|higher, lower| higher > lower) {
-        return Err("ladder.rungs must list at least one height, highest first, none twice".to_owned());
-    }
-    if let Some(height) = ladder.rungs.iter().find(|height| !RUNG_HEIGHTS.contains(height) || *height % 2 == 1) {
-        return Err(format!("ladder.rungs: {height} is not an even height from 144 to 4320"));
-    }
-    if ladder.crf > 51 {
-        return Err("ladder.crf must be at most 51".to_owned());
-    }
-    if !(32_000..=320_000).contains(&ladder.audio_bitrate) {
-        return Err("ladder.audio_bitrate must be from 32000 to 320000".to_owned());
-    }
-    Ok(())
 }
 
 #[cfg(test)]

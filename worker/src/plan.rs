@@ -1,13 +1,17 @@
 //! What to make of a source: a pure function of the probe and the policy. Each choice carries its reason; the plan is
 //! stored with the job as it is.
 
+mod audio;
 mod ladder;
+mod policy;
 
 use reelgate_common::{
     grid::SegmentGrid,
     media_info::{AudioInfo, MediaInfo},
 };
 use serde::{Deserialize, Serialize};
+
+pub use self::policy::LadderPolicy;
 
 /// Everything one generation of a file shall have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,31 +20,91 @@ pub struct Plan {
     pub serve_source: bool,
     /// Highest first. Empty for sources without video.
     pub rungs: Vec<Rung>,
-    /// For sources without video.
-    pub audio: Option<AudioRendition>,
-    pub poster: bool,
+    /// The default track first. With video its packets are muxed into every rung that has `audio`; the others are `alone`,
+    /// and so is every track of a source without video.
+    pub audio: Vec<AudioStep>,
+    /// The rung that is made alone and published before the rest.
+    pub first: Option<String>,
+    pub extras: Extras,
     pub grid: SegmentGrid,
     pub reasons: Vec<Choice>,
 }
 
-/// One planned video rendition: H.264 High and AAC-LC in an MP4 with `moov` in front.
+/// One planned video rendition: video and AAC-LC in an MP4 with `moov` in front.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Rung {
-    /// `720p`; its object is `720p.mp4`.
+    /// `720p`, with other codecs than H.264 `720p-av1`; its object is `720p.mp4`.
     pub name: String,
-    /// Even, square pixels, rotation applied.
+    /// Even (unless copied), square pixels, rotation applied.
     pub width: u32,
     pub height: u32,
-    pub crf: u8,
-    pub preset: String,
-    /// Audio bits per second; `None` when the source has no audio.
-    pub audio_bitrate: Option<u32>,
+    pub video: VideoStep,
+    /// Whether the default track of `Plan::audio` is muxed into it.
+    pub audio: bool,
 }
 
-/// An audio-only rendition; its object is `audio.m4a`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct AudioRendition {
-    pub bitrate: u32,
+/// How a rung gets its pictures.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum VideoStep {
+    /// The source's own packets. Made by a remux, before and beside all that is encoded.
+    Copy,
+    Encode {
+        codec: VideoCodec,
+        /// The encoder's constant rate factor.
+        crf: u8,
+        /// Bits per second that a second or two never exceed on average; `None`: any.
+        max_bitrate: Option<u32>,
+        preset: String,
+    },
+}
+
+/// What a rung may be encoded with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum VideoCodec {
+    H264,
+    Hevc,
+    Av1,
+    Vp9,
+}
+
+/// How one audio track of the source becomes AAC-LC.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AudioStep {
+    /// Index of the stream in the source.
+    pub stream: u32,
+    /// Of an audio-only rendition: `audio`, and `audio-2`… for further tracks; its object is `audio-2.m4a`.
+    pub name: String,
+    pub language: Option<String>,
+    pub default: bool,
+    /// Becomes an audio-only rendition, instead of going into every rung.
+    pub alone: bool,
+    /// One or two, after downmixing.
+    pub channels: u16,
+    pub step: SoundStep,
+    /// Brought to the policy's loudness in two passes (EBU R128); never with `Copy`.
+    pub loudness: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "step", rename_all = "snake_case")]
+pub enum SoundStep {
+    /// The source's own packets: they are AAC-LC already.
+    Copy,
+    /// Bits per second.
+    Encode { bitrate: u32 },
+}
+
+/// What is made beside what plays.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Extras {
+    pub poster: bool,
+    pub storyboard: bool,
+    pub preview: bool,
+    pub waveform: bool,
+    /// Subtitle streams of the source that become WebVTT.
+    pub captions: Vec<u32>,
 }
 
 /// What was decided, and why.
@@ -50,42 +114,17 @@ pub struct Choice {
     pub why: String,
 }
 
-/// Config section `[ladder]`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct LadderPolicy {
-    /// Heights of the 16:9 boxes that rungs fit into, highest first.
-    pub rungs: Vec<u32>,
-    /// x264's preset.
-    pub preset: String,
-    /// x264's constant rate factor.
-    pub crf: u8,
-    /// Bits per second of AAC-LC for up to two channels.
-    pub audio_bitrate: u32,
-}
-
-impl Default for LadderPolicy {
-    fn default() -> Self {
-        Self {
-            rungs: vec![2160, 1440, 1080, 720, 480, 360],
-            preset: "veryfast".to_owned(),
-            crf: 23,
-            audio_bitrate: 128_000,
-        }
-    }
-}
-
 /// Makes the plan. `grid` is the source's own when it is segment-safe.
 #[must_use]
 pub fn plan(media: &MediaInfo, grid: SegmentGrid, policy: &LadderPolicy) -> Plan {
     let mut reasons = vec![serve_choice(media)];
     let rungs = media.video.as_ref().map_or_else(Vec::new, |video| ladder::rungs(media, video, policy, &mut reasons));
-    let audio = audio_rendition(media, policy, &mut reasons);
-    let poster = media.video.is_some();
-    if poster {
+    let audio = audio::steps(media, policy, &mut reasons);
+    let extras = Extras { poster: media.video.is_some(), ..Extras::default() };
+    if extras.poster {
         reasons.push(Choice::new("poster", "the source has video"));
     }
-    Plan { serve_source: media.web_safe, rungs, audio, poster, grid, reasons }
+    Plan { serve_source: media.web_safe, rungs, audio, first: None, extras, grid, reasons }
 }
 
 fn serve_choice(media: &MediaInfo) -> Choice {
@@ -96,24 +135,29 @@ fn serve_choice(media: &MediaInfo) -> Choice {
     }
 }
 
-fn audio_rendition(media: &MediaInfo, policy: &LadderPolicy, reasons: &mut Vec<Choice>) -> Option<AudioRendition> {
-    if media.video.is_some() || media.audio.is_empty() {
-        return None;
-    }
-    reasons.push(Choice::new("audio", "the source has audio and no video"));
-    Some(AudioRendition { bitrate: audio_bitrate(media, policy)? })
-}
-
-/// The policy's figure is for two channels; one needs half. `None` without audio.
-fn audio_bitrate(media: &MediaInfo, policy: &LadderPolicy) -> Option<u32> {
-    let track = chosen_audio(media)?;
-    Some(if track.channels == 1 { policy.audio_bitrate / 2 } else { policy.audio_bitrate })
-}
-
 /// The audio track that is heard: the default one, else the first.
 #[must_use]
 pub fn chosen_audio(media: &MediaInfo) -> Option<&AudioInfo> {
     media.audio.iter().find(|track| track.default).or_else(|| media.audio.first())
+}
+
+impl Plan {
+    /// The track that every rung is given, or the only one that a source without video is made of.
+    #[must_use]
+    pub fn main_audio(&self) -> Option<&AudioStep> {
+        self.audio.iter().find(|step| step.default)
+    }
+
+    /// The tracks that become renditions of their own.
+    pub fn audio_only(&self) -> impl Iterator<Item = &AudioStep> {
+        self.audio.iter().filter(|step| step.alone)
+    }
+
+    /// A rung whose video is the source's own.
+    #[must_use]
+    pub fn remuxed(&self) -> Option<&Rung> {
+        self.rungs.iter().find(|rung| rung.video == VideoStep::Copy)
+    }
 }
 
 impl Choice {

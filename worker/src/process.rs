@@ -92,8 +92,8 @@ impl Work {
     /// The plan without what earlier attempts have published.
     fn missing(&self, mut plan: Plan) -> Plan {
         plan.rungs.retain(|rung| !self.has(&rung.name));
-        plan.audio = plan.audio.filter(|_| !self.has("audio"));
-        plan.poster &= !self.has("poster");
+        plan.audio.retain(|step| !(step.alone && self.has(&step.name)));
+        plan.extras.poster &= !self.has("poster");
         plan
     }
 
@@ -125,7 +125,7 @@ impl Work {
 impl Plan {
     /// Whether no encoding task is needed.
     fn makes_nothing(&self) -> bool {
-        self.rungs.is_empty() && self.audio.is_none() && !self.poster
+        self.rungs.is_empty() && self.audio_only().next().is_none() && !self.extras.poster
     }
 }
 

@@ -18,7 +18,7 @@ use super::{
     sound::Sound,
 };
 use crate::{
-    plan::{Plan, Rung},
+    plan::{Plan, Rung, VideoStep},
     task::protocol::Output,
 };
 
@@ -37,11 +37,13 @@ impl Cascade {
         plan: &Plan,
         clock: Clock,
         sound: Option<&SoundTrack>,
-        settings: &dyn Fn(&Rung) -> VideoSettings,
+        settings: &dyn Fn(u8, &str) -> VideoSettings,
     ) -> Result<Self, MediaError> {
         let (mut feeds, mut workers) = (Vec::new(), Vec::new());
         let mut below = None;
         for rung in plan.rungs.iter().rev() {
+            // What is copied is made by a remux.
+            let VideoStep::Encode { crf, preset, .. } = &rung.video else { continue };
             let (sender, feed) = sync_channel(WAITING);
             let task = RungTask {
                 file: PathBuf::from(format!("{}.mp4", rung.name)),
@@ -49,7 +51,7 @@ impl Cascade {
                 height: rung.height,
                 clock,
                 grid: plan.grid.clone(),
-                settings: settings(rung),
+                settings: settings(*crf, preset),
                 sound: sound.cloned(),
                 feed,
                 below: below.replace(sender.clone()),

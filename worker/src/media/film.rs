@@ -19,10 +19,7 @@ use super::{
     report::{Progress, Report, Tell},
     sound::Sound,
 };
-use crate::{
-    plan::{Plan, Rung},
-    task::protocol::Output,
-};
+use crate::{plan::Plan, task::protocol::Output};
 
 /// Without rungs only the poster needs pictures.
 const MAX_SIDE_OF_POSTER: u32 = 1280;
@@ -70,9 +67,9 @@ impl Film {
         let target =
             Target { width, height, rotation: video.rotation, mirrored: video.mirrored, interlaced: video.interlaced };
         let track = sound.as_ref().map(Sound::track);
-        let settings = |rung: &Rung| VideoSettings {
-            crf: rung.crf,
-            preset: rung.preset.clone(),
+        let settings = |crf, preset: &str| VideoSettings {
+            crf,
+            preset: preset.to_owned(),
             threads: threads.max(1),
             frame_rate: rate,
         };
@@ -84,7 +81,7 @@ impl Film {
             clock,
             mender: Mender::new(clock, nominal),
             pictures: Pictures::new(target, clock, threads),
-            poster: plan.poster.then(|| Poster::new(media.duration_ms)),
+            poster: plan.extras.poster.then(|| Poster::new(media.duration_ms)),
             sound,
             cascade,
             held: None,

@@ -31,9 +31,7 @@ pub fn probe(source: &mut Source) -> Result<MediaInfo, MediaError> {
         video: video.as_ref().map(video_info),
         audio: audio.iter().map(audio_info).collect(),
         subtitles: source.streams.iter().filter(|s| s.kind == StreamKind::Subtitle).map(subtitle_info).collect(),
-        web_safe: false,
-        segment_safe: false,
-        reasons: Vec::new(),
+        ..MediaInfo::default()
     })
 }
 
@@ -178,6 +176,7 @@ fn video_info(stream: &StreamFacts) -> VideoInfo {
         full_range: stream.color_range == 2 || pixel.is_some_and(|p| p.name.starts_with("yuvj")),
         duration_ms: millis(stream.duration, stream.time_base),
         bitrate: u64::try_from(stream.bitrate).ok().filter(|b| *b > 0),
+        ..VideoInfo::default()
     }
 }
 
@@ -228,7 +227,13 @@ fn audio_info(stream: &StreamFacts) -> AudioInfo {
 
 fn subtitle_info(stream: &StreamFacts) -> SubtitleInfo {
     let text = matches!(stream.codec.as_str(), "subrip" | "srt" | "mov_text" | "webvtt" | "ass" | "ssa" | "text");
-    SubtitleInfo { stream: stream.index, codec: stream.codec.clone(), language: language(stream), text }
+    SubtitleInfo {
+        stream: stream.index,
+        codec: stream.codec.clone(),
+        language: language(stream),
+        text,
+        ..SubtitleInfo::default()
+    }
 }
 
 fn language(stream: &StreamFacts) -> Option<String> {

@@ -13,7 +13,7 @@ use super::{
     sound::Sound,
     sound_file,
 };
-use crate::plan::{Plan, chosen_audio};
+use crate::plan::{Plan, SoundStep, chosen_audio};
 
 /// Makes the outputs of `plan` in the working directory. A rung that cannot be made is told and the rest goes on.
 pub fn transcode(
@@ -24,7 +24,7 @@ pub fn transcode(
     tell: Tell<'_>,
 ) -> Result<(), MediaError> {
     let origin = origin(source, media, &plan.grid);
-    let sound = open_sound(source, media, plan, origin)?;
+    let sound = open_sound(source, plan, origin)?;
     match &media.video {
         Some(video) => {
             let stream = facts(source, video.stream)?;
@@ -60,9 +60,8 @@ fn origin(source: &Source, media: &MediaInfo, grid: &SegmentGrid) -> i64 {
     if media.container == "mov" { start.max(0) } else { start }
 }
 
-fn open_sound(source: &Source, media: &MediaInfo, plan: &Plan, origin: i64) -> Result<Option<Sound>, MediaError> {
-    let bitrate =
-        plan.rungs.iter().find_map(|rung| rung.audio_bitrate).or(plan.audio.as_ref().map(|audio| audio.bitrate));
-    let (Some(track), Some(bitrate)) = (chosen_audio(media), bitrate) else { return Ok(None) };
-    Ok(Some(Sound::open(source, &facts(source, track.stream)?, origin, bitrate)?))
+fn open_sound(source: &Source, plan: &Plan, origin: i64) -> Result<Option<Sound>, MediaError> {
+    let Some(step) = plan.main_audio() else { return Ok(None) };
+    let SoundStep::Encode { bitrate } = step.step else { return Ok(None) };
+    Ok(Some(Sound::open(source, &facts(source, step.stream)?, origin, bitrate)?))
 }

@@ -2,7 +2,7 @@
 
 use reelgate_common::media_info::{MediaInfo, VideoInfo};
 
-use super::{Choice, LadderPolicy, Rung, audio_bitrate};
+use super::{Choice, LadderPolicy, Rung, VideoCodec, VideoStep};
 
 /// A rung must be at most this share of the top one's height, else it is not worth its bytes.
 const CLEARLY_BELOW: (u64, u64) = (85, 100);
@@ -44,12 +44,18 @@ pub(super) fn rungs(
         ));
         sizes.push((name, size));
     }
-    let audio_bitrate = audio_bitrate(media, policy);
-    sizes.into_iter().map(|(name, size)| rung(name, size, audio_bitrate, policy)).collect()
+    let audio = !media.audio.is_empty();
+    sizes.into_iter().map(|(name, size)| rung(name, size, audio, policy)).collect()
 }
 
-fn rung(name: String, size: Size, audio_bitrate: Option<u32>, policy: &LadderPolicy) -> Rung {
-    Rung { name, width: size.width, height: size.height, crf: policy.crf, preset: policy.preset.clone(), audio_bitrate }
+fn rung(name: String, size: Size, audio: bool, policy: &LadderPolicy) -> Rung {
+    let video = VideoStep::Encode {
+        codec: VideoCodec::H264,
+        crf: policy.crf,
+        max_bitrate: None,
+        preset: policy.preset.clone(),
+    };
+    Rung { name, width: size.width, height: size.height, video, audio }
 }
 
 /// The source's display size, even and never above the highest box.
@@ -106,18 +112,23 @@ mod tests {
     use super::{super::plan, *};
 
     fn media(width: u32, height: u32) -> MediaInfo {
-        let video = serde_json::json!({
-            "stream": 0, "codec": "vp9", "profile": null, "profile_name": null, "level": null,
-            "coded_width": width, "coded_height": height, "width": width, "height": height,
-            "rotation": 0, "sample_aspect": [1, 1], "frame_rate": [30, 1], "average_frame_rate": [30, 1],
-            "pixel_format": "yuv420p", "bit_depth": 8, "chroma": "4:2:0", "interlaced": false,
-            "color_primaries": null, "color_transfer": null, "color_space": null, "full_range": false,
-            "duration_ms": null, "bitrate": null
-        });
-        serde_json::from_value(serde_json::json!({
-            "container": "matroska", "duration_ms": 10_000, "bitrate": 1, "video": video, "audio": [], "subtitles": []
-        }))
-        .unwrap()
+        let video = VideoInfo {
+            codec: "vp9".to_owned(),
+            coded_width: width,
+            coded_height: height,
+            width,
+            height,
+            frame_rate: (30, 1),
+            average_frame_rate: (30, 1),
+            ..VideoInfo::default()
+        };
+        MediaInfo {
+            container: "matroska".to_owned(),
+            duration_ms: 10_000,
+            bitrate: 1,
+            video: Some(video),
+            ..MediaInfo::default()
+        }
     }
 
     fn ladder_of(media: &MediaInfo) -> Vec<(String, u32, u32)> {

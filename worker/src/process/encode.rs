@@ -81,8 +81,12 @@ fn expected(plan: &Plan) -> Vec<Expected> {
         what: Kind::Rung { width: rung.width, height: rung.height },
     });
     let fixed = |name: &str, file: &str, what| Expected { name: name.to_owned(), file: file.to_owned(), what };
-    let audio = plan.audio.iter().map(|_| fixed("audio", "audio.m4a", Kind::Audio));
-    let poster = plan.poster.then(|| fixed("poster", "poster.jpg", Kind::Poster));
+    let audio = plan.audio_only().map(|step| Expected {
+        name: step.name.clone(),
+        file: format!("{}.m4a", step.name),
+        what: Kind::Audio,
+    });
+    let poster = plan.extras.poster.then(|| fixed("poster", "poster.jpg", Kind::Poster));
     rungs.chain(audio).chain(poster).collect()
 }
 

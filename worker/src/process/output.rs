@@ -235,17 +235,7 @@ mod tests {
     use super::*;
 
     fn media(duration_ms: u64) -> MediaInfo {
-        MediaInfo {
-            container: "mov".to_owned(),
-            duration_ms,
-            bitrate: 0,
-            video: None,
-            audio: Vec::new(),
-            subtitles: Vec::new(),
-            web_safe: false,
-            segment_safe: false,
-            reasons: Vec::new(),
-        }
+        MediaInfo { container: "mov".to_owned(), duration_ms, ..MediaInfo::default() }
     }
 
     fn output(duration_ms: Option<u64>) -> Output {

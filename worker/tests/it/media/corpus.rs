@@ -93,7 +93,7 @@ fn plays(source: &Path) {
     for event in &said.events {
         assert!(!matches!(event, Event::Refused { .. }), "{event:?}\n{}", said.log);
     }
-    let planned = plan.rungs.len() + usize::from(plan.audio.is_some()) + usize::from(plan.poster);
+    let planned = plan.rungs.len() + plan.audio_only().count() + usize::from(plan.extras.poster);
     assert_eq!(said.outputs().count(), planned, "{:?}", said.events);
     for output in said.outputs().filter(|output| output.name != "poster") {
         let path = said.file(output);

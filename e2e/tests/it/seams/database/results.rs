@@ -32,12 +32,8 @@ fn media() -> MediaInfo {
         container: "mov".to_owned(),
         duration_ms: 60_000,
         bitrate: 1_000_000,
-        video: None,
-        audio: Vec::new(),
-        subtitles: Vec::new(),
         web_safe: true,
-        segment_safe: false,
-        reasons: Vec::new(),
+        ..MediaInfo::default()
     }
 }
 
