@@ -52,7 +52,12 @@ pub async fn promote(db: &Db, storage: &dyn Storage, org: &OrgId, file: FileId) 
         storage.delete(&staging).await?;
         return Ok(Promoted::Already);
     }
-    copy_once(storage, &record.source_key, &source, record.size_bytes).await?;
+    match copy_once(storage, &record.source_key, &source, record.size_bytes).await {
+        Err(error @ PromoteError::Storage(StorageError::NotFound { .. })) => {
+            return overtaken(db, org, file, &source, error).await;
+        }
+        copied => copied?,
+    }
     if !db.set_source_key(file, &record.source_key, &source).await? && moved_away(db, org, file, &source).await? {
         storage.delete(&source).await?;
         return Ok(Promoted::NoSuchFile);
@@ -79,6 +84,21 @@ fn expect_size(key: &Key, expected: u64, found: u64) -> Result<(), PromoteError>
         return Ok(());
     }
     Err(PromoteError::Size { key: key.to_string(), expected, found })
+}
+
+/// The staging object is gone: a promotion beside this one took it after we had read the row, or it is really missing.
+async fn overtaken(
+    db: &Db,
+    org: &OrgId,
+    file: FileId,
+    source: &Key,
+    missing: PromoteError,
+) -> Result<Promoted, PromoteError> {
+    match db.find_file(org, file).await? {
+        None => Ok(Promoted::NoSuchFile),
+        Some(found) if found.file.source_key == *source => Ok(Promoted::Already),
+        Some(_) => Err(missing),
+    }
 }
 
 /// Whether the row is gone or names another object than our copy. A promotion beside this one leaves it at our copy.

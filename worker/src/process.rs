@@ -58,6 +58,8 @@ pub(crate) struct Work {
 /// Why it ended early.
 pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
     let source = Source::pin(work, &work.attempt.file.source_key).await?;
+    // Beyond the probe gateways promote as well: the object in staging may go while a second attempt reads it.
+    let source = if work.attempt.file.media.is_some() { promoted(work, source).await? } else { source };
     let inspected = inspect::inspect(work, &source).await?;
     let plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
     record(work, &inspected, &plan).await?;

@@ -135,6 +135,11 @@ impl Footing {
         until("the task has started", async || fs::read_to_string(&path).ok()?.trim().parse().ok()).await
     }
 
+    /// Makes a file that the scripted task waits for.
+    pub(crate) fn release(&self, name: &str) {
+        fs::write(self.dir.path().join(name), "").unwrap();
+    }
+
     pub(crate) async fn task_is_gone(&self, task: u32) {
         let path = format!("/proc/{task}");
         until("the task is gone", async || (!Path::new(&path).exists()).then_some(())).await;

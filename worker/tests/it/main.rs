@@ -3,4 +3,6 @@
 
 mod footing;
 mod media;
+mod promotion;
+mod publishing;
 mod runner;

@@ -1,0 +1,62 @@
+//! An attempt that loses its fence before it can publish: what it has stored does not stay in the store.
+
+use reelgate_common::{db::Verdict, file::FileState, key::Key, storage::StorageError};
+
+use crate::footing::Footing;
+
+/// Makes a poster and no film, once it is let go.
+const POSTER_ONLY: &str = r#"
+request=$(/bin/cat request.json)
+case "$request" in
+*'"task":"probe"'*)
+    echo '{"event":"probed","media":{"container":"mpegts","duration_ms":1000,"bitrate":0,"audio":[],"subtitles":[],
+        "video":{"stream":0,"codec":"mpeg2video","profile":null,"profile_name":null,"level":null,"coded_width":320,
+        "coded_height":180,"width":320,"height":180,"rotation":0,"sample_aspect":[1,1],"frame_rate":[25,1],
+        "average_frame_rate":[25,1],"pixel_format":"yuv420p","bit_depth":8,"chroma":"4:2:0","interlaced":false,
+        "color_primaries":null,"color_transfer":null,"color_space":null,"full_range":false,"duration_ms":1000,
+        "bitrate":null}}}' | /usr/bin/tr -d '\n'
+    echo ;;
+*)
+    echo $$ > ../../../../draft; /bin/mv ../../../../draft ../../../../started
+    while [ ! -e ../../../../go ]; do /bin/sleep 0.01; done
+    printf '\377\330\377' > poster.jpg
+    echo '{"event":"output","name":"poster","file":"poster.jpg","width":320,"height":180,"duration_ms":null,"codecs":null}' ;;
+esac
+echo '{"event":"done"}'
+"#;
+
+/// Whether the poster lies in the store when the attempt is over, and whether it is published.
+async fn makes_a_poster(loses_its_fence: bool) -> (bool, bool) {
+    let mut footing = Footing::new(POSTER_ONLY).await;
+    footing.config.jobs.max_failures = 1;
+    // Only publishing finds out what has happened.
+    footing.config.jobs.heartbeat_ms = footing.config.jobs.lease_ms / 3;
+    let (file, worker) = (footing.upload(b"film").await, footing.start());
+    footing.started_task().await;
+    let job = footing.job(file).await;
+    if loses_its_fence {
+        let lost = footing.backends.db.lose_attempt(job.id, None, &footing.config.jobs, 0.5).await.unwrap();
+        assert!(matches!(lost, Verdict::Again(_)));
+        footing.release("go");
+    } else {
+        footing.release("go");
+        assert_eq!(footing.settled(file).await.file.state, FileState::Failed, "there is no film");
+    }
+    // The attempt's folder goes after its sweep.
+    footing.scratch_is_empty().await;
+    worker.stop().await;
+    let (org, name) = (footing.org.clone(), "poster.jpg".to_owned());
+    let key = Key::Output { org, file, generation: job.generation, attempt: job.attempt, name };
+    let lies = match footing.backends.storage.head(&key).await {
+        Ok(_) => true,
+        Err(StorageError::NotFound { .. }) => false,
+        Err(error) => panic!("{error}"),
+    };
+    (lies, !footing.file(file).await.renditions.is_empty())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_published_does_not_stay_in_the_store() {
+    assert_eq!(makes_a_poster(false).await, (true, true));
+    assert_eq!(makes_a_poster(true).await, (false, false));
+}
