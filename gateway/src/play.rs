@@ -167,7 +167,8 @@ async fn find_location(app: &App, grant: &Grant, location: &str) -> Result<FileI
     if location.contains('\0') || location.len() > MAX_LOCATION {
         return Err(ApiError::file_not_found());
     }
-    let row = app.db.find_location(grant.org(), location).await?.ok_or_else(ApiError::file_not_found)?;
+    let row = Box::pin(app.rows.find_location(&app.db, grant.org(), location)).await?;
+    let row = row.ok_or_else(ApiError::file_not_found)?;
     grant.covers(row.file.id)?;
     Ok(row.file.id)
 }

@@ -61,6 +61,26 @@ impl Rows {
         }
     }
 
+    /// As `find`, by location. A location names its file, so a row that is held answers without a question; only the row
+    /// says whether it is the file's.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn find_location(
+        &self,
+        db: &Db,
+        org: &OrgId,
+        location: &str,
+    ) -> Result<Option<Arc<FileWithRenditions>>, DbError> {
+        if let Some(file) = named_file(location)
+            && let Some(row) = self.find(db, org, file).await?
+            && row.file.location == location
+        {
+            return Ok(Some(row));
+        }
+        Ok(db.find_location(org, location).await?.map(Arc::new))
+    }
+
     async fn ask(&self, db: &Db, org: &OrgId, file: FileId) -> Result<Option<Arc<FileWithRenditions>>, DbError> {
         // The age counts from before the question: the answer may be as old as that.
         let asked = Instant::now();
@@ -140,4 +160,9 @@ impl Rows {
     fn lock(&self) -> std::sync::MutexGuard<'_, Held> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of `{yyyy}/{mm}/{file}/{safe-name}`.
+fn named_file(location: &str) -> Option<FileId> {
+    location.split('/').nth(2)?.parse().ok()
 }

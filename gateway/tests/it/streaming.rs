@@ -136,11 +136,23 @@ async fn a_file_is_found_by_its_location_within_the_organisation() {
     let body = json!({ "location": location }).to_string();
     let posted = bench.ask(Method::POST, "/v1/files/location", &headers, body).await;
     assert_eq!((posted.status, &posted.body[..]), (StatusCode::PARTIAL_CONTENT, &b"ello"[..]));
-    for odd in ["../etc/passwd", "a\0b", "staging/acme/x", ""] {
+    let renamed = format!("{location}x");
+    for odd in ["../etc/passwd", "a\0b", "staging/acme/x", "", &renamed] {
         let body = json!({ "location": odd }).to_string();
         let answer = bench.ask(Method::POST, "/v1/files/location", &headers[..1], body).await;
         assert_eq!(answer.code(), "file_not_found", "{odd:?}");
     }
+}
+
+#[tokio::test]
+async fn what_plays_by_its_location_goes_on_without_the_database() {
+    let bench = Bench::start().await;
+    let file = bench.upload("notes.txt", b"hello").await;
+    let path =
+        format!("/v1/files/stream?location={}&token={}", file["location"].as_str().unwrap(), bench.token(|_| {}));
+    assert_eq!(bench.get(&path, &[]).await.status, StatusCode::OK);
+    bench.backends.db.close().await;
+    assert_eq!(bench.get(&path, &[]).await.body, "hello");
 }
 
 #[tokio::test]
