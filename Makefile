@@ -31,6 +31,10 @@ test: ## everything that decides whether a change may land
 	cargo test --workspace
 	DEMO_CHECK=1 scripts/demo
 
+.PHONY: deny
+deny: ## holds the dependencies against deny.toml (needs cargo install --locked cargo-deny)
+	cargo deny check bans licenses sources
+
 .PHONY: load
 load: ## peak memory of a gateway under 20 uploads of 1 GiB each and under 1,000 slow clients, with the figures
 	cargo test -p reelgate-e2e --test it -- --nocapture --test-threads=1 the_gateways_memory
