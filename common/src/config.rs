@@ -1,10 +1,12 @@
 //! Reads `reelgate.toml`, then `REELGATE__SECTION__KEY` from the environment. Each module owns and checks its section;
 //! this file knows only their names, so that a misspelt one is refused.
 
+mod list;
 mod secret;
 
 use std::path::Path;
 
+pub use list::list;
 pub use secret::Secret;
 use serde::de::DeserializeOwned;
 

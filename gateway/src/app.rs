@@ -42,7 +42,7 @@ impl App {
         let keyring = Keyring::new(&config.tokens)?;
         let authenticator = Authenticator::new(&config.auth).await?;
         let process = ProcessId::new(format!("gateway-{}", uuid::Uuid::now_v7().simple()));
-        let uploads = Uploads::new(&config.upload);
+        let (uploads, hls) = (Uploads::new(&config.upload), HlsMemory::new(config.cache.playlist_bytes));
         let cache = Cache::open(&config.cache).await?;
         let Backends { db, storage, queue } = backends;
         let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases());
@@ -57,7 +57,7 @@ impl App {
             rows: Rows::default(),
             leases,
             cache,
-            hls: HlsMemory::default(),
+            hls,
             process,
             uploads,
             draining,

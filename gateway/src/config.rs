@@ -9,12 +9,12 @@ use std::{
 use http::HeaderValue;
 use reelgate_common::{
     auth::config::AuthConfig,
-    config::{ConfigError, RawConfig},
+    config::{ConfigError, RawConfig, list},
     job::JobPolicy,
     lease::LeasesConfig,
     tokens::config::TokensConfig,
 };
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 
 use crate::{cache::config::CacheConfig, maintenance::config::MaintenanceConfig, upload::config::UploadConfig};
 
@@ -227,22 +227,6 @@ impl Network {
             _ => false,
         }
     }
-}
-
-/// A list, or one comma-separated text: environment variables have no lists.
-fn list<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
-    #[derive(Deserialize)]
-    #[serde(untagged)]
-    enum Either {
-        List(Vec<String>),
-        Text(String),
-    }
-    Ok(match Either::deserialize(deserializer)? {
-        Either::List(list) => list,
-        Either::Text(text) => {
-            text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect()
-        }
-    })
 }
 
 #[cfg(test)]

@@ -161,6 +161,18 @@ mod tests {
     }
 
     #[test]
+    fn the_ladder_may_come_from_the_environment() {
+        let from_environment = |value: &str| {
+            let environment = [("REELGATE__LADDER__RUNGS".to_owned(), value.to_owned())];
+            let raw = RawConfig::load_with(None, environment.into()).unwrap();
+            raw.section::<LadderPolicy>("ladder").map(|ladder| ladder.rungs)
+        };
+        assert_eq!(from_environment("1080,720").unwrap(), [1080, 720]);
+        assert_eq!(from_environment("480").unwrap(), [480]);
+        assert!(from_environment("1080,high").unwrap_err().to_string().contains("high"));
+    }
+
+    #[test]
     fn a_task_has_at_least_one_thread() {
         let section = WorkerSection { concurrency: 200, ..WorkerSection::default() };
         assert_eq!(section.task_threads(), 1);

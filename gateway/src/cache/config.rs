@@ -23,6 +23,8 @@ pub struct CacheConfig {
     pub disk_dir: Option<PathBuf>,
     /// Room the disk tier may take.
     pub disk_bytes: u64,
+    /// Memory for what HLS and DASH are made of: indexes and finished playlists, half of it for each.
+    pub playlist_bytes: u64,
 }
 
 impl Default for CacheConfig {
@@ -34,6 +36,7 @@ impl Default for CacheConfig {
             max_fetches: 64,
             disk_dir: None,
             disk_bytes: 10 << 30,
+            playlist_bytes: 64 << 20,
         }
     }
 }
@@ -41,6 +44,8 @@ impl Default for CacheConfig {
 /// A shard of the cache must hold many pieces.
 const MIN_MEMORY: usize = 4 << 20;
 const MAX_BLOCK: u64 = 16 << 20;
+/// Below this not one segment table would be kept.
+const MIN_PLAYLISTS: u64 = 1 << 20;
 
 impl CacheConfig {
     /// # Errors
@@ -61,6 +66,9 @@ impl CacheConfig {
         }
         if self.disk_bytes < 2 * self.block_bytes {
             return Err("disk_bytes must be at least twice block_bytes".to_owned());
+        }
+        if self.playlist_bytes < MIN_PLAYLISTS {
+            return Err(format!("playlist_bytes must be at least {MIN_PLAYLISTS}"));
         }
         Ok(())
     }

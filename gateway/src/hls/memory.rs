@@ -18,9 +18,6 @@ use tokio::sync::Semaphore;
 use super::{path::Item, piece::tag_of};
 use crate::error::ApiError;
 
-/// Bytes of small ranges, and of playlists.
-const READS: u64 = 32 << 20;
-const PLAYLISTS: u64 = 32 << 20;
 const SUMMARIES: usize = 4_096;
 /// Whole segment tables in memory at once; of a week-long film one has ten megabytes.
 const TABLES: usize = 8;
@@ -78,18 +75,17 @@ pub struct HlsMemory {
     pub(super) tables: Semaphore,
 }
 
-impl Default for HlsMemory {
-    fn default() -> Self {
+impl HlsMemory {
+    /// Within about `bytes`, half for small ranges and half for playlists.
+    pub(crate) fn new(bytes: u64) -> Self {
         Self {
             summaries: Cache::new(SUMMARIES),
-            reads: Cache::with_weighter(4_096, READS, ByLength),
-            playlists: Cache::with_weighter(1_024, PLAYLISTS, ByLength),
+            reads: Cache::with_weighter(4_096, bytes / 2, ByLength),
+            playlists: Cache::with_weighter(1_024, bytes / 2, ByLength),
             tables: Semaphore::new(TABLES),
         }
     }
-}
 
-impl HlsMemory {
     /// # Errors
     /// The row holds something else than this version writes.
     pub(super) fn summary(&self, rendition: &Rendition, packaging: &Packaging) -> Result<Arc<Summary>, ApiError> {

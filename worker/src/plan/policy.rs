@@ -1,5 +1,6 @@
 //! Config section `[ladder]`: what a deployment wants to be made of its sources.
 
+use reelgate_common::config::list;
 use serde::{Deserialize, Serialize};
 
 /// Heights that a rung may have; above, decoders of common devices fail.
@@ -8,7 +9,8 @@ const RUNG_HEIGHTS: std::ops::RangeInclusive<u32> = 144..=4320;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LadderPolicy {
-    /// Heights of the 16:9 boxes that rungs fit into, highest first.
+    /// Heights of the 16:9 boxes that rungs fit into, highest first. A list or a comma-separated text.
+    #[serde(deserialize_with = "list")]
     pub rungs: Vec<u32>,
     /// x264's preset.
     pub preset: String,
