@@ -11,6 +11,7 @@ use reelgate_common::{
     tokens::Keyring,
 };
 use reelgate_gateway::check_tls;
+use reelgate_worker::WorkerError;
 
 use crate::{cli, data_dir::DataDir, settings::Settings};
 
@@ -47,6 +48,7 @@ pub(crate) async fn run(data_dir: Option<&Path>, config: Option<&Path>) -> anyho
             queue(&settings).await,
             storage(&settings).await,
             scratch(&settings),
+            sandbox(&settings).await,
         ],
     };
     print(&settings, &findings)?;
@@ -157,6 +159,16 @@ fn scratch(settings: &Settings) -> Finding {
         .and_then(|()| std::fs::remove_file(&probe));
     let outcome = outcome.map_err(|error| anyhow::anyhow!("{}: {error}", dir.display()));
     finding("scratch folder", outcome, "set REELGATE__WORKER__SCRATCH_DIR to a folder that the worker may write")
+}
+
+async fn sandbox(settings: &Settings) -> Finding {
+    let outcome = match reelgate_worker::prove_sandbox(&settings.worker_config()).await {
+        // A worker would start, and say so.
+        Err(WorkerError::Sandbox(_)) if !settings.worker.require_sandbox => Ok(()),
+        outcome => outcome.map(drop),
+    };
+    let what = if settings.worker.require_sandbox { "sandbox of tasks" } else { "sandbox of tasks (not required)" };
+    finding(what, outcome, "workers need Linux 5.13 or later with landlock and seccomp; see docs/sandbox.md")
 }
 
 async fn within(what: &'static str, asked: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {

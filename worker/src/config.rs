@@ -12,7 +12,10 @@ use reelgate_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::plan::LadderPolicy;
+use crate::{plan::LadderPolicy, task::sandbox::Strictness};
+
+/// With less no film of today can be looked at.
+const LEAST_MEMORY: u64 = 512 << 20;
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -32,6 +35,14 @@ pub struct WorkerSection {
     pub probe_limit_ms: u64,
     /// Longest time for one encoding task.
     pub encode_limit_ms: u64,
+    /// Memory for all tasks together, in bytes; 0: three quarters of the container's or the machine's. A task starts when all
+    /// that it may take is left.
+    pub memory_bytes: u64,
+    /// Largest file that a task may write, in bytes.
+    pub max_output_bytes: u64,
+    /// Whether a worker refuses to start where the system cannot shut tasks in (landlock and seccomp). Without, it does
+    /// what the system can, and says so.
+    pub require_sandbox: bool,
     /// How long a finished result is kept and offered again while the database or the store is away.
     pub keep_result_ms: u64,
 }
@@ -46,6 +57,9 @@ impl Default for WorkerSection {
             no_progress_ms: 60_000,
             probe_limit_ms: 60_000,
             encode_limit_ms: 21_600_000,
+            memory_bytes: 0,
+            max_output_bytes: 64 << 30,
+            require_sandbox: true,
             keep_result_ms: 900_000,
         }
     }
@@ -111,6 +125,7 @@ impl WorkerSection {
             ("no_progress_ms", self.no_progress_ms),
             ("probe_limit_ms", self.probe_limit_ms),
             ("encode_limit_ms", self.encode_limit_ms),
+            ("max_output_bytes", self.max_output_bytes),
         ];
         if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(format!("worker.{key} must be above 0"));
@@ -118,10 +133,18 @@ impl WorkerSection {
         if self.concurrency > 256 {
             return Err("worker.concurrency must be at most 256; start more workers instead".to_owned());
         }
+        if (1..LEAST_MEMORY).contains(&self.memory_bytes) {
+            return Err("worker.memory_bytes must be 0 or at least 512 MiB (536870912)".to_owned());
+        }
         if self.scratch_dir.as_os_str().is_empty() {
             return Err("worker.scratch_dir must name a folder".to_owned());
         }
         Ok(())
+    }
+
+    #[must_use]
+    pub(crate) fn strictness(&self) -> Strictness {
+        if self.require_sandbox { Strictness::Required } else { Strictness::BestEffort }
     }
 
     /// Threads for one task.

@@ -86,6 +86,9 @@ pub(crate) struct Pulse {
     pub(crate) every: Duration,
 }
 
+/// Between two questions whether the work is still wanted: what is cancelled ends within two seconds.
+const ASK: Duration = Duration::from_secs(1);
+
 /// A beating heart; dropping it stops it.
 #[derive(Debug)]
 pub(crate) struct Heart {
@@ -99,10 +102,17 @@ impl Heart {
         let task = tokio::spawn(async move {
             let mut beats = interval(pulse.every);
             beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut asks = interval(ASK.min(pulse.every));
+            asks.set_missed_tick_behavior(MissedTickBehavior::Delay);
             // The claim and the attempt are fresh.
             beats.tick().await;
             let stopped = loop {
-                beats.tick().await;
+                tokio::select! {
+                    biased;
+                    _ = beats.tick() => {}
+                    // A beat then finds out why, and says that we have heard it.
+                    _ = asks.tick() => if pulse.is_wanted().await { continue },
+                }
                 if let Some(stopped) = pulse.beat().await {
                     break stopped;
                 }
@@ -123,6 +133,11 @@ impl Heart {
 }
 
 impl Pulse {
+    /// An answer that does not come says nothing.
+    async fn is_wanted(&self) -> bool {
+        !matches!(timeout(self.every, self.backends.db.attempt_runs(&self.fence)).await, Ok(Ok(false)))
+    }
+
     async fn beat(&self) -> Option<Stopped> {
         // At the same time and each with its limit: a service that hangs must not hide the other one's answer.
         let (queue, database) = tokio::join!(

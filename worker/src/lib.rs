@@ -8,6 +8,7 @@ mod halt;
 mod heartbeat;
 mod litter;
 pub mod media;
+mod memory;
 mod patience;
 pub mod plan;
 mod process;
@@ -16,14 +17,22 @@ mod scratch;
 mod settle;
 pub mod task;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use reelgate_common::{backends::Backends, config::ConfigError, ids::ProcessId};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 pub use self::{config::WorkerConfig, scratch::ScratchError};
-use self::{runner::Runner, scratch::ScratchRoot, task::launcher::Launcher};
+use self::{
+    memory::{Budget, Peak},
+    runner::Runner,
+    scratch::ScratchRoot,
+    task::{launcher::Launcher, parent::Tasks, sandbox::Walls},
+};
+
+/// How long a task may take to try to get out.
+const TRIAL: Duration = Duration::from_secs(20);
 
 /// Why a worker cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +43,8 @@ pub enum WorkerError {
     Scratch(#[from] ScratchError),
     #[error("the worker cannot start a thread")]
     Launcher(#[source] std::io::Error),
+    #[error("tasks cannot be shut in here: {0}; see docs/sandbox.md, or set worker.require_sandbox = false")]
+    Sandbox(String),
 }
 
 /// Works until `stop`: then it claims nothing more, hands its jobs back, and returns.
@@ -44,11 +55,53 @@ pub async fn run(config: WorkerConfig, backends: Backends, stop: CancellationTok
     config.validate()?;
     let process = ProcessId::new(format!("worker-{}-{}", std::process::id(), Uuid::new_v4().simple()));
     let scratch = ScratchRoot::open(&config.worker.scratch_dir, &process)?;
-    let launcher = Launcher::start().map_err(WorkerError::Launcher)?;
-    tracing::info!(worker = %process, concurrency = config.worker.concurrency, "the worker is ready");
-    Runner { config: Arc::new(config), backends, process, scratch, launcher, stop }.run().await;
+    let tasks = tasks(&config)?;
+    let proof = tasks.prove(&scratch, TRIAL).await.map_err(WorkerError::Sandbox);
+    report(proof, config.worker.require_sandbox)?;
+    let memory_bytes = tasks.memory.bytes();
+    tracing::info!(worker = %process, concurrency = config.worker.concurrency, memory_bytes, "the worker is ready");
+    Runner { config: Arc::new(config), backends, process, scratch, tasks, stop }.run().await;
     tracing::info!("the worker has stopped");
     Ok(())
+}
+
+/// Has a task try to get out of its sandbox, as a worker's start does.
+///
+/// # Errors
+/// What it could do that it may not, or why it could not be tried.
+pub async fn prove_sandbox(config: &WorkerConfig) -> Result<Walls, WorkerError> {
+    let process = ProcessId::new(format!("check-{}-{}", std::process::id(), Uuid::new_v4().simple()));
+    let scratch = ScratchRoot::open(&config.worker.scratch_dir, &process)?;
+    tasks(config)?.prove(&scratch, TRIAL).await.map_err(WorkerError::Sandbox)
+}
+
+fn tasks(config: &WorkerConfig) -> Result<Tasks, WorkerError> {
+    Ok(Tasks {
+        launcher: Launcher::start().map_err(WorkerError::Launcher)?,
+        program: config.task_program().to_owned(),
+        strictness: config.worker.strictness(),
+        memory: Budget::new(config.worker.memory_bytes),
+        peak: Peak::default(),
+    })
+}
+
+/// Said once; without the setting a worker goes on with what there is.
+fn report(proof: Result<Walls, WorkerError>, required: bool) -> Result<(), WorkerError> {
+    match proof {
+        Ok(walls) => {
+            tracing::info!(
+                landlock = walls.landlock,
+                seccomp = walls.seccomp,
+                "tasks are shut in, and one has tried to get out"
+            );
+            Ok(())
+        }
+        Err(error) if required => Err(error),
+        Err(error) => {
+            tracing::warn!(%error, "tasks are NOT shut in as they should be; worker.require_sandbox is off");
+            Ok(())
+        }
+    }
 }
 
 /// What a binary runs when its first argument is `task::protocol::TASK_ARGUMENT`, before anything else.

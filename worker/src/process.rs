@@ -29,6 +29,7 @@ use crate::{
     halt::Halt,
     heartbeat::Progress,
     litter::Litter,
+    memory,
     patience::Patience,
     plan::{Plan, plan},
     scratch::Scratch,
@@ -113,13 +114,17 @@ impl Work {
 
     fn probe_limits(&self) -> Limits {
         let limit = Duration::from_millis(self.config.worker.probe_limit_ms);
-        Limits { no_progress: limit, wall: limit }
+        // It writes nothing.
+        Limits { no_progress: limit, wall: limit, memory_bytes: memory::PROBE, file_bytes: 0 }
     }
 
     fn encode_limits(&self) -> Limits {
+        let worker = &self.config.worker;
         Limits {
-            no_progress: Duration::from_millis(self.config.worker.no_progress_ms),
-            wall: Duration::from_millis(self.config.worker.encode_limit_ms),
+            no_progress: Duration::from_millis(worker.no_progress_ms),
+            wall: Duration::from_millis(worker.encode_limit_ms),
+            memory_bytes: memory::ENCODE,
+            file_bytes: worker.max_output_bytes,
         }
     }
 }

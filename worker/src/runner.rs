@@ -18,11 +18,12 @@ use crate::{
     halt::Halt,
     heartbeat::{Heart, Progress, Pulse, Stopped},
     litter::Litter,
+    memory::Peak,
     patience::Patience,
     process::{self, Work},
     scratch::ScratchRoot,
     settle::{Outcome, settle},
-    task::{launcher::Launcher, parent::Tasks},
+    task::parent::Tasks,
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -50,7 +51,7 @@ pub(crate) struct Runner {
     pub(crate) backends: Backends,
     pub(crate) process: ProcessId,
     pub(crate) scratch: ScratchRoot,
-    pub(crate) launcher: Launcher,
+    pub(crate) tasks: Tasks,
     pub(crate) stop: CancellationToken,
 }
 
@@ -156,8 +157,9 @@ impl Runner {
             Ok(work) => (self.attend(&work, &mut heart).await, Some(work)),
         };
         let (outcome, work) = outcome;
+        let peak_bytes = work.as_ref().map(|work| work.tasks.peak.bytes());
         tracing::info!(
-            job.id = %fence.job_id, file.id = %fence.file_id, attempt = fence.attempt, %outcome,
+            job.id = %fence.job_id, file.id = %fence.file_id, attempt = fence.attempt, %outcome, peak_bytes,
             duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "an attempt ends"
         );
         metrics::counter!("reelgate_worker_attempts_total", "outcome" => outcome.word()).increment(1);
@@ -178,7 +180,7 @@ impl Runner {
             scratch: self.scratch.attempt(&attempt.fence)?,
             backends: self.backends.clone(),
             config: self.config.clone(),
-            tasks: Tasks { launcher: self.launcher.clone(), program: self.config.task_program().to_owned() },
+            tasks: Tasks { peak: Peak::default(), ..self.tasks.clone() },
             attempt,
             progress,
             litter,

@@ -54,7 +54,19 @@ impl ScratchRoot {
     /// # Errors
     /// The disk is full or gone.
     pub(crate) fn attempt(&self, fence: &Fence) -> Result<Arc<Scratch>, ScratchError> {
-        let path = self.path.join(format!("{}-{}", fence.job_id, fence.attempt));
+        self.named(&format!("{}-{}", fence.job_id, fence.attempt))
+    }
+
+    /// A folder for trying the sandbox.
+    ///
+    /// # Errors
+    /// The disk is full or gone.
+    pub(crate) fn trial(&self) -> Result<Arc<Scratch>, ScratchError> {
+        self.named("trial")
+    }
+
+    fn named(&self, name: &str) -> Result<Arc<Scratch>, ScratchError> {
+        let path = self.path.join(name);
         let failed = |source| ScratchError { what: "make an attempt's folder", path: path.clone(), source };
         fs::create_dir(&path).map_err(failed)?;
         Ok(Arc::new(Scratch { path }))

@@ -13,7 +13,7 @@ use reelgate_common::{
 use crate::patience::Patience;
 
 /// Failures of one machine's limits; a second try may land on a larger one, a third will not.
-const RESOURCE_CODES: [&str; 3] = ["task_killed_memory", "task_cpu_limit", "task_output_limit"];
+const RESOURCE_CODES: [&str; 3] = ["out_of_memory", "task_cpu_limit", "task_output_limit"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {

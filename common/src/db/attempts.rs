@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, sea_query::Expr};
+use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, sea_query::Expr};
 
 use super::{
     Attempt, Db, DbError, Fenced, JobBeat, NotBegun, Verdict,
@@ -70,6 +70,21 @@ impl Db {
             };
             tx.commit().await?;
             Ok(answer)
+        })
+        .await
+    }
+
+    /// Whether the attempt still runs: a cheap question between two heartbeats, which decides nothing.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn attempt_runs(&self, fence: &Fence) -> Result<bool, DbError> {
+        self.in_time(async {
+            let running = jobs::Entity::find_by_id(fence.job_id.0)
+                .filter(jobs::Column::Attempt.eq(fence.attempt))
+                .filter(jobs::Column::State.eq(JobState::Running.as_str()))
+                .count(&self.connection);
+            Ok(running.await? == 1)
         })
         .await
     }

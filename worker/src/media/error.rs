@@ -47,6 +47,9 @@ impl MediaError {
             Self::TooManyPixels { .. } => "too_many_pixels",
             Self::TooLong { .. } => "too_long",
             Self::Broken { .. } => "broken_media",
+            Self::Libav { source: ffmpeg_next::Error::Other { errno: ffmpeg_next::error::ENOMEM }, .. } => {
+                "out_of_memory"
+            }
             Self::Libav { .. } => "media_failed",
             Self::Io { .. } => "io_failed",
         }

@@ -101,7 +101,9 @@ impl Encoding<'_> {
                 Ok(())
             }
             // Not ours to hear, or heard already.
-            Event::Probed { .. } | Event::Progress { .. } | Event::Failed { .. } | Event::Done => Ok(()),
+            Event::Probed { .. } | Event::Tried(_) | Event::Progress { .. } | Event::Failed { .. } | Event::Done => {
+                Ok(())
+            }
         }
     }
 

@@ -12,6 +12,8 @@ use reelgate_common::file::Failure;
 use super::{
     protocol::{Event, REQUEST_FILE, Request},
     reporter::Reporter,
+    sandbox::{self, Bounds, Walls},
+    trial,
 };
 use crate::media::{self, MediaError, Report, Source};
 
@@ -19,7 +21,7 @@ use crate::media::{self, MediaError, Report, Source};
 #[must_use]
 pub fn main() -> ExitCode {
     let reporter = Reporter::to_stdout();
-    let outcome = run(&reporter);
+    let outcome = shut_in().and_then(|walls| run(&reporter, walls));
     let told = match outcome {
         Ok(()) => reporter.send(&Event::Done),
         Err(failure) => reporter.send(&Event::Failed { failure }),
@@ -27,16 +29,43 @@ pub fn main() -> ExitCode {
     if told.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn run(reporter: &Reporter) -> Result<(), Failure> {
+/// Before anything else: no thread has started yet, and libav has seen nothing.
+fn shut_in() -> Result<(Bounds, Walls), Failure> {
+    let bounds = bounds()?;
+    let walls = sandbox::enter(&bounds).map_err(|error| Failure {
+        code: "sandbox_missing".to_owned(),
+        message: format!("The worker's system cannot shut a task in ({error})."),
+        retryable: true,
+    })?;
+    Ok((bounds, walls))
+}
+
+/// The second argument; without one, what a task gets when nobody says otherwise.
+fn bounds() -> Result<Bounds, Failure> {
+    match std::env::args().nth(2) {
+        Some(text) => {
+            serde_json::from_str(&text).map_err(|error| bad(format!("The task's bounds are malformed: {error}.")))
+        }
+        None => Ok(Bounds::default()),
+    }
+}
+
+fn run(reporter: &Reporter, (bounds, walls): (Bounds, Walls)) -> Result<(), Failure> {
     let request = read_request()?;
-    perform(&request, reporter).map_err(|error| error.failure())
+    let done = match request {
+        Request::Trial => tell(reporter, &Event::Tried(trial::run(&bounds.limits, walls))),
+        request => perform(&request, reporter),
+    };
+    done.map_err(|error| error.failure())
+}
+
+fn bad(message: String) -> Failure {
+    Failure { code: "bad_request".to_owned(), message, retryable: false }
 }
 
 fn read_request() -> Result<Request, Failure> {
-    let broken = |what: String| Failure { code: "bad_request".to_owned(), message: what, retryable: false };
-    let bytes =
-        fs::read(REQUEST_FILE).map_err(|error| broken(format!("The task's request cannot be read: {error}.")))?;
-    serde_json::from_slice(&bytes).map_err(|error| broken(format!("The task's request is malformed: {error}.")))
+    let bytes = fs::read(REQUEST_FILE).map_err(|error| bad(format!("The task's request cannot be read: {error}.")))?;
+    serde_json::from_slice(&bytes).map_err(|error| bad(format!("The task's request is malformed: {error}.")))
 }
 
 fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
@@ -55,6 +84,8 @@ fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
             })?;
             told
         }
+        // Answered before a source is looked at.
+        Request::Trial => Ok(()),
     }
 }
 

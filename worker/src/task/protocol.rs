@@ -1,14 +1,16 @@
 //! What parent and child say to each other.
 //!
-//! The parent re-executes its own binary as `<exe> __task` with an empty environment and the scratch folder as working
+//! The parent re-executes its own binary as `<exe> __task BOUNDS` (JSON of `sandbox::Bounds`) with an empty environment and the scratch folder as working
 //! directory. In it lies `request.json` (a `Request`). File descriptor 0 is the source, open for reading and seekable;
 //! 1 carries one JSON `Event` per line to the parent; 2 is captured as the child's last words. Outputs are written into
 //! the working directory under the fixed names of the plan. The child ends with exit status 0 after `Done` or `Failed`;
-//! anything else is a crash.
+//! anything else is a crash. Before it looks at the source it shuts itself in (`sandbox`): nothing but its working directory
+//! can be opened, nothing can be run or connected to, and memory, computing time and file sizes end at `BOUNDS`.
 
 use reelgate_common::{file::Failure, media_info::MediaInfo};
 use serde::{Deserialize, Serialize};
 
+use super::sandbox::Walls;
 use crate::plan::Plan;
 
 /// The hidden first argument under which the binary is a task.
@@ -26,6 +28,8 @@ pub enum Request {
     Encode { media: MediaInfo, plan: Plan, threads: u32 },
     /// Look at a finished output as a player would, before it is published.
     Verify,
+    /// Try what a task that was taken over would try. Knows of one file outside its folder, `../canary`.
+    Trial,
 }
 
 /// One line from the child. The parent trusts none of its numbers without looking.
@@ -37,6 +41,8 @@ pub enum Event {
     Probed {
         media: MediaInfo,
     },
+    /// Answer to `Trial`.
+    Tried(Trial),
     /// 0.0 to 1.0 of the whole request.
     Progress {
         fraction: f64,
@@ -53,6 +59,32 @@ pub enum Event {
         failure: Failure,
     },
     Done,
+}
+
+/// How the sandbox held.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Trial {
+    pub walls: Walls,
+    pub attempts: Vec<Attempt>,
+}
+
+/// One thing that was tried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    /// In words: `read a file outside`.
+    pub what: String,
+    /// Whether it must be refused; what a task needs must work.
+    pub forbidden: bool,
+    pub refused: bool,
+    /// What the system said.
+    pub said: String,
+}
+
+impl Attempt {
+    #[must_use]
+    pub fn as_it_should(&self) -> bool {
+        self.forbidden == self.refused
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
