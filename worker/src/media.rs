@@ -23,6 +23,7 @@ mod report;
 mod rung;
 mod sound;
 mod sound_file;
+mod threads;
 mod transcode;
 mod verify;
 

@@ -1,9 +1,9 @@
-//! The rungs of one film: a thread per rung, each fed by the next higher one, so that a picture is decoded once and scaled
-//! down from size to size.
+//! The rungs of one film: a thread per rung, fed by a higher one, so that a picture is decoded once and scaled down from
+//! size to size.
 
 use std::{
     path::PathBuf,
-    sync::mpsc::{SyncSender, sync_channel},
+    sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel},
     thread,
 };
 
@@ -16,6 +16,7 @@ use super::{
     report::{Report, Tell},
     rung::{Feed, Finished, RungTask, SoundTrack},
     sound::Sound,
+    threads::{encoder_threads, scaled_from},
 };
 use crate::{
     plan::{Plan, Rung, VideoStep},
@@ -25,45 +26,47 @@ use crate::{
 /// Pictures that may wait between two rungs.
 const WAITING: usize = 6;
 
+/// What ends a rung's thread.
+type Outcome = (Rung, Result<Finished, MediaError>);
+
 /// Running rungs, highest first.
 pub(super) struct Cascade {
     feeds: Vec<SyncSender<Feed>>,
-    workers: Vec<(Rung, thread::JoinHandle<Result<Finished, MediaError>>)>,
+    /// Rungs say here that they have ended, in the order in which they do.
+    ended: Receiver<Outcome>,
+    workers: Vec<thread::JoinHandle<()>>,
+}
+
+/// What all rungs of a film have in common.
+pub(super) struct Common<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) clock: Clock,
+    pub(super) sound: Option<SoundTrack>,
+    /// Nominal frames per second.
+    pub(super) frame_rate: (u32, u32),
+    pub(super) threads: u32,
 }
 
 impl Cascade {
-    /// Starts a thread per rung, lowest first.
-    pub(super) fn start(
-        plan: &Plan,
-        clock: Clock,
-        sound: Option<&SoundTrack>,
-        settings: &dyn Fn(u8, &str) -> VideoSettings,
-    ) -> Result<Self, MediaError> {
-        let (mut feeds, mut workers) = (Vec::new(), Vec::new());
-        let mut below = None;
-        for rung in plan.rungs.iter().rev() {
-            // What is copied is made by a remux.
-            let VideoStep::Encode { crf, preset, .. } = &rung.video else { continue };
-            let (sender, feed) = sync_channel(WAITING);
-            let task = RungTask {
-                file: PathBuf::from(format!("{}.mp4", rung.name)),
-                width: rung.width,
-                height: rung.height,
-                clock,
-                grid: plan.grid.clone(),
-                settings: settings(*crf, preset),
-                sound: sound.cloned(),
-                feed,
-                below: below.replace(sender.clone()),
-            };
-            let builder = thread::Builder::new().name(rung.name.clone());
-            let worker = builder.spawn(move || task.run()).map_err(MediaError::io("start a thread"))?;
-            feeds.push(sender);
-            workers.push((rung.clone(), worker));
+    /// Starts a thread for each rung that is encoded; what is copied is made by a remux.
+    pub(super) fn start(common: &Common<'_>) -> Result<Self, MediaError> {
+        let encoded = |rung: &&Rung| matches!(rung.video, VideoStep::Encode { .. });
+        let rungs: Vec<&Rung> = common.plan.rungs.iter().filter(encoded).collect();
+        let pixels: Vec<u64> = rungs.iter().map(|rung| u64::from(rung.width) * u64::from(rung.height)).collect();
+        let threads = encoder_threads(common.threads, &pixels);
+        let (feeds, inlets): (Vec<_>, Vec<_>) = rungs.iter().map(|_| sync_channel(WAITING)).unzip();
+        let mut below: Vec<Vec<SyncSender<Feed>>> = vec![Vec::new(); rungs.len()];
+        for (rung, above) in scaled_from(&pixels).into_iter().enumerate() {
+            if let Some(above) = above {
+                below[above].push(feeds[rung].clone());
+            }
         }
-        feeds.reverse();
-        workers.reverse();
-        Ok(Self { feeds, workers })
+        let (tell, ended) = channel();
+        let mut workers = Vec::new();
+        for (((rung, feed), below), threads) in rungs.into_iter().zip(inlets).zip(below).zip(threads) {
+            workers.push(spawn(rung, common.task(rung, feed, below, threads), tell.clone())?);
+        }
+        Ok(Self { feeds, ended, workers })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -86,12 +89,18 @@ impl Cascade {
         }
     }
 
-    /// Ends the rungs and tells what became of each; gives the first error. Without `tell` nothing is wanted any more.
-    pub(super) fn finish(&mut self, sound_ms: Option<u64>, mut tell: Option<Tell<'_>>) -> Option<MediaError> {
+    /// No more comes.
+    pub(super) fn close(&mut self) {
         self.feeds.clear();
+    }
+
+    /// Ends the rungs and tells what became of each as it ends; gives the first error. Without `tell` nothing is wanted any
+    /// more.
+    pub(super) fn finish(&mut self, sound_ms: Option<u64>, mut tell: Option<Tell<'_>>) -> Option<MediaError> {
+        self.close();
         let mut first_error = None;
-        for (rung, worker) in self.workers.drain(..) {
-            let outcome = worker.join().unwrap_or_else(|_| Err(MediaError::broken("a rung's thread died")));
+        // The last rung's thread closes the channel.
+        for (rung, outcome) in self.ended.iter() {
             let Some(tell) = &mut tell else { continue };
             match outcome {
                 Ok(finished) => tell(Report::Output(output(&rung, &finished, sound_ms))),
@@ -101,8 +110,40 @@ impl Cascade {
                 }
             }
         }
+        for worker in self.workers.drain(..) {
+            if worker.join().is_err() {
+                first_error.get_or_insert_with(|| MediaError::broken("a rung's thread died"));
+            }
+        }
         first_error
     }
+}
+
+impl Common<'_> {
+    fn task(&self, rung: &Rung, feed: Receiver<Feed>, below: Vec<SyncSender<Feed>>, threads: u32) -> RungTask {
+        RungTask {
+            file: PathBuf::from(format!("{}.mp4", rung.name)),
+            width: rung.width,
+            height: rung.height,
+            clock: self.clock,
+            grid: self.plan.grid.clone(),
+            settings: VideoSettings { step: rung.video.clone(), threads, frame_rate: self.frame_rate },
+            sound: self.sound.clone(),
+            feed,
+            below,
+        }
+    }
+}
+
+fn spawn(rung: &Rung, task: RungTask, tell: Sender<Outcome>) -> Result<thread::JoinHandle<()>, MediaError> {
+    let builder = thread::Builder::new().name(rung.name.clone());
+    let rung = rung.clone();
+    let run = move || {
+        let outcome = task.run();
+        // Nobody listens when the film has failed.
+        drop(tell.send((rung, outcome)));
+    };
+    builder.spawn(run).map_err(MediaError::io("start a thread"))
 }
 
 fn output(rung: &Rung, finished: &Finished, sound_ms: Option<u64>) -> Output {

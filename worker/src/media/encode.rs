@@ -9,15 +9,39 @@ use super::{
     error::{MediaError, ready},
     ffi,
 };
+use crate::plan::VideoStep;
 
 /// What a rung's encoder is asked for.
 #[derive(Debug, Clone)]
 pub(super) struct VideoSettings {
-    pub(super) crf: u8,
-    pub(super) preset: String,
+    pub(super) step: VideoStep,
     pub(super) threads: u32,
     /// Nominal frames per second, for rate control only.
     pub(super) frame_rate: (u32, u32),
+}
+
+impl VideoSettings {
+    /// For libav's x264.
+    fn options(&self) -> Dictionary<'static> {
+        let mut options: Dictionary<'static> = [
+            ("profile".to_owned(), "high".to_owned()),
+            ("forced-idr".to_owned(), "1".to_owned()),
+            ("threads".to_owned(), self.threads.max(1).to_string()),
+            ("x264-params".to_owned(), "scenecut=0:open-gop=0".to_owned()),
+        ]
+        .into_iter()
+        .collect();
+        if let VideoStep::Encode { crf, max_bitrate, preset, .. } = &self.step {
+            options.set("preset", preset);
+            options.set("crf", &crf.to_string());
+            if let Some(bitrate) = max_bitrate {
+                options.set("maxrate", &bitrate.to_string());
+                // Two seconds: a segment.
+                options.set("bufsize", &bitrate.saturating_mul(2).to_string());
+            }
+        }
+        options
+    }
 }
 
 pub(super) struct VideoEncoder {
@@ -45,17 +69,7 @@ impl VideoEncoder {
         video.set_frame_rate(Some(plausible_rate(settings.frame_rate)));
         // Key frames come from the grid alone.
         video.set_gop(1 << 20);
-        let options: Dictionary<'_> = [
-            ("preset".to_owned(), settings.preset.clone()),
-            ("crf".to_owned(), settings.crf.to_string()),
-            ("profile".to_owned(), "high".to_owned()),
-            ("forced-idr".to_owned(), "1".to_owned()),
-            ("threads".to_owned(), settings.threads.max(1).to_string()),
-            ("x264-params".to_owned(), "scenecut=0:open-gop=0".to_owned()),
-        ]
-        .into_iter()
-        .collect();
-        let encoder = video.open_with(options).map_err(MediaError::libav(failed))?;
+        let encoder = video.open_with(settings.options()).map_err(MediaError::libav(failed))?;
         Ok(Self { encoder, clock, durations: VecDeque::new() })
     }
 

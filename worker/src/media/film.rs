@@ -5,10 +5,9 @@ use ffmpeg_next::frame;
 use reelgate_common::media_info::MediaInfo;
 
 use super::{
-    cascade::Cascade,
+    cascade::{Cascade, Common},
     clock::Clock,
     decode::VideoDecoder,
-    encode::VideoSettings,
     error::MediaError,
     ffi::{self, StreamFacts},
     input::Source,
@@ -66,14 +65,8 @@ impl Film {
         };
         let target =
             Target { width, height, rotation: video.rotation, mirrored: video.mirrored, interlaced: video.interlaced };
-        let track = sound.as_ref().map(Sound::track);
-        let settings = |crf, preset: &str| VideoSettings {
-            crf,
-            preset: preset.to_owned(),
-            threads: threads.max(1),
-            frame_rate: rate,
-        };
-        let cascade = Cascade::start(plan, clock, track.as_ref(), &settings)?;
+        let sound_track = sound.as_ref().map(Sound::track);
+        let cascade = Cascade::start(&Common { plan, clock, sound: sound_track, frame_rate: rate, threads })?;
         Ok(Self {
             decoder: VideoDecoder::open(source, &stream, threads)?,
             stream,
@@ -101,9 +94,15 @@ impl Film {
             MediaError::Libav { .. } if self.shown > 0 => Ok(()),
             error => Err(error),
         });
+        if decoded.is_ok() && self.shown > 0 {
+            // While the encoders give out what they hold back.
+            self.cascade.close();
+            self.finish_poster(tell);
+        }
         let finished = self.finish_rungs(decoded.is_ok(), tell);
         decoded?;
         finished?;
+        // Only without any picture: then this says why there is none.
         self.finish_poster(tell);
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! One rung on a thread of its own: takes the frames of the rung above, scales them down, hands them on, encodes them, and
+//! One rung on a thread of its own: takes the frames of a higher rung, scales them down, hands them on, encodes them, and
 //! writes its MP4. A rung that fails goes on handing frames down, so that one bad rung never stops the others.
 
 use std::{
@@ -43,7 +43,8 @@ pub(super) struct RungTask {
     pub(super) settings: VideoSettings,
     pub(super) sound: Option<SoundTrack>,
     pub(super) feed: Receiver<Feed>,
-    pub(super) below: Option<SyncSender<Feed>>,
+    /// Rungs that are scaled from this one.
+    pub(super) below: Vec<SyncSender<Feed>>,
 }
 
 /// A finished rung.
@@ -70,7 +71,7 @@ impl RungTask {
                 Feed::Sound(packet) => outcome = outcome.and_then(|()| writing.sound(packet)),
             }
         }
-        self.below = None;
+        self.below.clear();
         outcome?;
         writing.finish()
     }
@@ -94,7 +95,7 @@ impl RungTask {
     }
 
     fn hand_down(&self, picture: &frame::Video, duration: i64) -> Result<(), MediaError> {
-        if let Some(below) = &self.below {
+        for below in &self.below {
             let shared = ffi::share(picture).map_err(MediaError::libav("share a picture"))?;
             // The rung below may have failed; that is its own matter.
             drop(below.send(Feed::Picture(shared, duration)));
