@@ -25,6 +25,7 @@ mod origin;
 mod pool;
 mod read_ahead;
 mod run;
+mod sequels;
 #[cfg(test)]
 mod tests;
 
@@ -39,7 +40,9 @@ use std::{
 use reelgate_common::ids::FileId;
 use tokio::{sync::Semaphore, task::spawn_blocking};
 
-use self::{config::CacheConfig, disk::Disk, figures::Figures, flights::Flights, memory::Memory, pool::Pool};
+use self::{
+    config::CacheConfig, disk::Disk, figures::Figures, flights::Flights, memory::Memory, pool::Pool, sequels::Sequels,
+};
 pub(crate) use self::{
     cursor::Cursor,
     error::ReadError,
@@ -59,6 +62,7 @@ struct Shared {
     memory: Memory,
     disk: Option<Disk>,
     flights: Flights,
+    sequels: Sequels,
     /// Bounds the requests under way at the store, and with them the memory of their chunks.
     permits: Semaphore,
     /// Responses that read now: what the memory is shared by.
@@ -80,6 +84,7 @@ impl Cache {
             pool,
             disk,
             flights: Flights::new(config.block_bytes),
+            sequels: Sequels::default(),
             permits: Semaphore::new(config.max_fetches),
             readers: AtomicUsize::new(0),
             figures: Figures::new(),

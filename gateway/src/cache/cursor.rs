@@ -24,6 +24,8 @@ use super::{
     run::run,
 };
 
+mod sequel;
+
 pub(crate) struct Cursor {
     cache: Arc<Shared>,
     object: Object,
@@ -36,6 +38,8 @@ pub(crate) struct Cursor {
     waiting: Option<(u64, oneshot::Receiver<Arrival>)>,
     tickets: Vec<Ticket>,
     ahead: ReadAhead,
+    /// In which it is.
+    block: Option<u64>,
     begun: Option<Instant>,
     first: Option<Tier>,
 }
@@ -53,6 +57,7 @@ impl Cache {
             waiting: None,
             tickets: Vec::new(),
             ahead: ReadAhead::default(),
+            block: None,
             begun: None,
             first: None,
         }
@@ -88,9 +93,15 @@ impl Cursor {
                 let (bytes, tier) = arrived.unwrap_or_else(|_| Err(Arc::new(ReadError::Interrupted)))?;
                 self.first.get_or_insert(tier);
                 self.piece = Some((start, bytes));
-            } else if !self.find(at) {
-                self.end = end();
-                self.fetch(at, &origin);
+            } else {
+                let next = self.come_to(at);
+                if !self.find(at) && !self.find_on_disk(at) {
+                    self.end = end();
+                    self.fetch(at, &origin);
+                }
+                if let Some(next) = next {
+                    self.fetch_block(next, &origin);
+                }
             }
         }
         Poll::Ready(Ok(()))
@@ -130,11 +141,29 @@ impl Cursor {
         }
     }
 
+    /// On disk, and not to be waited for.
+    fn find_on_disk(&mut self, at: u64) -> bool {
+        let Some(disk) = &self.cache.disk else { return false };
+        let start = at - at % PIECE as u64;
+        let Some(piece) = disk.at_hand(&self.object, start).filter(|piece| covers(start, piece, at)) else {
+            return false;
+        };
+        self.cache.figures.read_from_disk.increment(piece.len() as u64);
+        self.cache.memory.insert(self.key(at), piece.clone());
+        self.first.get_or_insert(Tier::Disk);
+        self.piece = Some((start, piece));
+        true
+    }
+
     /// Has the byte at `at` brought, and waits for it.
     fn fetch(&mut self, at: u64, origin: impl Fn() -> Arc<dyn Origin>) {
         self.cache.figures.misses.increment(1);
-        if let Some(arrival) = self.board(at, origin) {
+        let follows = self.follows(at);
+        if let Some(arrival) = self.board(at, &origin) {
             self.waiting = Some((at - at % PIECE as u64, arrival));
+        }
+        if follows {
+            self.fetch_sequel(origin);
         }
     }
 
@@ -184,13 +213,7 @@ impl Cursor {
         let length = self.ahead.miss(at, self.end.saturating_sub(at).max(1), now, bounds);
         let on_disk = self.on_disk(at);
         let run = run(at, length, on_disk || self.ahead.is_short(bounds), bounds.block, limit);
-        let mut pieces = at / PIECE as u64 + 1..run.end.div_ceil(PIECE as u64);
-        let stop = |index: &u64| {
-            let key = PieceKey { object: self.object.clone(), index: *index };
-            self.cache.memory.contains(&key) || self.on_disk(index * PIECE as u64) != on_disk
-        };
-        let end = pieces.find(stop).map_or(run.end, |index| index * PIECE as u64);
-        run.start..end
+        run.start..self.up_to_cached(at..run.end)
     }
 
     fn on_disk(&self, at: u64) -> bool {

@@ -1,22 +1,27 @@
 //! The disk tier: parts of blocks as files below one folder, within a limit. Everything about it may fail: then a block is a miss,
 //! or is not kept, and the store is asked as if there were no disk.
 //!
-//! What is written is neither synced nor trusted: each piece is checked against its sum when it is read. The index lives
-//! in memory and is made again from the names at start.
+//! What is written is neither synced nor trusted: each piece is checked against its sum when it is first read (`open`). The index
+//! lives in memory and is made again from the names at start. Blocks that are read stay open, within a limit.
 
 mod block;
 mod index;
+mod open;
 
 use std::{
     fs::{self, File, TryLockError},
     io,
     ops::Range,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
     time::{Duration, Instant},
 };
 
 use bytes::Bytes;
+use quick_cache::sync::Cache;
 use reelgate_common::ids::FileId;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -26,6 +31,7 @@ use tokio::{
 use self::{
     block::Stored,
     index::{BlockKey, Index},
+    open::{OpenBlock, Refused},
 };
 use super::{
     object::Object,
@@ -48,6 +54,9 @@ struct Shared {
     folder: PathBuf,
     block_bytes: u64,
     index: Mutex<Index>,
+    open: Cache<BlockKey, Arc<OpenBlock>>,
+    /// The file system cannot say whether a read would wait.
+    must_wait: AtomicBool,
     writers: Arc<Semaphore>,
     resting: Mutex<Option<Instant>>,
     pool: Pool,
@@ -79,6 +88,8 @@ impl Disk {
             folder: folder.to_owned(),
             block_bytes,
             index: Mutex::new(index),
+            open: Cache::new(open::limit()),
+            must_wait: AtomicBool::new(false),
             writers: Arc::new(Semaphore::new(WRITERS)),
             resting: Mutex::default(),
             pool,
@@ -93,6 +104,25 @@ impl Disk {
         self.shared.index().get(&key).is_some_and(|stored| self.span(&stored).contains(&at))
     }
 
+    /// The piece that begins at `start`, if its block is open and the kernel holds it: no thread is needed then.
+    pub(super) fn at_hand(&self, object: &Object, start: u64) -> Option<Bytes> {
+        let shared = &self.shared;
+        if shared.must_wait.load(Ordering::Relaxed) {
+            return None;
+        }
+        let key = self.key(object, start);
+        let stored = shared.index().touch(&key)?;
+        let open = shared.open.get(&key).filter(|open| open.stored == stored)?;
+        let from = self.span(&stored).start;
+        match open.at_hand(start.checked_sub(from)? / PIECE as u64, &shared.pool) {
+            Ok(piece) => piece,
+            Err(Refused) => {
+                shared.must_wait.store(true, Ordering::Relaxed);
+                None
+            }
+        }
+    }
+
     /// The pieces of `range`, which starts at a piece, as far as the block of its first byte has them. None when it has
     /// not, or when what it has is not what was written.
     pub(super) async fn read(&self, object: &Object, range: Range<u64>) -> Option<Vec<Bytes>> {
@@ -102,11 +132,11 @@ impl Disk {
         if !span.contains(&range.start) {
             return None;
         }
-        let wanted = range.start..range.end.min(span.end);
-        let disk = self.clone();
+        let index = |at: u64| (at - span.start) / PIECE as u64;
+        let wanted = index(range.start)..index(range.end.min(span.end) - 1) + 1;
+        let shared = Arc::clone(&self.shared);
         let read = spawn_blocking(move || {
-            let shared = &disk.shared;
-            let read = block::read(&shared.folder, &stored, span.start, wanted, &shared.pool);
+            let read = shared.open(&stored, span.start).and_then(|open| open.read(wanted, &shared.pool));
             if let Err(error) = &read {
                 tracing::warn!(%error, "a block on disk is not what was written; it is removed");
                 shared.drop_block(&stored);
@@ -151,7 +181,7 @@ impl Disk {
     /// Blocks the thread.
     pub(super) fn forget(&self, file: FileId) {
         let gone = self.shared.index().forget(file);
-        remove(&self.shared.folder, &gone);
+        self.shared.remove(&gone);
     }
 
     pub(super) fn files(&self) -> Vec<FileId> {
@@ -187,7 +217,7 @@ impl Shared {
         match block::write(&self.folder, &stored, start, pieces) {
             Ok(()) => {
                 let gone = self.index().insert(stored);
-                remove(&self.folder, &gone);
+                self.remove(&gone);
             }
             Err(error) => {
                 tracing::warn!(%error, "a block cannot be kept on disk; it is left alone for a while");
@@ -196,9 +226,30 @@ impl Shared {
         }
     }
 
+    /// Blocks the thread.
+    fn open(&self, stored: &Stored, start: u64) -> io::Result<Arc<OpenBlock>> {
+        if let Some(open) = self.open.get(&stored.key).filter(|open| open.stored == *stored) {
+            return Ok(open);
+        }
+        let open = Arc::new(OpenBlock::open(&self.folder, stored, start)?);
+        self.open.insert(stored.key, Arc::clone(&open));
+        // What was removed meanwhile must not keep its room through its descriptor.
+        if self.index().get(&stored.key) != Some(*stored) {
+            self.open.remove(&stored.key);
+        }
+        Ok(open)
+    }
+
     fn drop_block(&self, stored: &Stored) {
         self.index().remove(stored);
-        remove(&self.folder, std::slice::from_ref(stored));
+        self.remove(std::slice::from_ref(stored));
+    }
+
+    fn remove(&self, gone: &[Stored]) {
+        for stored in gone {
+            self.open.remove(&stored.key);
+        }
+        remove(&self.folder, gone);
     }
 }
 

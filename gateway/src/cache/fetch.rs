@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use super::{
     Shared,
     error::ReadError,
-    flights::Pilot,
+    flights::{Pilot, Ticket},
     gather::Gather,
     keep::Keeper,
     object::PieceKey,
@@ -20,18 +20,38 @@ use super::{
 /// How long a flight that nobody wants may take to the end of its block.
 const PATIENCE: Duration = Duration::from_secs(2);
 
+/// Read from the disk before anything of it is handed on.
+const AT_ONCE: u64 = 8 * PIECE as u64;
+
 pub(super) fn spawn(cache: Arc<Shared>, pilot: Pilot, origin: Arc<dyn Origin>, range: Range<u64>) {
+    tokio::spawn(fly(cache, pilot, origin, range));
+}
+
+/// For a reader who is expected: the ticket of the one who expects stays with the flight, for the present response may be over
+/// before the task begins.
+pub(super) fn spawn_for_later(
+    cache: Arc<Shared>,
+    pilot: Pilot,
+    origin: Arc<dyn Origin>,
+    range: Range<u64>,
+    ticket: Ticket,
+) {
     tokio::spawn(async move {
-        let outcome = tokio::select! {
-            biased;
-            () = pilot.abandoned(PATIENCE) => return,
-            outcome = carry(&cache, &pilot, &*origin, range) => outcome,
-        };
-        if let Err(error) = outcome {
-            tracing::debug!(error = &error as &dyn std::error::Error, "a fetch failed");
-            pilot.fail(error);
-        }
+        fly(cache, pilot, origin, range).await;
+        drop(ticket);
     });
+}
+
+async fn fly(cache: Arc<Shared>, pilot: Pilot, origin: Arc<dyn Origin>, range: Range<u64>) {
+    let outcome = tokio::select! {
+        biased;
+        () = pilot.abandoned(PATIENCE) => return,
+        outcome = carry(&cache, &pilot, &*origin, range) => outcome,
+    };
+    if let Err(error) = outcome {
+        tracing::debug!(error = &error as &dyn std::error::Error, "a fetch failed");
+        pilot.fail(error);
+    }
 }
 
 async fn carry(cache: &Shared, pilot: &Pilot, origin: &dyn Origin, range: Range<u64>) -> Result<(), ReadError> {
@@ -44,7 +64,8 @@ async fn from_disk(cache: &Shared, pilot: &Pilot, range: Range<u64>) -> Range<u6
     let mut rest = range;
     let Some(disk) = &cache.disk else { return rest };
     while !rest.is_empty() {
-        let Some(pieces) = disk.read(pilot.object(), rest.clone()).await else { return rest };
+        let next = rest.start..rest.end.min(rest.start + AT_ONCE);
+        let Some(pieces) = disk.read(pilot.object(), next).await else { return rest };
         for bytes in pieces {
             let end = rest.start + bytes.len() as u64;
             if bytes.len() < PIECE && end < rest.end {

@@ -31,7 +31,7 @@ impl Pool {
         let used_before = if size == PIECE { self.shared.lock().pop() } else { None };
         let bytes = used_before.unwrap_or_else(|| Vec::with_capacity(size.min(PIECE)));
         self.shared.held.fetch_add(bytes.capacity(), Ordering::Relaxed);
-        Buffer { counted: bytes.capacity(), bytes, home: Arc::clone(&self.shared) }
+        Buffer { counted: bytes.capacity(), bytes, filled: 0, home: Arc::clone(&self.shared) }
     }
 
     /// Bytes allocated for buffers that somebody still holds.
@@ -49,27 +49,35 @@ impl Shared {
 /// Goes home on drop.
 #[derive(Debug)]
 pub(super) struct Buffer {
+    /// As far as it was ever written: what was used before is not cleared, only written over.
     bytes: Vec<u8>,
+    filled: usize,
     counted: usize,
     home: Arc<Shared>,
 }
 
 impl Buffer {
     pub(super) fn len(&self) -> usize {
-        self.bytes.len()
+        self.filled
     }
 
     /// Within the room asked for: a buffer never grows.
     pub(super) fn push(&mut self, data: &[u8]) {
-        debug_assert!(self.bytes.len() + data.len() <= self.counted, "a buffer never grows");
-        self.bytes.extend_from_slice(data);
+        debug_assert!(self.filled + data.len() <= self.counted, "a buffer never grows");
+        let (over, behind) = data.split_at(data.len().min(self.bytes.len() - self.filled));
+        self.bytes[self.filled..self.filled + over.len()].copy_from_slice(over);
+        self.bytes.extend_from_slice(behind);
+        self.filled += data.len();
     }
 
     /// Its first `size` bytes, to be written; within the room asked for.
     pub(super) fn fill(&mut self, size: usize) -> &mut [u8] {
         debug_assert!(size <= self.counted, "a buffer never grows");
-        self.bytes.resize(size, 0);
-        &mut self.bytes
+        if self.bytes.len() < size {
+            self.bytes.resize(size, 0);
+        }
+        self.filled = size;
+        &mut self.bytes[..size]
     }
 
     /// Shareable without a copy.
@@ -80,7 +88,7 @@ impl Buffer {
 
 impl AsRef<[u8]> for Buffer {
     fn as_ref(&self) -> &[u8] {
-        &self.bytes
+        &self.bytes[..self.filled]
     }
 }
 
@@ -90,9 +98,7 @@ impl Drop for Buffer {
         if self.bytes.capacity() == PIECE {
             let mut free = self.home.lock();
             if free.len() < MAX_FREE {
-                let mut bytes = std::mem::take(&mut self.bytes);
-                bytes.clear();
-                free.push(bytes);
+                free.push(std::mem::take(&mut self.bytes));
             }
         }
     }
@@ -113,6 +119,18 @@ mod tests {
         drop(slice);
         assert_eq!(pool.held(), 0);
         assert_eq!(pool.buffer(PIECE).as_ref().as_ptr(), address, "it is used again");
+    }
+
+    #[test]
+    fn a_buffer_that_was_used_before_shows_only_what_is_put_in() {
+        let pool = Pool::default();
+        pool.buffer(PIECE).fill(1_000).fill(7);
+        let mut buffer = pool.buffer(PIECE);
+        buffer.push(&[1; 600]);
+        buffer.push(&[2; 600]);
+        assert_eq!(buffer.as_ref(), [[1; 600], [2; 600]].concat());
+        drop(buffer);
+        assert_eq!(pool.buffer(PIECE).fill(2).len(), 2);
     }
 
     #[test]

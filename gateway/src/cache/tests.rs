@@ -313,6 +313,76 @@ async fn a_client_that_seeks_costs_two_blocks_a_seek_at_most() {
 }
 
 #[tokio::test]
+async fn short_requests_one_after_the_other_find_the_next_block_begun() {
+    let bench = Bench::new(Store::new(8 * MIB + 5)).await;
+    for block in 0..3 {
+        bench.read(block * MIB..(block + 1) * MIB).await;
+        bench.settle().await;
+        // The second request shows that the reader comes on.
+        let ahead = if block == 0 { 1 } else { block + 2 };
+        assert_eq!(bench.store.sent(), ahead * MIB, "after block {block}");
+    }
+    for start in (3 * MIB..8 * MIB).step_by(64 << 10) {
+        bench.read(start..start + (64 << 10)).await;
+    }
+    bench.read(8 * MIB..8 * MIB + 5).await;
+    let asked = bench.store.asked();
+    assert_eq!((most_asked(&asked), bench.store.sent()), (1, bench.store.size()), "{asked:?}");
+}
+
+#[tokio::test]
+async fn a_client_that_seeks_among_short_requests_costs_two_blocks_a_seek_at_most() {
+    let bench = Bench::new(Store::new(128 * MIB)).await;
+    let mut taken = 0;
+    for seek in 0..10 {
+        for n in 0..5 {
+            let start = seek * 12 * MIB + 777 + n * 700_000;
+            bench.read(start..start + 700_000).await;
+            taken += 700_000;
+        }
+        bench.settle().await;
+    }
+    let bound = taken + bench.cache.shared.config.read_ahead_bytes + 10 * 2 * MIB;
+    assert!(bench.store.sent() > taken + 10 * MIB, "it does read ahead: {}", bench.store.sent());
+    assert!(bench.store.sent() <= bound, "{} of {bound}", bench.store.sent());
+}
+
+#[tokio::test]
+async fn a_scan_by_short_requests_does_not_wash_out_what_is_asked_for_often() {
+    let bench =
+        Bench::with(Store::new(64 * MIB), &CacheConfig { memory_bytes: 16 << 20, ..CacheConfig::default() }).await;
+    let scan = Bench { object: object(), cache: bench.cache.clone(), store: Store::new(64 * MIB) };
+    for _ in 0..3 {
+        bench.read(0..4 * MIB).await;
+    }
+    for block in 0..64 {
+        scan.read(block * MIB..(block + 1) * MIB).await;
+        scan.settle().await;
+        if block % 4 == 0 {
+            bench.read(0..4 * MIB).await;
+        }
+    }
+    assert_eq!((bench.store.sent(), scan.store.sent()), (4 * MIB, 64 * MIB));
+}
+
+#[tokio::test]
+async fn nobody_reads_ahead_when_many_share_the_memory_or_the_store() {
+    let bench = Bench::new(Store::new(8 * MIB)).await;
+    let held = bench.cache.shared.permits.acquire_many(40).await.unwrap();
+    bench.read(0..MIB).await;
+    bench.read(MIB..2 * MIB).await;
+    drop(held);
+    let others: Vec<_> = (0..40).map(|_| bench.client(0..MIB)).collect();
+    bench.read(2 * MIB..3 * MIB).await;
+    bench.settle().await;
+    assert_eq!(bench.store.sent(), 3 * MIB);
+    drop(others);
+    bench.read(3 * MIB..4 * MIB).await;
+    bench.settle().await;
+    assert_eq!(bench.store.sent(), 5 * MIB);
+}
+
+#[tokio::test]
 async fn nothing_is_fetched_ahead_of_a_reader_that_has_stopped() {
     let bench = Bench::new(Store::new(64 * MIB)).await;
     let mut client = bench.client(0..64 * MIB);

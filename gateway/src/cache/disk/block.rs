@@ -7,7 +7,6 @@
 use std::{
     fs::{self, File},
     io::{self, IoSlice, Write},
-    ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
 };
@@ -16,10 +15,10 @@ use bytes::Bytes;
 use reelgate_common::ids::FileId;
 
 use super::index::BlockKey;
-use crate::cache::pool::{PIECE, Pool};
+use crate::cache::pool::PIECE;
 
 const MAGIC: &[u8; 8] = b"rgblock1";
-const HEAD: usize = 4096;
+pub(super) const HEAD: usize = 4096;
 /// Magic, place, number of pieces.
 const FIXED: usize = 8 + 16 + 8 + 8;
 /// Ends the name of a file that is being written.
@@ -46,7 +45,7 @@ impl Stored {
         HEAD as u64 + self.length().next_multiple_of(4096)
     }
 
-    fn path(&self, folder: &Path) -> PathBuf {
+    pub(super) fn path(&self, folder: &Path) -> PathBuf {
         let Self { key, file, first, end } = self;
         folder.join(file.to_string()).join(format!("{:032x}.{}.{first}.{end}", key.object, key.block))
     }
@@ -122,35 +121,11 @@ fn head(stored: &Stored, start: u64, pieces: &[Bytes]) -> Vec<u8> {
     head
 }
 
-/// The pieces of `wanted`, bytes of the object within the part, which begins at `start`.
+/// The sums of its pieces, out of its head.
 ///
 /// # Errors
 /// It cannot be read, or is not what was written.
-pub(super) fn read(
-    folder: &Path,
-    stored: &Stored,
-    start: u64,
-    wanted: Range<u64>,
-    pool: &Pool,
-) -> io::Result<Vec<Bytes>> {
-    let file = File::open(stored.path(folder))?;
-    let sums = sums(&file, stored, start)?;
-    let piece = PIECE as u64;
-    let first = (wanted.start - start) / piece;
-    let last = (wanted.end - start).div_ceil(piece);
-    (first..last)
-        .map(|index| {
-            let offset = index * piece;
-            let size = usize::try_from((stored.length() - offset).min(piece)).map_err(|_| damaged("a length"))?;
-            let mut buffer = pool.buffer(size);
-            file.read_exact_at(buffer.fill(size), HEAD as u64 + offset)?;
-            let sum = usize::try_from(index).ok().and_then(|index| sums.get(index)).copied();
-            if sum == Some(crc32fast::hash(buffer.as_ref())) { Ok(buffer.freeze()) } else { Err(damaged("a piece")) }
-        })
-        .collect()
-}
-
-fn sums(file: &File, stored: &Stored, start: u64) -> io::Result<Vec<u32>> {
+pub(super) fn sums(file: &File, stored: &Stored, start: u64) -> io::Result<Vec<u32>> {
     let mut head = [0; HEAD];
     file.read_exact_at(&mut head, 0)?;
     let pieces = usize::try_from(stored.length().div_ceil(PIECE as u64)).map_err(|_| damaged("a length"))?;
@@ -177,6 +152,6 @@ pub(super) fn remove(folder: &Path, stored: &Stored) -> io::Result<()> {
     }
 }
 
-fn damaged(what: &str) -> io::Error {
+pub(super) fn damaged(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("{what} is damaged"))
 }

@@ -91,6 +91,51 @@ async fn a_corrupt_piece_is_a_miss_and_its_block_goes() {
 }
 
 #[tokio::test]
+async fn a_block_that_is_open_is_read_without_waiting() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, P, vec![piece(1), Bytes::from_static(b"end")]).await;
+    assert_eq!(disk.at_hand(&object, P), None, "nobody has opened it");
+    disk.read(&object, P..2 * P).await.unwrap();
+    let read = [P, 2 * P].map(|at| disk.at_hand(&object, at));
+    // Not every file system can tell whether it would have to wait.
+    if !disk.shared.must_wait.load(Ordering::Relaxed) {
+        assert_eq!(read, [Some(piece(1)), Some(Bytes::from_static(b"end"))]);
+    }
+    assert_eq!([0, 3 * P, BLOCK].map(|at| disk.at_hand(&object, at)), [None, None, None]);
+    disk.forget(object.name().file());
+    assert!(disk.at_hand(&object, P).is_none() && disk.shared.open.is_empty());
+}
+
+#[tokio::test]
+async fn a_corrupt_piece_of_an_open_block_is_a_miss() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, 0, vec![piece(1), piece(2)]).await;
+    disk.read(&object, 0..P).await.unwrap();
+    let path = files_below(folder.path()).remove(0);
+    let spoil = |place| OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"!", place).unwrap();
+    spoil(4096 + P + 10);
+    assert_eq!(disk.at_hand(&object, P), None, "it was not read before");
+    // Whoever has to wait for a piece gets it summed, also when that was done before.
+    spoil(4096 + 10);
+    assert_eq!(disk.read(&object, 0..P).await, None);
+    assert!(!disk.covers(&object, 0) && disk.shared.open.is_empty());
+}
+
+#[tokio::test]
+async fn a_block_that_became_shorter_while_it_is_open_is_a_miss() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, 0, vec![piece(1), piece(2)]).await;
+    disk.read(&object, 0..2 * P).await.unwrap();
+    let path = files_below(folder.path()).remove(0);
+    OpenOptions::new().write(true).open(&path).unwrap().set_len(4096 + P + 5).unwrap();
+    assert_eq!(disk.at_hand(&object, P), None);
+    assert_eq!(disk.read(&object, 0..2 * P).await, None);
+}
+
+#[tokio::test]
 async fn a_block_under_another_name_is_not_believed() {
     let folder = tempfile::tempdir().unwrap();
     let (disk, object) = (open(folder.path(), 1 << 20), object());
