@@ -24,6 +24,7 @@ mod rung;
 mod sound;
 mod sound_file;
 mod threads;
+mod tone;
 mod transcode;
 mod verify;
 

@@ -10,7 +10,6 @@ pub(super) struct ColorTags {
 }
 
 pub(super) const BT709: i32 = 1;
-const UNSPECIFIED: i32 = 2;
 const SMPTE170M: i32 = 6;
 const BT2020: i32 = 9;
 const BT2020_CL: i32 = 10;
@@ -30,15 +29,22 @@ impl ColorTags {
         matches!(self.matrix, BT2020 | BT2020_CL) || self.primaries == BT2020
     }
 
-    /// Unspecified tags filled in the way players guess them: by size.
+    /// Unspecified tags, and those that no converter knows, filled in the way players guess them: by transfer, then by size.
     pub(super) fn guessed(self, width: u32, height: u32) -> Self {
-        let guess = if width >= 1280 || height > 576 { BT709 } else { SMPTE170M };
-        let or = |value: i32, other| if matches!(value, UNSPECIFIED | 0 | 3) { other } else { value };
-        let matrix = or(self.matrix, guess);
+        let by_size = if width >= 1280 || height > 576 { BT709 } else { SMPTE170M };
+        let wide = self.is_hdr() || self.is_wide();
+        let known = |value: i32, all: &[i32], other| if all.contains(&value) { value } else { other };
+        // Zero is RGB, whose pixels say so themselves.
+        let matrix = known(self.matrix, &[0, 1, 4, 5, 6, 7, 9, 10], if wide { BT2020 } else { by_size });
         let basis = if matrix == SMPTE170M || matrix == 5 { matrix } else { BT709 };
+        let transfer = if basis == BT709 { BT709 } else { SMPTE170M };
         Self {
-            primaries: or(self.primaries, basis),
-            transfer: or(self.transfer, if basis == BT709 { BT709 } else { SMPTE170M }),
+            primaries: known(
+                self.primaries,
+                &[1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22],
+                if wide { BT2020 } else { basis },
+            ),
+            transfer: known(self.transfer, &[1, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, PQ, HLG], transfer),
             matrix,
             full_range: self.full_range,
         }
@@ -129,6 +135,14 @@ mod tests {
         assert_eq!(none.guessed(1920, 1080), ColorTags::SDR);
         assert_eq!(none.guessed(640, 360).matrix, SMPTE170M);
         assert_eq!(none.guessed(720, 1280), ColorTags::SDR);
+    }
+
+    #[test]
+    fn hdr_without_more_is_bt2020_and_unknown_numbers_are_guessed() {
+        let hdr = ColorTags { primaries: 2, transfer: 16, matrix: 2, full_range: true }.guessed(640, 360);
+        assert_eq!(hdr, ColorTags { primaries: 9, transfer: 16, matrix: 9, full_range: true });
+        let absurd = ColorTags { primaries: 99, transfer: -4, matrix: 200, full_range: false };
+        assert_eq!(absurd.guessed(1920, 1080), ColorTags::SDR);
     }
 
     #[test]

@@ -10,6 +10,7 @@ use super::{
     error::MediaError,
     ffi,
     filter::VideoGraph,
+    tone,
 };
 
 /// How the picture must be turned and what size it shall have, as a viewer sees it.
@@ -30,6 +31,7 @@ struct Look {
     width: u32,
     height: u32,
     pixels: String,
+    /// With nothing unspecified.
     tags: ColorTags,
     interlaced: bool,
 }
@@ -49,13 +51,14 @@ impl Pictures {
     }
 
     /// Takes a frame whose time is in the stage's clock.
-    pub(super) fn send(&mut self, frame: frame::Video) -> Result<(), MediaError> {
+    pub(super) fn send(&mut self, mut frame: frame::Video) -> Result<(), MediaError> {
         let mut look = look(&frame);
+        ffi::set_color_tags(&mut frame, look.tags);
         // Once deinterlacing, always: a stream of fields holds progressive frames here and there.
         look.interlaced |= self.target.interlaced || self.graph.as_ref().is_some_and(|(old, ..)| old.interlaced);
         if self.graph.as_ref().is_none_or(|(old, ..)| *old != look) {
             self.drain()?;
-            let (spec, tags) = filters(&look, self.target);
+            let (spec, tags) = filters(&look, self.target, tone::brightest(&frame));
             let graph = VideoGraph::new(&spec, &frame, self.clock, self.threads)?;
             self.graph = Some((look, tags, graph));
         }
@@ -99,13 +102,13 @@ fn look(frame: &frame::Video) -> Look {
         width: frame.width(),
         height: frame.height(),
         pixels: ffi::pixel_name(frame),
-        tags: ffi::color_tags(frame),
+        tags: ffi::color_tags(frame).guessed(frame.width(), frame.height()),
         interlaced: frame.is_interlaced(),
     }
 }
 
-/// The filters from a look to the target, and the colours that come out.
-fn filters(look: &Look, target: Target) -> (String, ColorTags) {
+/// The filters from a look to the target, and the colours that come out; `peak` in nits, where the source says it.
+fn filters(look: &Look, target: Target, peak: Option<f64>) -> (String, ColorTags) {
     let mut chain = Vec::new();
     if look.interlaced && look.width >= 4 && look.height >= 4 {
         chain.push("bwdif=mode=send_frame:deint=interlaced".to_owned());
@@ -113,14 +116,10 @@ fn filters(look: &Look, target: Target) -> (String, ColorTags) {
     // Scaled before it is turned: the turn is cheaper on fewer pixels.
     let (width, height) =
         if target.rotation % 180 == 90 { (target.height, target.width) } else { (target.width, target.height) };
-    let tags = look.tags.guessed(look.width, look.height);
-    let out = if tags.is_hdr() {
+    let tags = look.tags;
+    let out = if tags.is_hdr() || tags.is_wide() {
         chain.push(format!("scale={width}:{height}:flags=bicubic"));
-        chain.push(tone_map(tags));
-        ColorTags::SDR
-    } else if tags.is_wide() {
-        chain.push(format!("scale={width}:{height}:flags=bicubic"));
-        chain.push(narrow(tags));
+        chain.push(tone::to_sdr(tags, peak));
         ColorTags::SDR
     } else {
         let out = ColorTags { full_range: false, matrix: color::encodable_matrix(tags.matrix), ..tags };
@@ -143,22 +142,6 @@ fn plain_scale(look: &Look, (width, height): (u32, u32), tags: ColorTags, out: C
     Some(format!(
         "scale={width}:{height}:flags=bicubic:in_color_matrix={from}:out_color_matrix={matrix}:in_range={range}:out_range=tv,format=yuv420p"
     ))
-}
-
-/// PQ and HLG to BT.709 in linear light.
-fn tone_map(tags: ColorTags) -> String {
-    let transfer = color::transfer_name(tags.transfer).unwrap_or("smpte2084");
-    let range = if tags.full_range { "pc" } else { "tv" };
-    format!(
-        "zscale=tin={transfer}:pin=bt2020:min=bt2020nc:rin={range}:t=linear:npl=100,format=gbrpf32le,zscale=p=bt709,\
-         tonemap=tonemap=hable:desat=0,zscale=t=bt709:m=bt709:r=tv,format=yuv420p"
-    )
-}
-
-/// BT.2020 without HDR to BT.709.
-fn narrow(tags: ColorTags) -> String {
-    let range = if tags.full_range { "pc" } else { "tv" };
-    format!("zscale=tin=bt709:pin=bt2020:min=bt2020nc:rin={range}:t=bt709:p=bt709:m=bt709:r=tv,format=yuv420p")
 }
 
 /// The filter that makes the picture upright.
@@ -189,12 +172,12 @@ mod tests {
 
     #[test]
     fn a_plain_source_at_its_own_size_is_not_touched() {
-        assert_eq!(filters(&look("yuv420p", ColorTags::SDR), target(1920, 1080, 0)).0, "setsar=1");
+        assert_eq!(filters(&look("yuv420p", ColorTags::SDR), target(1920, 1080, 0), None).0, "setsar=1");
     }
 
     #[test]
     fn a_quarter_turn_scales_before_it_turns() {
-        let (spec, _) = filters(&look("yuv420p", ColorTags::SDR), target(720, 1280, 90));
+        let (spec, _) = filters(&look("yuv420p", ColorTags::SDR), target(720, 1280, 90), None);
         assert!(spec.starts_with("scale=1280:720:"), "{spec}");
         assert!(spec.ends_with("transpose=clock,setsar=1"), "{spec}");
     }
@@ -202,7 +185,7 @@ mod tests {
     #[test]
     fn full_range_becomes_limited() {
         let tags = ColorTags { full_range: true, ..ColorTags::SDR };
-        let (spec, out) = filters(&look("yuvj420p", tags), target(1920, 1080, 0));
+        let (spec, out) = filters(&look("yuvj420p", tags), target(1920, 1080, 0), None);
         assert!(spec.contains("in_range=pc:out_range=tv"), "{spec}");
         assert!(!out.full_range);
     }
@@ -210,8 +193,8 @@ mod tests {
     #[test]
     fn hdr_is_tone_mapped_and_tagged_bt709() {
         let tags = ColorTags { primaries: 9, transfer: 18, matrix: 9, full_range: false };
-        let (spec, out) = filters(&look("yuv420p10le", tags), target(1920, 1080, 0));
-        assert!(spec.contains("tin=arib-std-b67") && spec.contains("tonemap"), "{spec}");
+        let (spec, out) = filters(&look("yuv420p10le", tags), target(1920, 1080, 0), None);
+        assert!(spec.contains("npl=203") && spec.contains("tonemap"), "{spec}");
         assert_eq!(out, ColorTags::SDR);
     }
 }
