@@ -2,6 +2,7 @@
 //! (`send`, `receive -> Result<Option<_>>`, `finish`). Runs only inside a task's child process, on sources that may be
 //! hostile. All `unsafe` is in `ffi`; knows nothing of jobs, storage or the network.
 
+mod cadence;
 mod cascade;
 mod clock;
 mod color;
@@ -13,8 +14,10 @@ mod film;
 mod filter;
 mod input;
 mod limits;
+mod loudness;
 mod marks;
 mod mend;
+mod mixdown;
 mod mux;
 mod picture;
 mod poster;
@@ -23,6 +26,7 @@ mod report;
 mod rung;
 mod sound;
 mod sound_file;
+mod sounds;
 mod threads;
 mod tone;
 mod transcode;

@@ -4,6 +4,7 @@
 mod audio;
 mod ladder;
 mod policy;
+mod rate;
 
 use reelgate_common::{
     grid::SegmentGrid,
@@ -11,7 +12,7 @@ use reelgate_common::{
 };
 use serde::{Deserialize, Serialize};
 
-pub use self::policy::LadderPolicy;
+pub use self::policy::{FrameRate, LadderPolicy};
 
 /// Everything one generation of a file shall have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,6 +27,9 @@ pub struct Plan {
     /// The rung that is made alone and published before the rest.
     pub first: Option<String>,
     pub extras: Extras,
+    /// Frames per second of every encoded rung, where pictures are brought to a constant rate.
+    #[serde(default)]
+    pub constant_rate: Option<(u32, u32)>,
     pub grid: SegmentGrid,
     pub reasons: Vec<Choice>,
 }
@@ -83,8 +87,8 @@ pub struct AudioStep {
     /// One or two, after downmixing.
     pub channels: u16,
     pub step: SoundStep,
-    /// Brought to the policy's loudness in two passes (EBU R128); never with `Copy`.
-    pub loudness: bool,
+    /// LUFS that it is brought to in two passes (EBU R128); never with `Copy`.
+    pub loudness: Option<i8>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,11 +124,12 @@ pub fn plan(media: &MediaInfo, grid: SegmentGrid, policy: &LadderPolicy) -> Plan
     let mut reasons = vec![serve_choice(media)];
     let rungs = media.video.as_ref().map_or_else(Vec::new, |video| ladder::rungs(media, video, policy, &mut reasons));
     let audio = audio::steps(media, policy, &mut reasons);
+    let constant_rate = media.video.as_ref().and_then(|video| rate::constant(video, policy, &mut reasons));
     let extras = Extras { poster: media.video.is_some(), ..Extras::default() };
     if extras.poster {
         reasons.push(Choice::new("poster", "the source has video"));
     }
-    Plan { serve_source: media.web_safe, rungs, audio, first: None, extras, grid, reasons }
+    Plan { serve_source: media.web_safe, rungs, audio, first: None, extras, constant_rate, grid, reasons }
 }
 
 fn serve_choice(media: &MediaInfo) -> Choice {

@@ -31,45 +31,43 @@ impl Ticks {
 /// Pictures at their own times in, pictures at every tick out.
 pub(super) struct Cadence {
     ticks: Ticks,
-    /// The tick that is to be filled next.
-    next: Option<i64>,
+    /// What is shown at the ticks from `next` to `until`.
     held: Option<frame::Video>,
+    next: i64,
+    until: i64,
+    /// What is shown from `until` on.
+    upcoming: Option<frame::Video>,
 }
 
 impl Cadence {
     pub(super) fn new(ticks: Ticks) -> Self {
-        Self { ticks, next: None, held: None }
+        Self { ticks, held: None, next: i64::MIN, until: i64::MIN, upcoming: None }
     }
 
-    /// Takes a picture and gives those that are due before it.
-    pub(super) fn send(&mut self, picture: frame::Video) -> Result<Vec<frame::Video>, MediaError> {
-        let tick = self.ticks.nearest(picture.pts().unwrap_or(0));
-        let due = self.fill(tick)?;
-        self.held = Some(picture);
-        Ok(due)
+    /// Takes a picture, once `receive` has given all that was due.
+    pub(super) fn send(&mut self, picture: frame::Video) {
+        self.until = self.ticks.nearest(picture.pts().unwrap_or(0));
+        self.upcoming = Some(picture);
     }
 
-    /// What is left, when the last picture is shown until `end`.
-    pub(super) fn finish(&mut self, end: i64) -> Result<Vec<frame::Video>, MediaError> {
-        let Some(time) = self.held.as_ref().and_then(|held| held.pts()) else { return Ok(Vec::new()) };
-        let last = self.ticks.nearest(end).max(self.ticks.nearest(time) + 1);
-        let due = self.fill(last)?;
-        self.held = None;
-        Ok(due)
+    pub(super) fn receive(&mut self) -> Result<Option<frame::Video>, MediaError> {
+        if let Some(held) = self.held.as_ref().filter(|_| self.next < self.until) {
+            let mut picture = ffi::share(held).map_err(MediaError::libav("share a picture"))?;
+            picture.set_pts(Some(self.next * self.ticks.period));
+            self.next += 1;
+            return Ok(Some(picture));
+        }
+        if let Some(upcoming) = self.upcoming.take() {
+            self.next = self.next.max(self.until);
+            self.held = Some(upcoming);
+        }
+        Ok(None)
     }
 
-    /// The held picture for every open tick before `until`.
-    fn fill(&mut self, until: i64) -> Result<Vec<frame::Video>, MediaError> {
-        let first = *self.next.get_or_insert(until);
-        let Some(held) = &self.held else { return Ok(Vec::new()) };
-        self.next = Some(first.max(until));
-        (first..until)
-            .map(|tick| {
-                let mut picture = ffi::share(held).map_err(MediaError::libav("share a picture"))?;
-                picture.set_pts(Some(tick * self.ticks.period));
-                Ok(picture)
-            })
-            .collect()
+    /// No more pictures come; the last one is shown until `end`.
+    pub(super) fn finish(&mut self, end: i64) {
+        let last = self.held.as_ref().and_then(|held| held.pts()).map(|time| self.ticks.nearest(time) + 1);
+        self.until = last.map_or(self.until, |last| last.max(self.ticks.nearest(end)));
     }
 }
 
@@ -84,9 +82,11 @@ mod tests {
         for time in times {
             let mut picture = frame::Video::new(ffmpeg_next::format::Pixel::YUV420P, 16, 16);
             picture.set_pts(Some(*time));
-            out.extend(cadence.send(picture).unwrap());
+            cadence.send(picture);
+            out.extend(std::iter::from_fn(|| cadence.receive().unwrap()));
         }
-        out.extend(cadence.finish(end).unwrap());
+        cadence.finish(end);
+        out.extend(std::iter::from_fn(|| cadence.receive().unwrap()));
         out.iter().map(|picture| picture.pts().unwrap() / 1_000).collect()
     }
 

@@ -39,11 +39,7 @@ impl ColorTags {
         let basis = if matrix == SMPTE170M || matrix == 5 { matrix } else { BT709 };
         let transfer = if basis == BT709 { BT709 } else { SMPTE170M };
         Self {
-            primaries: known(
-                self.primaries,
-                &[1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22],
-                if wide { BT2020 } else { basis },
-            ),
+            primaries: known(self.primaries, &[1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 22], if wide { BT2020 } else { basis }),
             transfer: known(self.transfer, &[1, 4, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, PQ, HLG], transfer),
             matrix,
             full_range: self.full_range,

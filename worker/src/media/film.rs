@@ -5,7 +5,12 @@ use ffmpeg_next::frame;
 use reelgate_common::media_info::MediaInfo;
 
 use super::{
+<<<<<<< HEAD
     cascade::{Cascade, Common},
+=======
+    cadence::Ticks,
+    cascade::Cascade,
+>>>>>>> e393bba (Make further audio tracks renditions of their own, and bring loudness and frame rate to what the policy says)
     clock::Clock,
     decode::VideoDecoder,
     error::MediaError,
@@ -16,7 +21,7 @@ use super::{
     picture::{Pictures, Target},
     poster::Poster,
     report::{Progress, Report, Tell},
-    sound::Sound,
+    sounds::Sounds,
 };
 use crate::{plan::Plan, task::protocol::Output};
 
@@ -28,7 +33,7 @@ const LONGEST_STILL_SECONDS: u32 = 3600;
 /// What a film is made from besides its source and its plan.
 pub(super) struct Reel {
     pub(super) stream: StreamFacts,
-    pub(super) sound: Option<Sound>,
+    pub(super) sounds: Sounds,
     /// Microseconds that become zero.
     pub(super) origin: i64,
     pub(super) threads: u32,
@@ -42,10 +47,12 @@ pub(super) struct Film {
     mender: Mender,
     pictures: Pictures,
     poster: Option<Poster>,
-    sound: Option<Sound>,
+    sounds: Sounds,
     cascade: Cascade,
     /// A picture waits here until its successor says how long it is shown.
     held: Option<frame::Video>,
+    /// Pictures come at a constant rate.
+    paced: bool,
     /// How long the container shows the frame decoded last; zero when it does not say.
     stated_duration: i64,
     progress: Progress,
@@ -54,10 +61,12 @@ pub(super) struct Film {
 
 impl Film {
     pub(super) fn new(source: &Source, media: &MediaInfo, plan: &Plan, reel: Reel) -> Result<Self, MediaError> {
-        let Reel { stream, sound, origin, threads } = reel;
+        let Reel { stream, sounds, origin, threads } = reel;
         let video = media.video.as_ref().ok_or(MediaError::NotMedia)?;
-        let clock = Clock::representing(stream.time_base);
-        let rate = if video.average_frame_rate.0 > 0 { video.average_frame_rate } else { video.frame_rate };
+        let ticks = plan.constant_rate.and_then(Ticks::of);
+        let clock = ticks.map_or(Clock::representing(stream.time_base), Ticks::clock);
+        let average = if video.average_frame_rate.0 > 0 { video.average_frame_rate } else { video.frame_rate };
+        let rate = plan.constant_rate.unwrap_or(average);
         let nominal = nominal_duration(rate, clock);
         let (width, height) = match plan.rungs.first() {
             Some(top) => (top.width, top.height),
@@ -65,19 +74,31 @@ impl Film {
         };
         let target =
             Target { width, height, rotation: video.rotation, mirrored: video.mirrored, interlaced: video.interlaced };
+<<<<<<< HEAD
         let sound_track = sound.as_ref().map(Sound::track);
         let cascade = Cascade::start(&Common { plan, clock, sound: sound_track, frame_rate: rate, threads })?;
+=======
+        let track = sounds.track();
+        let settings = |crf, preset: &str| VideoSettings {
+            crf,
+            preset: preset.to_owned(),
+            threads: threads.max(1),
+            frame_rate: rate,
+        };
+        let cascade = Cascade::start(plan, clock, track.as_ref(), &settings)?;
+>>>>>>> e393bba (Make further audio tracks renditions of their own, and bring loudness and frame rate to what the policy says)
         Ok(Self {
             decoder: VideoDecoder::open(source, &stream, threads)?,
             stream,
             origin,
             clock,
             mender: Mender::new(clock, nominal),
-            pictures: Pictures::new(target, clock, threads),
+            pictures: Pictures::new(target, clock, threads).at(ticks),
             poster: plan.extras.poster.then(|| Poster::new(media.duration_ms)),
-            sound,
+            sounds,
             cascade,
             held: None,
+            paced: ticks.is_some(),
             stated_duration: 0,
             progress: Progress::new(media.duration_ms),
             shown: 0,
@@ -86,7 +107,7 @@ impl Film {
 
     pub(super) fn run(mut self, source: &mut Source, plan: &Plan, tell: Tell<'_>) -> Result<(), MediaError> {
         let mut wanted = vec![self.stream.index];
-        wanted.extend(self.sound.as_ref().map(|sound| sound.stream));
+        wanted.extend(self.sounds.streams());
         ffi::discard_all_but(&mut source.input, &wanted);
         let decoded = self.decode_all(source, plan, tell);
         // A source that breaks in the middle still gives what was decoded until then; a bomb gives nothing.
@@ -113,11 +134,14 @@ impl Film {
             if packet.stream() == self.stream.index as usize {
                 self.decoder.send(&packet)?;
                 self.decoded(tell)?;
-            } else if let Some(sound) = self.sound.as_mut().filter(|sound| sound.stream as usize == packet.stream()) {
-                sound.send(&packet, &mut packets)?;
+            } else {
+                self.sounds.send(&packet, &mut packets)?;
                 self.cascade.sound(&mut packets);
             }
-            if plan.rungs.is_empty() && self.poster.as_ref().is_none_or(Poster::is_settled) {
+            if plan.rungs.is_empty()
+                && plan.audio_only().next().is_none()
+                && self.poster.as_ref().is_none_or(Poster::is_settled)
+            {
                 return Ok(());
             }
         }
@@ -126,9 +150,7 @@ impl Film {
         self.pictures.finish()?;
         self.filtered(tell)?;
         self.show(None);
-        if let Some(sound) = &mut self.sound {
-            sound.finish(&mut packets)?;
-        }
+        self.sounds.finish_main(&mut packets)?;
         self.cascade.sound(&mut packets);
         Ok(())
     }
@@ -141,7 +163,7 @@ impl Film {
             let Some(time) = self.mender.mend(stated)? else { continue };
             frame.set_pts(Some(time));
             self.stated_duration = self.clock.convert(frame.packet().duration.max(0), self.stream.time_base);
-            self.pictures.send(frame)?;
+            self.pictures.send(frame, self.stated_duration)?;
             self.filtered(tell)?;
         }
         Ok(())
@@ -172,6 +194,7 @@ impl Film {
         let duration = match next.as_ref().and_then(|next| next.pts()) {
             Some(following) => following.saturating_sub(time).max(1),
             // A screen recording may show its last picture for seconds.
+            None if self.paced => self.mender.nominal(),
             None if self.stated_duration > 0 => self.stated_duration.min(self.clock.seconds(LONGEST_STILL_SECONDS)),
             None => self.mender.nominal(),
         };
@@ -182,7 +205,10 @@ impl Film {
     }
 
     fn finish_rungs(&mut self, whole: bool, tell: Tell<'_>) -> Result<(), MediaError> {
-        let sound_ms = self.sound.as_ref().map(Sound::end_ms);
+        let sound_ms = self.sounds.main_ms();
+        if whole {
+            self.sounds.finish_files(tell);
+        }
         match self.cascade.finish(sound_ms, whole.then_some(tell)) {
             Some(error) if self.shown == 0 => Err(error),
             _ => Ok(()),

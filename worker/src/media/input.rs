@@ -17,6 +17,7 @@ use super::{
 
 /// A source that libav has recognised.
 pub struct Source {
+    file: File,
     pub(super) input: Input,
     pub(super) streams: Vec<StreamFacts>,
     pub(super) size: u64,
@@ -30,6 +31,7 @@ impl Source {
         let metadata = file.metadata().map_err(MediaError::io("look at the source"))?;
         file.seek(SeekFrom::Start(0)).map_err(MediaError::io("read the source"))?;
         let sniffer = file.try_clone().map_err(MediaError::io("read the source"))?;
+        let kept = file.try_clone().map_err(MediaError::io("read the source"))?;
         let mut bomb = None;
         let options = [
             ("format_whitelist", limits::FORMATS),
@@ -50,7 +52,24 @@ impl Source {
             (Ok(None), None) | (Err(_), None) => return Err(refusal(sniffer)),
         };
         let streams = ffi::streams(&input);
-        Ok(Self { input, streams, size: metadata.size(), sparse: metadata.blocks() * 512 < metadata.size() })
+        Ok(Self {
+            file: kept,
+            input,
+            streams,
+            size: metadata.size(),
+            sparse: metadata.blocks() * 512 < metadata.size(),
+        })
+    }
+
+    /// The same source from its start. The two share their place in the file, so only the newer may be read.
+    pub(super) fn again(&self) -> Result<Self, MediaError> {
+        Self::open(self.file.try_clone().map_err(MediaError::io("read the source"))?)
+    }
+
+    /// The facts of a stream that was there when the source was probed.
+    pub(super) fn stream(&self, index: u32) -> Result<&StreamFacts, MediaError> {
+        let found = self.streams.iter().find(|stream| stream.index == index);
+        found.ok_or_else(|| MediaError::broken("the source has changed since it was probed"))
     }
 
     /// The next packet of any stream that is not discarded; `None` at the end. Damaged packets are skipped; a source that

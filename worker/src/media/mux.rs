@@ -5,7 +5,7 @@ use std::path::Path;
 
 use ffmpeg_next::{Dictionary, Packet, codec, format};
 
-use super::{clock::Clock, error::MediaError};
+use super::{clock::Clock, error::MediaError, rung::SoundTrack};
 
 /// Which track a packet belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +31,7 @@ impl Mp4 {
     pub(super) fn create(
         path: &Path,
         video: Option<(&codec::Context, Clock)>,
-        audio: Option<(codec::Parameters, Clock)>,
+        audio: Option<SoundTrack>,
     ) -> Result<Self, MediaError> {
         let failed = "begin the output";
         let mut output = format::output_as(path, "mp4").map_err(MediaError::libav(failed))?;
@@ -46,10 +46,11 @@ impl Mp4 {
             None => None,
         };
         let audio = match audio {
-            Some((parameters, clock)) => {
+            Some(SoundTrack { parameters, clock, language }) => {
                 let codec = codec::encoder::find(codec::Id::AAC);
                 let mut stream = output.add_stream(codec).map_err(MediaError::libav(failed))?;
                 stream.set_parameters(parameters);
+                stream.set_metadata(language.iter().map(|language| ("language", language.as_str())).collect());
                 stream.set_time_base(clock.time_base());
                 Some(Slot { index: stream.index(), clock })
             }

@@ -5,6 +5,7 @@ use ffmpeg_next::frame;
 use std::collections::VecDeque;
 
 use super::{
+    cadence::{Cadence, Ticks},
     clock::Clock,
     color::{self, ColorTags},
     error::MediaError,
@@ -42,16 +43,28 @@ pub(super) struct Pictures {
     clock: Clock,
     threads: u32,
     graph: Option<(Look, ColorTags, VideoGraph)>,
+    /// Where pictures come at a constant rate.
+    cadence: Option<Cadence>,
+    /// When the last frame taken has been shown.
+    end: i64,
+    /// No more frames come.
+    ended: bool,
     ready: VecDeque<frame::Video>,
 }
 
 impl Pictures {
     pub(super) fn new(target: Target, clock: Clock, threads: u32) -> Self {
-        Self { target, clock, threads, graph: None, ready: VecDeque::new() }
+        Self { target, clock, threads, graph: None, cadence: None, end: 0, ended: false, ready: VecDeque::new() }
     }
 
-    /// Takes a frame whose time is in the stage's clock.
-    pub(super) fn send(&mut self, mut frame: frame::Video) -> Result<(), MediaError> {
+    /// At the rate of `ticks`, whose clock must be the stage's.
+    pub(super) fn at(self, ticks: Option<Ticks>) -> Self {
+        Self { cadence: ticks.map(Cadence::new), ..self }
+    }
+
+    /// Takes a frame whose time is in the stage's clock, and how long it is shown as far as its container says.
+    pub(super) fn send(&mut self, mut frame: frame::Video, duration: i64) -> Result<(), MediaError> {
+        self.end = frame.pts().unwrap_or(0).saturating_add(duration);
         let mut look = look(&frame);
         ffi::set_color_tags(&mut frame, look.tags);
         // Once deinterlacing, always: a stream of fields holds progressive frames here and there.
@@ -69,16 +82,38 @@ impl Pictures {
     }
 
     pub(super) fn receive(&mut self) -> Result<Option<frame::Video>, MediaError> {
-        if let Some(frame) = self.ready.pop_front() {
-            return Ok(Some(frame));
+        let Some(mut cadence) = self.cadence.take() else { return self.filtered() };
+        let picture = self.paced(&mut cadence);
+        self.cadence = Some(cadence);
+        picture
+    }
+
+    pub(super) fn finish(&mut self) -> Result<(), MediaError> {
+        self.drain()?;
+        self.ended = true;
+        Ok(())
+    }
+
+    fn paced(&mut self, cadence: &mut Cadence) -> Result<Option<frame::Video>, MediaError> {
+        loop {
+            if let Some(picture) = cadence.receive()? {
+                return Ok(Some(picture));
+            }
+            match self.filtered()? {
+                Some(picture) => cadence.send(picture),
+                None if std::mem::take(&mut self.ended) => cadence.finish(self.end),
+                None => return Ok(None),
+            }
+        }
+    }
+
+    fn filtered(&mut self) -> Result<Option<frame::Video>, MediaError> {
+        if let Some(picture) = self.ready.pop_front() {
+            return Ok(Some(picture));
         }
         let Some((_, tags, graph)) = &mut self.graph else { return Ok(None) };
         let frame = graph.receive()?;
         Ok(frame.map(|frame| tagged(frame, *tags)))
-    }
-
-    pub(super) fn finish(&mut self) -> Result<(), MediaError> {
-        self.drain()
     }
 
     fn drain(&mut self) -> Result<(), MediaError> {

@@ -32,6 +32,7 @@ pub(super) enum Feed {
 pub(super) struct SoundTrack {
     pub(super) parameters: codec::Parameters,
     pub(super) clock: Clock,
+    pub(super) language: Option<String>,
 }
 
 pub(super) struct RungTask {
@@ -126,8 +127,7 @@ impl Writing {
     fn picture(&mut self, task: &RungTask, picture: frame::Video, duration: i64) -> Result<(), MediaError> {
         if self.open.is_none() {
             let encoder = VideoEncoder::open(&picture, task.clock, &task.settings)?;
-            let sound = task.sound.as_ref().map(|sound| (sound.parameters.clone(), sound.clock));
-            let mut file = Mp4::create(&task.file, Some((encoder.context(), encoder.clock())), sound)?;
+            let mut file = Mp4::create(&task.file, Some((encoder.context(), encoder.clock())), task.sound.clone())?;
             for packet in self.early.drain(..) {
                 file.write(Track::Audio, packet)?;
             }

@@ -9,11 +9,11 @@ use super::{
     ffi::StreamFacts,
     film::{Film, Reel},
     input::Source,
+    loudness,
     report::Tell,
-    sound::Sound,
-    sound_file,
+    sounds::Sounds,
 };
-use crate::plan::{Plan, SoundStep, chosen_audio};
+use crate::plan::{Plan, chosen_audio};
 
 /// Makes the outputs of `plan` in the working directory. A rung that cannot be made is told and the rest goes on.
 pub fn transcode(
@@ -24,20 +24,16 @@ pub fn transcode(
     tell: Tell<'_>,
 ) -> Result<(), MediaError> {
     let origin = origin(source, media, &plan.grid);
-    let sound = open_sound(source, plan, origin)?;
+    let corrections = loudness::measure(source, plan, origin)?;
+    let sounds = Sounds::open(source, plan, origin, &corrections)?;
     match &media.video {
         Some(video) => {
-            let stream = facts(source, video.stream)?;
-            let reel = Reel { stream, sound, origin, threads };
+            let stream = source.stream(video.stream)?.clone();
+            let reel = Reel { stream, sounds, origin, threads };
             Film::new(source, media, plan, reel)?.run(source, plan, tell)
         }
-        None => sound_file::make(source, media, sound, tell),
+        None => sounds.run(source, media, tell).map(drop),
     }
-}
-
-fn facts(source: &Source, index: u32) -> Result<StreamFacts, MediaError> {
-    let found = source.streams.iter().find(|stream| stream.index == index);
-    found.cloned().ok_or_else(|| MediaError::broken("the source has changed since it was probed"))
 }
 
 /// Microseconds that become zero. The grid of a segment-safe source counts on the source's own timeline; all others begin
@@ -58,10 +54,4 @@ fn origin(source: &Source, media: &MediaInfo, grid: &SegmentGrid) -> i64 {
     let start = starts.min().unwrap_or(0);
     // Before an MP4's zero lies what its edit list cuts away.
     if media.container == "mov" { start.max(0) } else { start }
-}
-
-fn open_sound(source: &Source, plan: &Plan, origin: i64) -> Result<Option<Sound>, MediaError> {
-    let Some(step) = plan.main_audio() else { return Ok(None) };
-    let SoundStep::Encode { bitrate } = step.step else { return Ok(None) };
-    Ok(Some(Sound::open(source, &facts(source, step.stream)?, origin, bitrate)?))
 }

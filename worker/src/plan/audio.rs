@@ -4,26 +4,105 @@ use reelgate_common::media_info::{AudioInfo, MediaInfo};
 
 use super::{AudioStep, Choice, LadderPolicy, SoundStep, chosen_audio};
 
+/// A disc has eight languages at most; more are somebody's test.
+const MOST_TRACKS: usize = 8;
+
 /// The steps, the default track first.
 pub(super) fn steps(media: &MediaInfo, policy: &LadderPolicy, reasons: &mut Vec<Choice>) -> Vec<AudioStep> {
-    let Some(track) = chosen_audio(media) else { return Vec::new() };
+    let Some(chosen) = chosen_audio(media) else { return Vec::new() };
     let why = if media.video.is_some() { "every rung gets the same" } else { "the source has audio and no video" };
     reasons.push(Choice::new("audio", why));
-    vec![step(track, media.video.is_none(), policy)]
+    let first = step(chosen, "audio".to_owned(), media.video.is_none(), policy);
+    let further = further(media, chosen, reasons).enumerate().map(|(number, track)| AudioStep {
+        default: false,
+        ..step(track, format!("audio-{}", number + 2), true, policy)
+    });
+    std::iter::once(first).chain(further).collect()
 }
 
-fn step(track: &AudioInfo, alone: bool, policy: &LadderPolicy) -> AudioStep {
+/// The tracks beside the default one, each of which becomes a rendition of its own.
+fn further<'a>(
+    media: &'a MediaInfo,
+    chosen: &AudioInfo,
+    reasons: &mut Vec<Choice>,
+) -> impl Iterator<Item = &'a AudioInfo> + use<'a> {
+    let others = media.audio.iter().filter(|track| track.stream != chosen.stream).count();
+    let why = match others {
+        0 => None,
+        _ if media.segment_safe => Some(("no further audio", "players choose from the source's own tracks")),
+        _ => Some(("further audio", "each further track is a rendition of its own, to be chosen by language")),
+    };
+    reasons.extend(why.map(|(what, why)| Choice::new(what, why)));
+    let most = if media.segment_safe { 0 } else { MOST_TRACKS - 1 };
+    let chosen = chosen.stream;
+    media.audio.iter().filter(move |track| track.stream != chosen).take(most)
+}
+
+fn step(track: &AudioInfo, name: String, alone: bool, policy: &LadderPolicy) -> AudioStep {
     let channels = track.channels.clamp(1, 2);
     // The policy's figure is for two channels.
     let bitrate = if channels == 1 { policy.audio_bitrate / 2 } else { policy.audio_bitrate };
     AudioStep {
         stream: track.stream,
-        name: "audio".to_owned(),
+        name,
         language: track.language.clone(),
         default: true,
         alone,
         channels,
         step: SoundStep::Encode { bitrate },
-        loudness: false,
+        loudness: (policy.loudness != 0).then_some(policy.loudness),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use reelgate_common::media_info::VideoInfo;
+
+    use super::*;
+
+    fn media(languages: &[(&str, bool)]) -> MediaInfo {
+        let track = |(stream, (language, default)): (usize, &(&str, bool))| AudioInfo {
+            stream: u32::try_from(stream).unwrap() + 1,
+            channels: 6,
+            language: Some((*language).to_owned()),
+            default: *default,
+            ..AudioInfo::default()
+        };
+        let audio = languages.iter().enumerate().map(track).collect();
+        MediaInfo { video: Some(VideoInfo::default()), audio, ..MediaInfo::default() }
+    }
+
+    fn planned(media: &MediaInfo) -> Vec<(String, String, bool, bool)> {
+        let steps = steps(media, &LadderPolicy::default(), &mut Vec::new());
+        steps.into_iter().map(|s| (s.name, s.language.unwrap_or_default(), s.default, s.alone)).collect()
+    }
+
+    #[test]
+    fn the_default_track_goes_into_the_rungs_and_the_others_stand_alone() {
+        let named = |name: &str, language: &str, default, alone| (name.to_owned(), language.to_owned(), default, alone);
+        let expected = [
+            named("audio", "deu", true, false),
+            named("audio-2", "eng", false, true),
+            named("audio-3", "fra", false, true),
+        ];
+        let mut media = media(&[("eng", false), ("deu", true), ("fra", false)]);
+        assert_eq!(planned(&media), expected);
+        media.segment_safe = true;
+        assert_eq!(planned(&media), expected[..1], "the source offers them itself");
+    }
+
+    #[test]
+    fn dozens_of_tracks_are_not_all_made() {
+        assert_eq!(planned(&media(&[("eng", false); 30])).len(), MOST_TRACKS);
+        assert!(planned(&media(&[])).is_empty());
+    }
+
+    #[test]
+    fn loudness_is_moved_only_where_the_policy_says_where_to() {
+        let of = |loudness| {
+            let policy = LadderPolicy { loudness, ..LadderPolicy::default() };
+            steps(&media(&[("eng", true)]), &policy, &mut Vec::new())[0].loudness
+        };
+        assert_eq!((of(0), of(-16)), (None, Some(-16)));
     }
 }

@@ -18,6 +18,20 @@ pub struct LadderPolicy {
     pub crf: u8,
     /// Bits per second of AAC-LC for up to two channels.
     pub audio_bitrate: u32,
+    /// LUFS that every track is brought to (EBU R128); 0 leaves it as it is.
+    pub loudness: i8,
+    pub frame_rate: FrameRate,
+}
+
+/// What becomes of a variable frame rate.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum FrameRate {
+    /// Every picture keeps its time.
+    #[default]
+    Keep,
+    /// Pictures are repeated and left out so that they come at one rate.
+    Constant,
 }
 
 impl Default for LadderPolicy {
@@ -27,6 +41,8 @@ impl Default for LadderPolicy {
             preset: "veryfast".to_owned(),
             crf: 23,
             audio_bitrate: 128_000,
+            loudness: 0,
+            frame_rate: FrameRate::Keep,
         }
     }
 }
@@ -46,6 +62,9 @@ impl LadderPolicy {
         }
         if !(32_000..=320_000).contains(&self.audio_bitrate) {
             return Err("ladder.audio_bitrate must be from 32000 to 320000".to_owned());
+        }
+        if self.loudness != 0 && !(-40..=-9).contains(&self.loudness) {
+            return Err("ladder.loudness must be 0 (leave it) or from -40 to -9 LUFS".to_owned());
         }
         Ok(())
     }

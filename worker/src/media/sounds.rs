@@ -1,0 +1,127 @@
+//! All the sound of one pass: the track that every rung gets, and the tracks that become files of their own.
+
+use ffmpeg_next::Packet;
+use reelgate_common::media_info::MediaInfo;
+
+use super::{
+    error::MediaError,
+    ffi,
+    input::Source,
+    loudness::Corrections,
+    report::{Progress, Tell},
+    rung::SoundTrack,
+    sound::{Sound, Wanted},
+    sound_file::SoundFile,
+};
+use crate::plan::{AudioStep, Plan, SoundStep, VideoStep};
+
+pub(super) struct Sounds {
+    /// Its packets go into every rung.
+    main: Option<Sound>,
+    alone: Vec<SoundFile>,
+}
+
+impl Sounds {
+    /// Opens what the plan encodes. A further track that cannot be opened is left out; without the default one nothing is right.
+    pub(super) fn open(
+        source: &Source,
+        plan: &Plan,
+        origin: i64,
+        corrections: &Corrections,
+    ) -> Result<Self, MediaError> {
+        let mut sounds = Self { main: None, alone: Vec::new() };
+        let wanted = plan.rungs.iter().any(|rung| rung.audio && rung.video != VideoStep::Copy);
+        for step in &plan.audio {
+            let SoundStep::Encode { bitrate } = step.step else { continue };
+            if !step.alone && !wanted {
+                continue;
+            }
+            let sound = open(source, step, origin, bitrate, corrections);
+            match (step.alone, sound) {
+                (false, sound) => sounds.main = Some(sound?),
+                (true, Ok(sound)) => sounds.alone.push(SoundFile::create(step.name.clone(), sound)),
+                (true, Err(error)) if step.default => return Err(error),
+                (true, Err(_)) => {}
+            }
+        }
+        Ok(sounds)
+    }
+
+    pub(super) fn streams(&self) -> impl Iterator<Item = u32> {
+        self.main.iter().map(|sound| sound.stream).chain(self.alone.iter().map(SoundFile::stream))
+    }
+
+    /// Of the rungs.
+    pub(super) fn track(&self) -> Option<SoundTrack> {
+        self.main.as_ref().map(Sound::track)
+    }
+
+    /// Milliseconds of the rungs' track; `None` without one.
+    pub(super) fn main_ms(&self) -> Option<u64> {
+        self.main.as_ref().map(Sound::end_ms)
+    }
+
+    /// Packets that did not decode.
+    pub(super) fn damaged(&self) -> u32 {
+        self.main.iter().map(Sound::damaged).chain(self.alone.iter().map(SoundFile::damaged)).sum()
+    }
+
+    /// Takes a packet of any stream; what is for the rungs comes out in `main`.
+    pub(super) fn send(&mut self, packet: &Packet, main: &mut Vec<Packet>) -> Result<(), MediaError> {
+        let of = |stream: u32| packet.stream() == stream as usize;
+        if let Some(sound) = self.main.as_mut().filter(|sound| of(sound.stream)) {
+            sound.send(packet, main)?;
+        }
+        self.alone.iter_mut().filter(|file| of(file.stream())).try_for_each(|file| file.send(packet))
+    }
+
+    /// Ends the rungs' track.
+    pub(super) fn finish_main(&mut self, main: &mut Vec<Packet>) -> Result<(), MediaError> {
+        self.main.as_mut().map_or(Ok(()), |sound| sound.finish(main))
+    }
+
+    /// Closes the files and tells of them; gives the first thing that went wrong.
+    pub(super) fn finish_files(&mut self, tell: Tell<'_>) -> Option<MediaError> {
+        let errors: Vec<_> = self.alone.drain(..).filter_map(|file| file.finish(tell)).collect();
+        errors.into_iter().next()
+    }
+
+    /// A source without pictures.
+    pub(super) fn run(mut self, source: &mut Source, media: &MediaInfo, tell: Tell<'_>) -> Result<u32, MediaError> {
+        if self.alone.is_empty() {
+            return Err(MediaError::NotMedia);
+        }
+        ffi::discard_all_but(&mut source.input, &self.streams().collect::<Vec<_>>());
+        let mut progress = Progress::new(media.duration_ms);
+        while let Some(packet) = source.receive()? {
+            self.send(&packet, &mut Vec::new())?;
+            progress.reached(self.alone.iter().map(SoundFile::end_ms).max().unwrap_or(0), tell);
+        }
+        let damaged = self.damaged();
+        let tracks = self.alone.len();
+        let mut failed = 0;
+        let mut first = None;
+        for file in self.alone.drain(..) {
+            if let Some(error) = file.finish(tell) {
+                failed += 1;
+                first.get_or_insert(error);
+            }
+        }
+        match first {
+            Some(error) if failed == tracks => Err(error),
+            _ => Ok(damaged),
+        }
+    }
+}
+
+fn open(
+    source: &Source,
+    step: &AudioStep,
+    origin: i64,
+    bitrate: u32,
+    corrections: &Corrections,
+) -> Result<Sound, MediaError> {
+    let correction = corrections.of(step.stream).map(str::to_owned);
+    let wanted = Wanted { bitrate, language: step.language.clone(), correction };
+    Sound::open(source, source.stream(step.stream)?, origin, wanted)
+}
