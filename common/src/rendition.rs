@@ -21,7 +21,7 @@ pub struct Rendition {
     pub generation: i64,
     /// The attempt whose folder holds the objects: `media/{org}/{file}/{generation}/{attempt}/`.
     pub attempt: i64,
-    /// `source` for a web-safe source served progressively, `720p` for a rung, `audio`, `poster`.
+    /// `source` for a web-safe source served progressively, `720p` for a rung, `audio`, `audio-2` for a further track, `poster`.
     pub name: String,
     pub kind: RenditionKind,
     pub content_type: String,
@@ -37,7 +37,8 @@ pub struct Rendition {
     pub layout: Vec<Piece>,
     /// Strong entity tag without quotes; differs whenever the bytes differ.
     pub etag: String,
-    /// Higher plays first when no rendition is asked for; negative is never chosen by default (posters).
+    /// Higher plays first when no rendition is asked for; negative is never chosen by default (posters, further audio
+    /// tracks).
     pub rank: i32,
     /// How it is cut into HLS and DASH segments; `None` when it cannot be.
     pub packaging: Option<Packaging>,
@@ -45,6 +46,12 @@ pub struct Rendition {
 }
 
 impl Rendition {
+    /// Whether it is a way to play the file: not what goes beside, such as posters and further languages.
+    #[must_use]
+    pub fn is_playable(&self) -> bool {
+        self.rank >= 0 && matches!(self.kind, RenditionKind::Video | RenditionKind::Audio)
+    }
+
     /// Names of its objects in the attempt's folder; some may repeat.
     pub fn outputs(&self) -> impl Iterator<Item = &str> {
         let pieces = self.layout.iter().filter_map(|piece| match &piece.object {

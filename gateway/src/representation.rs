@@ -117,7 +117,7 @@ pub(crate) fn missing_rendition(file: &FileRecord) -> ApiError {
 }
 
 fn best(row: &FileWithRenditions) -> Result<Choice<'_>, ApiError> {
-    let playable = row.renditions.iter().filter(|rendition| is_playable(rendition));
+    let playable = row.renditions.iter().filter(|rendition| rendition.is_playable());
     match (playable.max_by_key(|rendition| rendition.rank), row.file.state) {
         (Some(rendition), _) => Ok(Choice::Rendition(rendition)),
         // What is never processed is served as it is.
@@ -125,10 +125,6 @@ fn best(row: &FileWithRenditions) -> Result<Choice<'_>, ApiError> {
         (None, FileState::Failed) => Err(ApiError::failed(row.file.failure.as_ref())),
         (None, state) => Err(ApiError::not_ready(state)),
     }
-}
-
-fn is_playable(rendition: &Rendition) -> bool {
-    rendition.rank >= 0 && matches!(rendition.kind, RenditionKind::Video | RenditionKind::Audio)
 }
 
 /// Whether processing may still publish something.

@@ -19,7 +19,7 @@ use reelgate_common::{
     db::{Attempt, Fenced},
     key::Key,
     promote::{Promoted, promote},
-    rendition::RenditionKind,
+    rendition::Rendition,
 };
 use tokio_util::task::TaskTracker;
 
@@ -85,7 +85,7 @@ pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
 impl Work {
     /// Whether an earlier attempt has published something playable.
     fn published(&self) -> bool {
-        self.attempt.published.iter().any(|rendition| is_playable(rendition.kind))
+        self.attempt.published.iter().any(Rendition::is_playable)
     }
 
     fn has(&self, name: &str) -> bool {
@@ -134,10 +134,6 @@ impl Plan {
     fn makes_nothing(&self) -> bool {
         self.rungs.is_empty() && self.audio_only().next().is_none() && !self.extras.poster
     }
-}
-
-fn is_playable(kind: RenditionKind) -> bool {
-    matches!(kind, RenditionKind::Video | RenditionKind::Audio)
 }
 
 fn nothing_playable() -> Halt {

@@ -12,7 +12,7 @@ use crate::{
     grid::SegmentGrid,
     job::Fence,
     media_info::MediaInfo,
-    rendition::{Rendition, RenditionKind},
+    rendition::Rendition,
     timestamp::Timestamp,
 };
 
@@ -66,7 +66,7 @@ impl Db {
             }
             let row = renditions::row(fence, rendition, tx.now)?;
             renditions::Entity::insert(row).exec_without_returning(&*tx).await?;
-            touched(locked.file, rendition.kind, tx.now).update(&*tx).await?;
+            touched(locked.file, rendition, tx.now).update(&*tx).await?;
             tx.commit().await?;
             Ok(Fenced::Written)
         })
@@ -74,8 +74,8 @@ impl Db {
     }
 }
 
-fn touched(file: files::Model, published: RenditionKind, now: Timestamp) -> files::ActiveModel {
-    let first = is_playable(published) && !file.is(FileState::Ready);
+fn touched(file: files::Model, published: &Rendition, now: Timestamp) -> files::ActiveModel {
+    let first = published.is_playable() && !file.is(FileState::Ready);
     let mut file = file.into_active_model();
     file.updated_at = Set(now.0);
     if first {
@@ -83,8 +83,4 @@ fn touched(file: files::Model, published: RenditionKind, now: Timestamp) -> file
         file.ready_at = Set(Some(now.0));
     }
     file
-}
-
-fn is_playable(kind: RenditionKind) -> bool {
-    matches!(kind, RenditionKind::Video | RenditionKind::Audio)
 }

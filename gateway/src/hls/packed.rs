@@ -42,11 +42,7 @@ impl<'a> Choices<'a> {
     pub(super) fn of(packed: &'a [Packed<'a>]) -> Self {
         let mut videos: Vec<Chosen> = packed.iter().filter_map(|packed| tracks(packed, Kind::Video).next()).collect();
         videos.sort_by_key(|video| (Reverse(video.packed.rendition.rank), &video.packed.rendition.name));
-        let speaks = |packed: &&Packed| audio_tracks(packed).next().is_some();
-        let audio = packed.iter().filter(speaks).min_by_key(|packed| seniority(packed.rendition));
-        let mut audios: Vec<Chosen> = audio.into_iter().flat_map(audio_tracks).collect();
-        audios.sort_by_key(|audio| !audio.track.is_default);
-        Self { videos, audios }
+        Self { videos, audios: audios(packed) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -73,6 +69,23 @@ impl<'a> Choices<'a> {
             captions,
         }
     }
+}
+
+/// The default track first: of the rendition that leads, and the further tracks that were made beside it, unless it has them
+/// itself.
+fn audios<'a>(packed: &'a [Packed<'a>]) -> Vec<Chosen<'a>> {
+    let speaks = |packed: &&Packed| packed.rendition.is_playable() && audio_tracks(packed).next().is_some();
+    let leading = packed.iter().filter(speaks).min_by_key(|packed| seniority(packed.rendition));
+    let mut audios: Vec<Chosen> = leading.into_iter().flat_map(audio_tracks).collect();
+    audios.sort_by_key(|audio| !audio.track.is_default);
+    if audios.len() == 1 {
+        let beside =
+            |packed: &&Packed| packed.rendition.kind == RenditionKind::Audio && !packed.rendition.is_playable();
+        let mut further: Vec<&Packed> = packed.iter().filter(beside).collect();
+        further.sort_by_key(|packed| &packed.rendition.name);
+        audios.extend(further.into_iter().flat_map(audio_tracks));
+    }
+    audios
 }
 
 /// The documents that are offered beside.
@@ -209,6 +222,26 @@ mod tests {
         assert_eq!(names(&Choices::of(&all).audios), ["480p/1"]);
         assert!(Choices::of(&all[..1]).audios.is_empty());
         assert!(Choices::of(&[]).is_empty());
+    }
+
+    #[test]
+    fn further_languages_are_offered_beside_a_rung_but_not_beside_a_source_that_has_them() {
+        let made = [
+            rendition("audio-3", RenditionKind::Audio, -1, 1),
+            rendition("audio-2", RenditionKind::Audio, -1, 2),
+            rendition("720p", RenditionKind::Video, 720, 3),
+            rendition("source", RenditionKind::Video, 100_000, 4),
+        ];
+        let alone = |rendition| Packed {
+            rendition,
+            summary: Arc::new(Summary { tracks: vec![track(Kind::Audio, AAC_LC, true)], target_duration: 2 }),
+        };
+        let (aac, both) = (&[(AAC_LC, true)], &[(AAC_LC, true), (AAC_LC, false)]);
+        let mut all = vec![alone(&made[0]), alone(&made[1]), packed(&made[2], 2, aac)];
+        assert_eq!(names(&Choices::of(&all).audios), ["720p/1", "audio-2/0", "audio-3/0"]);
+        assert_eq!(names(&Choices::of(&all[..2]).audios), [""; 0], "nothing to play yet");
+        all.push(packed(&made[3], 2, both));
+        assert_eq!(names(&Choices::of(&all).audios), ["source/1", "source/2"]);
     }
 
     #[test]

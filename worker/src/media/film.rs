@@ -206,10 +206,11 @@ impl Film {
 
     fn finish_rungs(&mut self, whole: bool, tell: Tell<'_>) -> Result<(), MediaError> {
         let sound_ms = self.sounds.main_ms();
+        let failed = self.cascade.finish(sound_ms, whole.then_some(&mut *tell));
         if whole {
             self.sounds.finish_files(tell);
         }
-        match self.cascade.finish(sound_ms, whole.then_some(tell)) {
+        match failed {
             Some(error) if self.shown == 0 => Err(error),
             _ => Ok(()),
         }

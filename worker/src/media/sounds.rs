@@ -80,10 +80,9 @@ impl Sounds {
         self.main.as_mut().map_or(Ok(()), |sound| sound.finish(main))
     }
 
-    /// Closes the files and tells of them; gives the first thing that went wrong.
-    pub(super) fn finish_files(&mut self, tell: Tell<'_>) -> Option<MediaError> {
-        let errors: Vec<_> = self.alone.drain(..).filter_map(|file| file.finish(tell)).collect();
-        errors.into_iter().next()
+    /// Closes the files and tells of them; gives what went wrong.
+    pub(super) fn finish_files(&mut self, tell: Tell<'_>) -> Vec<MediaError> {
+        self.alone.drain(..).filter_map(|file| file.finish(&mut *tell)).collect()
     }
 
     /// A source without pictures.
@@ -99,18 +98,8 @@ impl Sounds {
         }
         let damaged = self.damaged();
         let tracks = self.alone.len();
-        let mut failed = 0;
-        let mut first = None;
-        for file in self.alone.drain(..) {
-            if let Some(error) = file.finish(tell) {
-                failed += 1;
-                first.get_or_insert(error);
-            }
-        }
-        match first {
-            Some(error) if failed == tracks => Err(error),
-            _ => Ok(damaged),
-        }
+        let mut failed = self.finish_files(tell);
+        if failed.len() == tracks { Err(failed.swap_remove(0)) } else { Ok(damaged) }
     }
 }
 

@@ -45,9 +45,21 @@ pub(super) struct Expected {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Rung { width: u32, height: u32 },
-    Audio,
+    Rung {
+        width: u32,
+        height: u32,
+    },
+    /// A track beside the default one is nothing to play alone.
+    Audio {
+        default: bool,
+    },
     Poster,
+}
+
+impl Kind {
+    fn is_playable(self) -> bool {
+        matches!(self, Self::Rung { .. } | Self::Audio { default: true })
+    }
 }
 
 /// # Errors
@@ -84,7 +96,7 @@ fn expected(plan: &Plan) -> Vec<Expected> {
     let audio = plan.audio_only().map(|step| Expected {
         name: step.name.clone(),
         file: format!("{}.m4a", step.name),
-        what: Kind::Audio,
+        what: Kind::Audio { default: step.default },
     });
     let poster = plan.extras.poster.then(|| fixed("poster", "poster.jpg", Kind::Poster));
     rungs.chain(audio).chain(poster).collect()
@@ -111,7 +123,7 @@ impl Encoding<'_> {
         // A name that nobody has asked for, or asked for once and heard twice.
         let Some(expected) = self.close(&output.name) else { return Ok(()) };
         match output::publish(self.work, self.media, &self.grid, &self.folder, &expected, output).await {
-            Ok(()) => self.made.playable |= expected.what != Kind::Poster,
+            Ok(()) => self.made.playable |= expected.what.is_playable(),
             Err(Halt::Failed(failure)) if !failure.retryable => self.refuse(&expected, failure),
             Err(halt) => return Err(halt),
         }
@@ -131,7 +143,7 @@ impl Encoding<'_> {
             "an output cannot be made; the others go on"
         );
         // A missing poster explains nothing to somebody who wants to play.
-        if expected.what != Kind::Poster {
+        if expected.what.is_playable() {
             self.made.refusal.get_or_insert(failure);
         }
     }

@@ -61,7 +61,7 @@ pub(super) async fn publish(
     let (file, size) = open(&folder.join(&expected.file), expected)?;
     let mut verified = match expected.what {
         Kind::Poster => verify_poster(&file, size, expected, output)?,
-        Kind::Rung { .. } | Kind::Audio => verify_media(work, source, &file, size, expected, output).await?,
+        Kind::Rung { .. } | Kind::Audio { .. } => verify_media(work, source, &file, size, expected, output).await?,
     };
     let key = work.key(&expected.file);
     let etag = store::store_file(work, &key, rewound(file)?, size).await?;
@@ -144,9 +144,17 @@ async fn verify_media(
         height: video.map(|video| video.height),
         duration_ms: Some(seen.duration_ms),
         codecs: Some(names).filter(|names| !names.is_empty()),
-        rank: video.map_or(1, |video| i32::try_from(video.height).unwrap_or(1)),
+        rank: rank(expected.what, video.map(|video| video.height)),
         movie: Some(Arc::new(movie)),
     })
+}
+
+/// The highest picture leads; a further language is never played by itself.
+fn rank(what: Kind, height: Option<u32>) -> i32 {
+    match what {
+        Kind::Audio { default: false } | Kind::Poster => -1,
+        _ => height.map_or(1, |height| i32::try_from(height).unwrap_or(1)),
+    }
 }
 
 /// The output's index; `moov` must precede the media.
@@ -182,8 +190,8 @@ fn check_shape(expected: &Expected, seen: &MediaInfo) -> Result<(), &'static str
         (Kind::Rung { width, height }, Some(video)) if (video.width, video.height) == (width, height) => Ok(()),
         (Kind::Rung { .. }, Some(_)) => Err("its picture has another size than planned"),
         (Kind::Rung { .. }, None) => Err("it has no picture"),
-        (Kind::Audio, None) if !seen.audio.is_empty() => Ok(()),
-        (Kind::Audio | Kind::Poster, _) => Err("it is not audio alone"),
+        (Kind::Audio { .. }, None) if !seen.audio.is_empty() => Ok(()),
+        (Kind::Audio { .. } | Kind::Poster, _) => Err("it is not audio alone"),
     }
 }
 
