@@ -5,12 +5,8 @@ use ffmpeg_next::frame;
 use reelgate_common::media_info::MediaInfo;
 
 use super::{
-<<<<<<< HEAD
-    cascade::{Cascade, Common},
-=======
     cadence::Ticks,
-    cascade::Cascade,
->>>>>>> e393bba (Make further audio tracks renditions of their own, and bring loudness and frame rate to what the policy says)
+    cascade::{Cascade, Common},
     clock::Clock,
     decode::VideoDecoder,
     error::MediaError,
@@ -74,19 +70,8 @@ impl Film {
         };
         let target =
             Target { width, height, rotation: video.rotation, mirrored: video.mirrored, interlaced: video.interlaced };
-<<<<<<< HEAD
-        let sound_track = sound.as_ref().map(Sound::track);
-        let cascade = Cascade::start(&Common { plan, clock, sound: sound_track, frame_rate: rate, threads })?;
-=======
-        let track = sounds.track();
-        let settings = |crf, preset: &str| VideoSettings {
-            crf,
-            preset: preset.to_owned(),
-            threads: threads.max(1),
-            frame_rate: rate,
-        };
-        let cascade = Cascade::start(plan, clock, track.as_ref(), &settings)?;
->>>>>>> e393bba (Make further audio tracks renditions of their own, and bring loudness and frame rate to what the policy says)
+        let common = Common { plan, clock, sound: sounds.track(), frame_rate: rate, threads };
+        let cascade = Cascade::start(&common)?;
         Ok(Self {
             decoder: VideoDecoder::open(source, &stream, threads)?,
             stream,
