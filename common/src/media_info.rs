@@ -104,6 +104,9 @@ pub struct VideoInfo {
     pub dolby_vision_profile: Option<u8>,
     pub duration_ms: Option<u64>,
     pub bitrate: Option<u64>,
+    /// Nothing that is known speaks against putting the packets into an MP4 that can be cut.
+    #[serde(default)]
+    pub copyable: bool,
 }
 
 impl Default for VideoInfo {
@@ -138,6 +141,7 @@ impl Default for VideoInfo {
             dolby_vision_profile: None,
             duration_ms: None,
             bitrate: None,
+            copyable: false,
         }
     }
 }
@@ -157,6 +161,9 @@ pub struct AudioInfo {
     pub default: bool,
     pub duration_ms: Option<u64>,
     pub bitrate: Option<u64>,
+    /// AAC-LC of one or two channels that can be cut as it is.
+    #[serde(default)]
+    pub copyable: bool,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -33,6 +33,10 @@ pub struct Safety {
     pub web_safe: bool,
     /// May be cut into HLS and DASH segments as it is; implies `web_safe`.
     pub segment_safe: bool,
+    /// Nothing speaks against cutting the video as it is; the audio may be of another kind.
+    pub video_segment_safe: bool,
+    /// The same of the audio, whatever the video is.
+    pub audio_segment_safe: bool,
     /// Empty when it is both.
     pub reasons: Vec<Reason>,
 }
@@ -91,6 +95,7 @@ fn is_still_picture(track: &Track) -> bool {
 pub fn judge(movie: &Movie, file_size: u64) -> Safety {
     let mut found = Findings::default();
     judge_movie(&mut found, movie);
+    let mut heard = Findings(found.0.clone());
     match shown_video(movie) {
         Some(video) => {
             judge_track(&mut found, video, file_size);
@@ -99,10 +104,10 @@ pub fn judge(movie: &Movie, file_size: u64) -> Safety {
         None => found.web("no_video", "There is no video track.".to_owned()),
     }
     for audio in sounding_audio(movie) {
-        judge_track(&mut found, audio, file_size);
-        judge_audio(&mut found, audio);
+        judge_track(&mut heard, audio, file_size);
+        judge_audio(&mut heard, audio);
     }
-    found.into_safety()
+    found.and(heard)
 }
 
 #[derive(Default)]
@@ -125,9 +130,13 @@ impl Findings {
         }
     }
 
-    fn into_safety(self) -> Safety {
+    /// What was found of the video, and of the audio.
+    fn and(mut self, heard: Self) -> Safety {
+        let (video_segment_safe, audio_segment_safe) = (self.0.is_empty(), heard.0.is_empty());
+        heard.0.into_iter().for_each(|reason| self.push(reason.code, reason.message, reason.against_web));
         let web_safe = !self.0.iter().any(|reason| reason.against_web);
-        Safety { web_safe, segment_safe: self.0.is_empty(), reasons: self.0 }
+        let segment_safe = self.0.is_empty();
+        Safety { web_safe, segment_safe, video_segment_safe, audio_segment_safe, reasons: self.0 }
     }
 }
 

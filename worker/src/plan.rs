@@ -14,11 +14,22 @@ use serde::{Deserialize, Serialize};
 
 pub use self::policy::{FrameRate, LadderPolicy};
 
+/// A longer source that cannot play at once gets one small rung first.
+const LONG_MS: u64 = 120_000;
+const FIRST_LINES: u32 = 480;
+/// Above every rung: the source as it was uploaded.
+const SOURCE_RANK: i32 = 100_000;
+/// Playable, but only when nothing else is.
+const LAST_RANK: i32 = 0;
+
 /// Everything one generation of a file shall have.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
     /// Serve the source progressively as it is (it is web-safe): published before anything is encoded.
     pub serve_source: bool,
+    /// The source's bit rate is above what the policy lets play by default: whatever copies it yields to any rung.
+    #[serde(default)]
+    pub heavy: bool,
     /// Highest first. Empty for sources without video.
     pub rungs: Vec<Rung>,
     /// The default track first. With video its packets are muxed into every rung that has `audio`; the others are `alone`,
@@ -123,13 +134,58 @@ pub struct Choice {
 pub fn plan(media: &MediaInfo, grid: SegmentGrid, policy: &LadderPolicy) -> Plan {
     let mut reasons = vec![serve_choice(media)];
     let rungs = media.video.as_ref().map_or_else(Vec::new, |video| ladder::rungs(media, video, policy, &mut reasons));
-    let audio = audio::steps(media, policy, &mut reasons);
     let constant_rate = media.video.as_ref().and_then(|video| rate::constant(video, policy, &mut reasons));
-    let extras = Extras { poster: media.video.is_some(), ..Extras::default() };
-    if extras.poster {
+    let remuxed = rungs.iter().any(|rung| rung.video == VideoStep::Copy);
+    let audio = audio::steps(media, policy, remuxed, &mut reasons);
+    let heavy = heavy(media, policy, &mut reasons);
+    let first = if media.web_safe || remuxed { None } else { first(media, &rungs, &mut reasons) };
+    let extras = extras(media, policy, &mut reasons);
+    Plan { serve_source: media.web_safe, heavy, rungs, audio, first, extras, constant_rate, grid, reasons }
+}
+
+/// Whether the source takes more than the policy grants what plays by default.
+fn heavy(media: &MediaInfo, policy: &LadderPolicy, reasons: &mut Vec<Choice>) -> bool {
+    let Some(video) = &media.video else { return false };
+    let limit = policy.source_limit(video.width, video.height);
+    if media.bitrate <= limit {
+        return false;
+    }
+    let why = format!("it takes {} kbit/s, more than {} at its size", media.bitrate / 1_000, limit / 1_000);
+    reasons.push(Choice::new("the source's pictures are not the default once there is a rung", why));
+    true
+}
+
+/// The rung that a long source is first made playable with.
+fn first(media: &MediaInfo, rungs: &[Rung], reasons: &mut Vec<Choice>) -> Option<String> {
+    if media.duration_ms <= LONG_MS || rungs.len() < 2 {
+        return None;
+    }
+    let small = |rung: &&Rung| rung.is_h264() && rung.width.min(rung.height) <= FIRST_LINES;
+    let rung = rungs.iter().find(small)?;
+    reasons.push(Choice::new(
+        format!("{} first, alone", rung.name),
+        format!("the source lasts {} s and cannot play at once", media.duration_ms / 1_000),
+    ));
+    Some(rung.name.clone())
+}
+
+fn extras(media: &MediaInfo, policy: &LadderPolicy, reasons: &mut Vec<Choice>) -> Extras {
+    let film = media.video.is_some();
+    let texts = media.subtitles.iter().filter(|track| policy.captions && track.text);
+    let extras = Extras {
+        poster: film,
+        storyboard: film && policy.storyboard,
+        preview: film && policy.preview,
+        waveform: !film && policy.waveform && !media.audio.is_empty(),
+        captions: texts.map(|track| track.stream).collect(),
+    };
+    if film {
         reasons.push(Choice::new("poster", "the source has video"));
     }
-    Plan { serve_source: media.web_safe, rungs, audio, first: None, extras, constant_rate, grid, reasons }
+    if !extras.captions.is_empty() {
+        reasons.push(Choice::new("captions", "the source has subtitles that are text"));
+    }
+    extras
 }
 
 fn serve_choice(media: &MediaInfo) -> Choice {
@@ -162,6 +218,47 @@ impl Plan {
     #[must_use]
     pub fn remuxed(&self) -> Option<&Rung> {
         self.rungs.iter().find(|rung| rung.video == VideoStep::Copy)
+    }
+}
+
+impl Plan {
+    /// Where a rung stands when the best is asked for; the highest wins. What not every browser plays comes last.
+    #[must_use]
+    pub fn rank(&self, rung: &Rung) -> i32 {
+        let copied = rung.video == VideoStep::Copy;
+        if copied && self.heavy || !copied && !rung.is_h264() {
+            return LAST_RANK;
+        }
+        i32::try_from(rung.height).unwrap_or(LAST_RANK)
+    }
+
+    #[must_use]
+    pub fn source_rank(&self) -> i32 {
+        if self.heavy { LAST_RANK } else { SOURCE_RANK }
+    }
+
+    /// Says why what was planned to be copied is encoded after all.
+    pub(crate) fn explain(&mut self, what: impl Into<String>, why: impl Into<String>) {
+        self.reasons.push(Choice::new(what, why));
+    }
+}
+
+impl Rung {
+    fn is_h264(&self) -> bool {
+        matches!(self.video, VideoStep::Copy | VideoStep::Encode { codec: VideoCodec::H264, .. })
+    }
+}
+
+impl VideoCodec {
+    /// As in names of rungs.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::H264 => "h264",
+            Self::Hevc => "hevc",
+            Self::Av1 => "av1",
+            Self::Vp9 => "vp9",
+        }
     }
 }
 

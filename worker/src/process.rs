@@ -5,9 +5,11 @@
 
 mod encode;
 mod inspect;
+mod judgement;
 mod output;
 mod packaging;
 mod publish;
+mod remux;
 mod source;
 mod source_rendition;
 mod store;
@@ -31,7 +33,7 @@ use crate::{
     litter::Litter,
     memory,
     patience::Patience,
-    plan::{Plan, plan},
+    plan::{Plan, VideoStep, plan},
     scratch::Scratch,
     task::parent::{Limits, Tasks},
 };
@@ -62,14 +64,16 @@ pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
     // Beyond the probe gateways promote as well: the object in staging may go while a second attempt reads it.
     let source = if work.attempt.file.media.is_some() { promoted(work, source).await? } else { source };
     let inspected = inspect::inspect(work, &source).await?;
-    let plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
+    let mut plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
+    remux::resume(work, &inspected, &mut plan);
     record(work, &inspected, &plan).await?;
     work.progress.advance(PROBED);
     let source = promoted(work, source).await?;
     let mut published = work.published();
     if plan.serve_source && !work.has("source") {
-        published |= source_rendition::publish(work, &inspected).await?;
+        published |= source_rendition::publish(work, &inspected, plan.source_rank()).await?;
     }
+    published |= remux::publish(work, &source, &inspected, &mut plan).await?;
     let missing = work.missing(plan);
     let made = if missing.makes_nothing() {
         encode::Made::default()
@@ -94,7 +98,7 @@ impl Work {
 
     /// The plan without what earlier attempts have published.
     fn missing(&self, mut plan: Plan) -> Plan {
-        plan.rungs.retain(|rung| !self.has(&rung.name));
+        plan.rungs.retain(|rung| rung.video != VideoStep::Copy && !self.has(&rung.name));
         plan.audio.retain(|step| !(step.alone && self.has(&step.name)));
         plan.extras.poster &= !self.has("poster");
         plan
@@ -148,7 +152,7 @@ async fn record(work: &Work, inspected: &Inspected, plan: &Plan) -> Result<(), H
             inspected.kind,
             &inspected.content_type,
             &inspected.media,
-            &inspected.grid,
+            &plan.grid,
             &explained,
         )
     });

@@ -98,8 +98,8 @@ impl VideoEncoder {
         ready("end the H.264 encoder", self.encoder.send_eof()).map(drop)
     }
 
-    pub(super) fn context(&self) -> &codec::Context {
-        &self.encoder
+    pub(super) fn parameters(&self) -> codec::Parameters {
+        codec::Parameters::from(&self.encoder)
     }
 
     pub(super) fn clock(&self) -> Clock {

@@ -404,6 +404,17 @@ pub(super) fn limit_threads(graph: &mut ffmpeg_next::filter::Graph, threads: u32
     unsafe { (*graph.as_mut_ptr()).nb_threads = c_int::try_from(threads).unwrap_or(1).max(1) };
 }
 
+/// What one container calls a codec means nothing to another, which then chooses by the codec itself.
+pub(super) fn forget_tag(parameters: &mut ffmpeg_next::codec::Parameters) {
+    // SAFETY: a plain write to parameters that the caller owns.
+    unsafe { (*parameters.as_mut_ptr()).codec_tag = 0 };
+}
+
+/// Whether a packet changes what the decoder was set up with.
+pub(super) fn changes_codec(packet: &ffmpeg_next::Packet) -> bool {
+    packet.side_data().any(|data| data.kind() == ffmpeg_next::codec::packet::side_data::Type::NewExtraData)
+}
+
 /// An encoder's global header (for H.264 the parameter sets); empty when it has none.
 pub(super) fn extradata(codec: &ffmpeg_next::codec::Context) -> Vec<u8> {
     // SAFETY: libav keeps pointer and size in step for as long as the context lives; the bytes are copied.

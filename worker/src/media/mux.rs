@@ -30,36 +30,18 @@ impl Mp4 {
     /// `path` is a plain name in the working directory: moving `moov` to the front reopens it by name.
     pub(super) fn create(
         path: &Path,
-        video: Option<(&codec::Context, Clock)>,
+        video: Option<(codec::Parameters, Clock)>,
         audio: Option<SoundTrack>,
     ) -> Result<Self, MediaError> {
         let failed = "begin the output";
         let mut output = format::output_as(path, "mp4").map_err(MediaError::libav(failed))?;
-        let mut timescale = None;
-        let video = match video {
-            Some((encoder, clock)) => {
-                let mut stream = output.add_stream_with(encoder).map_err(MediaError::libav(failed))?;
-                stream.set_time_base(clock.time_base());
-                timescale = Some(clock.timescale());
-                Some(Slot { index: stream.index(), clock })
-            }
-            None => None,
-        };
-        let audio = match audio {
-            Some(SoundTrack { parameters, clock, language }) => {
-                let codec = codec::encoder::find(codec::Id::AAC);
-                let mut stream = output.add_stream(codec).map_err(MediaError::libav(failed))?;
-                stream.set_parameters(parameters);
-                stream.set_metadata(language.iter().map(|language| ("language", language.as_str())).collect());
-                stream.set_time_base(clock.time_base());
-                Some(Slot { index: stream.index(), clock })
-            }
-            None => None,
-        };
         let mut options: Dictionary<'_> = [("movflags", "+faststart")].into_iter().collect();
-        if let Some(timescale) = timescale {
-            options.set("video_track_timescale", &timescale.to_string());
+        if let Some((_, clock)) = &video {
+            options.set("video_track_timescale", &clock.timescale().to_string());
         }
+        let track = |(parameters, clock)| SoundTrack { parameters, clock, language: None };
+        let video = video.map(|video| slot(&mut output, track(video))).transpose()?;
+        let audio = audio.map(|audio| slot(&mut output, audio)).transpose()?;
         output.write_header_with(options).map_err(MediaError::libav(failed))?;
         Ok(Self { output, video, audio })
     }
@@ -82,4 +64,14 @@ impl Mp4 {
     pub(super) fn finish(mut self) -> Result<(), MediaError> {
         self.output.write_trailer().map_err(MediaError::libav("end the output"))
     }
+}
+
+fn slot(output: &mut format::context::Output, track: SoundTrack) -> Result<Slot, MediaError> {
+    let SoundTrack { parameters, clock, language } = track;
+    let unnamed: Option<ffmpeg_next::Codec> = None;
+    let mut stream = output.add_stream(unnamed).map_err(MediaError::libav("begin the output"))?;
+    stream.set_parameters(parameters);
+    stream.set_metadata(language.iter().map(|language| ("language", language.as_str())).collect());
+    stream.set_time_base(clock.time_base());
+    Ok(Slot { index: stream.index(), clock })
 }

@@ -10,7 +10,7 @@ use super::{
     limits,
 };
 
-/// Looks at a source. `web_safe`, `segment_safe` and `reasons` are the caller's to fill.
+/// Looks at a source. Every judgement (`web_safe`, `copyable`, `reasons`) is the caller's to fill.
 pub fn probe(source: &mut Source) -> Result<MediaInfo, MediaError> {
     if let Some(bomb) = source.streams.iter().find_map(too_many_pixels) {
         return Err(bomb);
@@ -222,6 +222,7 @@ fn audio_info(stream: &StreamFacts) -> AudioInfo {
         default: stream.default,
         duration_ms: millis(stream.duration, stream.time_base),
         bitrate: u64::try_from(stream.bitrate).ok().filter(|b| *b > 0),
+        copyable: false,
     }
 }
 

@@ -127,7 +127,7 @@ impl Writing {
     fn picture(&mut self, task: &RungTask, picture: frame::Video, duration: i64) -> Result<(), MediaError> {
         if self.open.is_none() {
             let encoder = VideoEncoder::open(&picture, task.clock, &task.settings)?;
-            let mut file = Mp4::create(&task.file, Some((encoder.context(), encoder.clock())), task.sound.clone())?;
+            let mut file = Mp4::create(&task.file, Some((encoder.parameters(), encoder.clock())), task.sound.clone())?;
             for packet in self.early.drain(..) {
                 file.write(Track::Audio, packet)?;
             }

@@ -9,6 +9,7 @@ use super::{
     mux::{Mp4, Track},
     report::{Report, Tell},
     sound::Sound,
+    soundtrack::Soundtrack,
 };
 use crate::task::protocol::Output;
 
@@ -16,20 +17,20 @@ use crate::task::protocol::Output;
 pub(super) struct SoundFile {
     /// As the plan calls it.
     name: String,
-    sound: Sound,
+    sound: Soundtrack,
     file: Result<Mp4, MediaError>,
     packets: Vec<Packet>,
 }
 
 impl SoundFile {
-    pub(super) fn create(name: String, sound: Sound) -> Self {
+    pub(super) fn create(name: String, sound: Soundtrack) -> Self {
         let track = sound.track();
         let file = Mp4::create(&PathBuf::from(format!("{name}.m4a")), None, Some(track));
         Self { name, sound, file, packets: Vec::new() }
     }
 
     pub(super) fn stream(&self) -> u32 {
-        self.sound.stream
+        self.sound.stream()
     }
 
     pub(super) fn end_ms(&self) -> u64 {

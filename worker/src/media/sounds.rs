@@ -10,14 +10,14 @@ use super::{
     loudness::Corrections,
     report::{Progress, Tell},
     rung::SoundTrack,
-    sound::{Sound, Wanted},
     sound_file::SoundFile,
+    soundtrack::Soundtrack,
 };
-use crate::plan::{AudioStep, Plan, SoundStep, VideoStep};
+use crate::plan::{Plan, VideoStep};
 
 pub(super) struct Sounds {
     /// Its packets go into every rung.
-    main: Option<Sound>,
+    main: Option<Soundtrack>,
     alone: Vec<SoundFile>,
 }
 
@@ -32,11 +32,10 @@ impl Sounds {
         let mut sounds = Self { main: None, alone: Vec::new() };
         let wanted = plan.rungs.iter().any(|rung| rung.audio && rung.video != VideoStep::Copy);
         for step in &plan.audio {
-            let SoundStep::Encode { bitrate } = step.step else { continue };
             if !step.alone && !wanted {
                 continue;
             }
-            let sound = open(source, step, origin, bitrate, corrections);
+            let sound = Soundtrack::open(source, step, origin, corrections);
             match (step.alone, sound) {
                 (false, sound) => sounds.main = Some(sound?),
                 (true, Ok(sound)) => sounds.alone.push(SoundFile::create(step.name.clone(), sound)),
@@ -48,28 +47,28 @@ impl Sounds {
     }
 
     pub(super) fn streams(&self) -> impl Iterator<Item = u32> {
-        self.main.iter().map(|sound| sound.stream).chain(self.alone.iter().map(SoundFile::stream))
+        self.main.iter().map(Soundtrack::stream).chain(self.alone.iter().map(SoundFile::stream))
     }
 
     /// Of the rungs.
     pub(super) fn track(&self) -> Option<SoundTrack> {
-        self.main.as_ref().map(Sound::track)
+        self.main.as_ref().map(Soundtrack::track)
     }
 
     /// Milliseconds of the rungs' track; `None` without one.
     pub(super) fn main_ms(&self) -> Option<u64> {
-        self.main.as_ref().map(Sound::end_ms)
+        self.main.as_ref().map(Soundtrack::end_ms)
     }
 
     /// Packets that did not decode.
     pub(super) fn damaged(&self) -> u32 {
-        self.main.iter().map(Sound::damaged).chain(self.alone.iter().map(SoundFile::damaged)).sum()
+        self.main.iter().map(Soundtrack::damaged).chain(self.alone.iter().map(SoundFile::damaged)).sum()
     }
 
     /// Takes a packet of any stream; what is for the rungs comes out in `main`.
     pub(super) fn send(&mut self, packet: &Packet, main: &mut Vec<Packet>) -> Result<(), MediaError> {
         let of = |stream: u32| packet.stream() == stream as usize;
-        if let Some(sound) = self.main.as_mut().filter(|sound| of(sound.stream)) {
+        if let Some(sound) = self.main.as_mut().filter(|sound| of(sound.stream())) {
             sound.send(packet, main)?;
         }
         self.alone.iter_mut().filter(|file| of(file.stream())).try_for_each(|file| file.send(packet))
@@ -101,16 +100,4 @@ impl Sounds {
         let mut failed = self.finish_files(tell);
         if failed.len() == tracks { Err(failed.swap_remove(0)) } else { Ok(damaged) }
     }
-}
-
-fn open(
-    source: &Source,
-    step: &AudioStep,
-    origin: i64,
-    bitrate: u32,
-    corrections: &Corrections,
-) -> Result<Sound, MediaError> {
-    let correction = corrections.of(step.stream).map(str::to_owned);
-    let wanted = Wanted { bitrate, language: step.language.clone(), correction };
-    Sound::open(source, source.stream(step.stream)?, origin, wanted)
 }

@@ -1,7 +1,7 @@
 //! Making everything a plan asks for in one pass: which streams are read, where their time begins, and who makes what of
 //! them.
 
-use reelgate_common::{grid::SegmentGrid, media_info::MediaInfo};
+use reelgate_common::media_info::MediaInfo;
 
 use super::{
     clock::Clock,
@@ -23,7 +23,7 @@ pub fn transcode(
     threads: u32,
     tell: Tell<'_>,
 ) -> Result<(), MediaError> {
-    let origin = origin(source, media, &plan.grid);
+    let origin = origin(source, media);
     let corrections = loudness::measure(source, plan, origin)?;
     let sounds = Sounds::open(source, plan, origin, &corrections)?;
     match &media.video {
@@ -37,9 +37,9 @@ pub fn transcode(
 }
 
 /// Microseconds that become zero. The grid of a segment-safe source counts on the source's own timeline; all others begin
-/// with their first picture or sound.
-fn origin(source: &Source, media: &MediaInfo, grid: &SegmentGrid) -> i64 {
-    if matches!(grid, SegmentGrid::Points { .. }) {
+/// with their first picture or sound, also where a remuxed rung has given the grid, for it begins there, too.
+pub(super) fn origin(source: &Source, media: &MediaInfo) -> i64 {
+    if media.segment_safe {
         return 0;
     }
     let wanted = |stream: &&StreamFacts| {

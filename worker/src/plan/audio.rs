@@ -1,4 +1,4 @@
-//! What becomes of the audio tracks: AAC-LC of one or two channels, encoded once.
+//! What becomes of the audio tracks: AAC-LC of one or two channels, made once and the same in every rung.
 
 use reelgate_common::media_info::{AudioInfo, MediaInfo};
 
@@ -7,15 +7,20 @@ use super::{AudioStep, Choice, LadderPolicy, SoundStep, chosen_audio};
 /// A disc has eight languages at most; more are somebody's test.
 const MOST_TRACKS: usize = 8;
 
-/// The steps, the default track first.
-pub(super) fn steps(media: &MediaInfo, policy: &LadderPolicy, reasons: &mut Vec<Choice>) -> Vec<AudioStep> {
+/// The steps, the default track first. `remuxed`: the film's top rung is copied, which proves the times of its sound.
+pub(super) fn steps(
+    media: &MediaInfo,
+    policy: &LadderPolicy,
+    remuxed: bool,
+    reasons: &mut Vec<Choice>,
+) -> Vec<AudioStep> {
     let Some(chosen) = chosen_audio(media) else { return Vec::new() };
-    let why = if media.video.is_some() { "every rung gets the same" } else { "the source has audio and no video" };
+    let (sound, why) = sound_step(media, chosen, policy, remuxed);
     reasons.push(Choice::new("audio", why));
-    let first = step(chosen, "audio".to_owned(), media.video.is_none(), policy);
+    let first = step(chosen, "audio".to_owned(), media.video.is_none(), sound, policy);
     let further = further(media, chosen, reasons).enumerate().map(|(number, track)| AudioStep {
         default: false,
-        ..step(track, format!("audio-{}", number + 2), true, policy)
+        ..step(track, format!("audio-{}", number + 2), true, sound_step(media, track, policy, false).0, policy)
     });
     std::iter::once(first).chain(further).collect()
 }
@@ -38,18 +43,36 @@ fn further<'a>(
     media.audio.iter().filter(move |track| track.stream != chosen).take(most)
 }
 
-fn step(track: &AudioInfo, name: String, alone: bool, policy: &LadderPolicy) -> AudioStep {
-    let channels = track.channels.clamp(1, 2);
+fn sound_step(media: &MediaInfo, track: &AudioInfo, policy: &LadderPolicy, proven: bool) -> (SoundStep, String) {
     // The policy's figure is for two channels.
-    let bitrate = if channels == 1 { policy.audio_bitrate / 2 } else { policy.audio_bitrate };
+    let bitrate = if track.channels == 1 { policy.audio_bitrate / 2 } else { policy.audio_bitrate };
+    let encode = SoundStep::Encode { bitrate };
+    let indexed = media.container == "mov" && media.moov_in_front.is_some();
+    match track.copyable {
+        _ if policy.loudness != 0 => (encode, "encoded, for its loudness is changed".to_owned()),
+        true if indexed || proven => (SoundStep::Copy, "copied, for it is AAC-LC already".to_owned()),
+        true => (encode, format!("encoded, for nothing vouches for the times of a track in {}", media.container)),
+        false => {
+            (encode, format!("encoded, for every browser plays AAC-LC of two channels, and this is {}", named(track)))
+        }
+    }
+}
+
+fn named(track: &AudioInfo) -> String {
+    let AudioInfo { codec, profile_name, channels, .. } = track;
+    let profile = profile_name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
+    format!("{codec}{profile} of {channels}")
+}
+
+fn step(track: &AudioInfo, name: String, alone: bool, step: SoundStep, policy: &LadderPolicy) -> AudioStep {
     AudioStep {
         stream: track.stream,
         name,
         language: track.language.clone(),
         default: true,
         alone,
-        channels,
-        step: SoundStep::Encode { bitrate },
+        channels: track.channels.clamp(1, 2),
+        step,
         loudness: (policy.loudness != 0).then_some(policy.loudness),
     }
 }
@@ -73,7 +96,7 @@ mod tests {
     }
 
     fn planned(media: &MediaInfo) -> Vec<(String, String, bool, bool)> {
-        let steps = steps(media, &LadderPolicy::default(), &mut Vec::new());
+        let steps = steps(media, &LadderPolicy::default(), false, &mut Vec::new());
         steps.into_iter().map(|s| (s.name, s.language.unwrap_or_default(), s.default, s.alone)).collect()
     }
 
@@ -101,7 +124,7 @@ mod tests {
     fn loudness_is_moved_only_where_the_policy_says_where_to() {
         let of = |loudness| {
             let policy = LadderPolicy { loudness, ..LadderPolicy::default() };
-            steps(&media(&[("eng", true)]), &policy, &mut Vec::new())[0].loudness
+            steps(&media(&[("eng", true)]), &policy, false, &mut Vec::new())[0].loudness
         };
         assert_eq!((of(0), of(-16)), (None, Some(-16)));
     }

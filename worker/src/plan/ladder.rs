@@ -2,7 +2,7 @@
 
 use reelgate_common::media_info::{MediaInfo, VideoInfo};
 
-use super::{Choice, LadderPolicy, Rung, VideoCodec, VideoStep};
+use super::{Choice, FrameRate, LadderPolicy, Rung, VideoCodec, VideoStep};
 
 /// A rung must be at most this share of the top one's height, else it is not worth its bytes.
 const CLEARLY_BELOW: (u64, u64) = (85, 100);
@@ -13,7 +13,7 @@ struct Size {
     height: u32,
 }
 
-/// The planned rungs, highest first.
+/// The planned rungs, highest first, of one size H.264 first.
 pub(super) fn rungs(
     media: &MediaInfo,
     video: &VideoInfo,
@@ -23,8 +23,14 @@ pub(super) fn rungs(
     let source = Size { width: video.width.max(1), height: video.height.max(1) };
     let top = own_size(source, policy);
     let mut sizes = Vec::new();
+    let mut copied = None;
     if media.segment_safe {
         reasons.push(Choice::new("no rung at the source's size", "the source is segment-safe and its own top rung"));
+    } else if video.copyable && fits(source, policy) && !becomes_constant(video, policy) {
+        let name = top_name(source, policy);
+        reasons.push(Choice::new(&name, "the video is copied: it can be cut as it is, only what is around it cannot"));
+        copied = Some((name.clone(), source));
+        sizes.push((name, source));
     } else {
         let why =
             if source == top { "the source's own size" } else { "the source's size, even and within the highest box" };
@@ -45,17 +51,48 @@ pub(super) fn rungs(
         sizes.push((name, size));
     }
     let audio = !media.audio.is_empty();
-    sizes.into_iter().map(|(name, size)| rung(name, size, audio, policy)).collect()
+    let rung = |(name, size): (String, Size)| {
+        let video = if copied.as_ref().is_some_and(|(copied, _)| *copied == name) {
+            VideoStep::Copy
+        } else {
+            encoded(VideoCodec::H264, size, policy)
+        };
+        Rung { name, width: size.width, height: size.height, video, audio }
+    };
+    sizes.into_iter().map(rung).flat_map(|rung| also_in(rung, policy)).collect()
 }
 
-fn rung(name: String, size: Size, audio: bool, policy: &LadderPolicy) -> Rung {
-    let video = VideoStep::Encode {
-        codec: VideoCodec::H264,
+/// The rung, and the same in the policy's further codecs.
+fn also_in(rung: Rung, policy: &LadderPolicy) -> Vec<Rung> {
+    let size = Size { width: even_below(rung.width.into()), height: even_below(rung.height.into()) };
+    let further = policy.codecs.iter().filter(|codec| **codec != VideoCodec::H264).map(|&codec| Rung {
+        name: format!("{}-{}", rung.name, codec.word()),
+        width: size.width,
+        height: size.height,
+        video: encoded(codec, size, policy),
+        audio: rung.audio,
+    });
+    std::iter::once(rung.clone()).chain(further).collect()
+}
+
+fn encoded(codec: VideoCodec, size: Size, policy: &LadderPolicy) -> VideoStep {
+    VideoStep::Encode {
+        codec,
         crf: policy.crf,
-        max_bitrate: None,
+        max_bitrate: policy.cap(size.width, size.height),
         preset: policy.preset.clone(),
-    };
-    Rung { name, width: size.width, height: size.height, video, audio }
+    }
+}
+
+/// Whether pictures are moved, left out or repeated.
+fn becomes_constant(video: &VideoInfo, policy: &LadderPolicy) -> bool {
+    video.variable_frame_rate && policy.frame_rate == FrameRate::Constant
+}
+
+/// Whether no side is above the highest box.
+fn fits(source: Size, policy: &LadderPolicy) -> bool {
+    let Size { width, height } = own_size(source, policy);
+    source.width - width < 2 && source.height - height < 2
 }
 
 /// The source's display size, even and never above the highest box.
@@ -193,6 +230,33 @@ mod tests {
     #[test]
     fn wide_pixels_widen_the_rung() {
         assert_eq!(sizes(1280, 360), expected(&[("720p", 1280, 360), ("480p", 854, 240), ("360p", 640, 180)]));
+    }
+
+    #[test]
+    fn a_copyable_track_is_the_top_rung_as_it_is() {
+        let mut media = media(853, 479);
+        media.video.as_mut().unwrap().copyable = true;
+        let plan = plan(&media, SegmentGrid::Regular { period_ms: 2000 }, &LadderPolicy::default());
+        assert_eq!(ladder_of(&media), expected(&[("480p", 853, 479), ("360p", 640, 360)]));
+        assert_eq!(plan.remuxed().map(|rung| rung.name.as_str()), Some("480p"));
+        assert!(matches!(plan.rungs[1].video, VideoStep::Encode { .. }));
+    }
+
+    #[test]
+    fn a_copyable_track_above_the_highest_box_is_encoded() {
+        let mut media = media(7680, 4320);
+        media.video.as_mut().unwrap().copyable = true;
+        let plan = plan(&media, SegmentGrid::Regular { period_ms: 2000 }, &LadderPolicy::default());
+        assert_eq!(plan.remuxed(), None);
+    }
+
+    #[test]
+    fn further_codecs_get_each_size_after_h264() {
+        let policy = LadderPolicy { codecs: vec![VideoCodec::Hevc, VideoCodec::Av1], ..LadderPolicy::default() };
+        let plan = plan(&media(854, 480), SegmentGrid::Regular { period_ms: 2000 }, &policy);
+        let names: Vec<_> = plan.rungs.iter().map(|rung| rung.name.as_str()).collect();
+        assert_eq!(names, ["480p", "480p-hevc", "480p-av1", "360p", "360p-hevc", "360p-av1"]);
+        assert_eq!([0, 1, 2].map(|at| plan.rank(&plan.rungs[at])), [480, 0, 0]);
     }
 
     #[test]

@@ -48,6 +48,7 @@ pub(super) enum Kind {
     Rung {
         width: u32,
         height: u32,
+        rank: i32,
     },
     /// A track beside the default one is nothing to play alone.
     Audio {
@@ -90,7 +91,7 @@ fn expected(plan: &Plan) -> Vec<Expected> {
     let rungs = plan.rungs.iter().map(|rung| Expected {
         name: rung.name.clone(),
         file: format!("{}.mp4", rung.name),
-        what: Kind::Rung { width: rung.width, height: rung.height },
+        what: Kind::Rung { width: rung.width, height: rung.height, rank: plan.rank(rung) },
     });
     let fixed = |name: &str, file: &str, what| Expected { name: name.to_owned(), file: file.to_owned(), what };
     let audio = plan.audio_only().map(|step| Expected {

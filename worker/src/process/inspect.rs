@@ -1,16 +1,11 @@
-//! Looking at a source: as little of it as will do is fetched, a child probes it, and the packager judges MP4 and MOV by
-//! their index.
+//! Looking at a source: as little of it as will do is fetched, a child probes it, and the index of an MP4 or MOV is read.
 
 use std::{fs::File, sync::Arc};
 
-use reelgate_common::{
-    file::FileKind,
-    grid::SegmentGrid,
-    media_info::{MediaInfo, Reason},
-};
-use reelgate_packager::{MAX_MOOV_BYTES, Movie, TopBox, TopWalk, judge, parse_movie, segment_grid_points, shown_video};
+use reelgate_common::{file::FileKind, grid::SegmentGrid, media_info::MediaInfo};
+use reelgate_packager::{MAX_MOOV_BYTES, Movie, TopBox, TopWalk, parse_movie};
 
-use super::{Work, source::Source};
+use super::{Work, judgement::judge_source, source::Source};
 use crate::{
     halt::Halt,
     task::{
@@ -30,8 +25,6 @@ const SMALL: u64 = 24 << 20;
 const MAX_WALK: usize = 512;
 /// Boxes besides `mdat` that are fetched.
 const MAX_INDEX: u64 = 512 << 20;
-/// The grid without a segment-safe source.
-const REGULAR_MS: u32 = 2_000;
 
 /// What is known of a source.
 #[derive(Debug)]
@@ -184,33 +177,6 @@ async fn read_index(work: &Work, source: &Source, boxes: Vec<TopBox>) -> Result<
             None
         }
     })
-}
-
-/// Fills in the judgement and gives the grid.
-fn judge_source(media: &mut MediaInfo, index: Option<&Index>, size: u64) -> SegmentGrid {
-    let regular = SegmentGrid::Regular { period_ms: REGULAR_MS };
-    let Some(index) = index else {
-        let message = format!("The container ({}) is not an MP4 or MOV with a readable index.", media.container);
-        (media.web_safe, media.segment_safe) = (false, false);
-        media.reasons = vec![Reason { code: "container".to_owned(), message }];
-        return regular;
-    };
-    let safety = judge(&index.movie, size);
-    // The child has the last word on whether there is a picture at all.
-    media.web_safe = safety.web_safe && media.video.is_some();
-    media.segment_safe = safety.segment_safe && media.web_safe;
-    let reasons = safety.reasons.into_iter();
-    media.reasons = reasons.map(|reason| Reason { code: reason.code.to_owned(), message: reason.message }).collect();
-    if !media.segment_safe {
-        return regular;
-    }
-    match shown_video(&index.movie).map(segment_grid_points) {
-        Some(Ok((timescale, pts))) if !pts.is_empty() => SegmentGrid::Points { timescale, pts },
-        _ => {
-            media.segment_safe = false;
-            regular
-        }
-    }
 }
 
 /// The sniffed type, unless it says less or other than the probe.

@@ -79,7 +79,7 @@ fn refused(expected: &Expected, why: &str) -> Halt {
 }
 
 /// Only a plain file: the child might have put a link there, or a pipe that never answers.
-fn open(path: &Path, expected: &Expected) -> Result<(File, u64), Halt> {
+pub(super) fn open(path: &Path, expected: &Expected) -> Result<(File, u64), Halt> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
     let flags = i32::try_from(flags.bits()).map_err(|_| refused(expected, "it cannot be opened"))?;
     let file = File::options().read(true).custom_flags(flags).open(path);
@@ -144,21 +144,22 @@ async fn verify_media(
         height: video.map(|video| video.height),
         duration_ms: Some(seen.duration_ms),
         codecs: Some(names).filter(|names| !names.is_empty()),
-        rank: rank(expected.what, video.map(|video| video.height)),
+        rank: rank(expected.what),
         movie: Some(Arc::new(movie)),
     })
 }
 
-/// The highest picture leads; a further language is never played by itself.
-fn rank(what: Kind, height: Option<u32>) -> i32 {
+/// A further language is never played by itself, and sound alone only where there is no picture.
+fn rank(what: Kind) -> i32 {
     match what {
+        Kind::Rung { rank, .. } => rank,
+        Kind::Audio { default: true } => 1,
         Kind::Audio { default: false } | Kind::Poster => -1,
-        _ => height.map_or(1, |height| i32::try_from(height).unwrap_or(1)),
     }
 }
 
 /// The output's index; `moov` must precede the media.
-fn read_movie(file: &File, size: u64) -> Result<Movie, &'static str> {
+pub(super) fn read_movie(file: &File, size: u64) -> Result<Movie, &'static str> {
     const BROKEN: &str = "its boxes cannot be read";
     let read = |from: u64, to: u64| read_at(file, from, to).ok_or(BROKEN);
     let mut walk = TopWalk::new(size);
@@ -187,7 +188,7 @@ fn read_at(file: &File, from: u64, to: u64) -> Option<Vec<u8>> {
 
 fn check_shape(expected: &Expected, seen: &MediaInfo) -> Result<(), &'static str> {
     match (expected.what, &seen.video) {
-        (Kind::Rung { width, height }, Some(video)) if (video.width, video.height) == (width, height) => Ok(()),
+        (Kind::Rung { width, height, .. }, Some(video)) if (video.width, video.height) == (width, height) => Ok(()),
         (Kind::Rung { .. }, Some(_)) => Err("its picture has another size than planned"),
         (Kind::Rung { .. }, None) => Err("it has no picture"),
         (Kind::Audio { .. }, None) if !seen.audio.is_empty() => Ok(()),

@@ -7,7 +7,10 @@ use reelgate_common::{
     key::Key,
     storage::{StorageError, Version},
 };
-use tokio::io::{AsyncSeekExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncSeekExt, AsyncWriteExt},
+    sync::OnceCell,
+};
 
 use super::Work;
 use crate::halt::{Halt, source_changed};
@@ -17,6 +20,8 @@ pub(super) struct Source {
     key: Key,
     size: u64,
     version: Version,
+    /// Set when the whole lies in scratch.
+    fetched: OnceCell<()>,
 }
 
 impl Source {
@@ -31,7 +36,7 @@ impl Source {
         if meta.size != work.attempt.file.size_bytes {
             return Err(source_changed());
         }
-        Ok(Self { key: meta.key, size: meta.size, version: meta.version })
+        Ok(Self { key: meta.key, size: meta.size, version: meta.version, fetched: OnceCell::new() })
     }
 
     /// The row that this attempt was given may be older than a promotion: look once more where the source lies.
@@ -118,9 +123,13 @@ impl Source {
         if let Some(file) = self.local(work).await? {
             return Ok(file);
         }
-        let file = work.scratch_file("source")?;
-        self.copy(work, 0..self.size, &file).await?;
-        Ok(file)
+        let fetch = || async {
+            let file = work.scratch_file("source")?;
+            self.copy(work, 0..self.size, &file).await
+        };
+        self.fetched.get_or_try_init(fetch).await?;
+        // Opened anew: each task reads at a place of its own.
+        File::open(work.scratch.path().join("source")).map_err(|error| Halt::disk(&error))
     }
 
     /// The object's own file, if the store has one. It is never written in place, so the open descriptor is the pin.

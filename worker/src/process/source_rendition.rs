@@ -18,17 +18,15 @@ use crate::halt::Halt;
 
 /// Object of the rewritten head.
 const HEAD: &str = "head.mp4";
-/// Above every rung: it is the original.
-const RANK: i32 = 100_000;
 
 /// Publishes the source; whether it could be.
 ///
 /// # Errors
 /// The fence does not hold, or a service stays away.
-pub(super) async fn publish(work: &Work, inspected: &Inspected) -> Result<bool, Halt> {
+pub(super) async fn publish(work: &Work, inspected: &Inspected, rank: i32) -> Result<bool, Halt> {
     let Some(index) = &inspected.index else { return Ok(false) };
     let file = &work.attempt.file;
-    let mut rendition = plain(work, inspected, index);
+    let mut rendition = plain(work, inspected, index, rank);
     let mut objects = Vec::new();
     if let Some(fast) = rewritten(work, index) {
         let head = Bytes::from(fast.head);
@@ -54,7 +52,7 @@ pub(super) async fn publish(work: &Work, inspected: &Inspected) -> Result<bool, 
 }
 
 /// The source byte for byte.
-fn plain(work: &Work, inspected: &Inspected, index: &Index) -> Rendition {
+fn plain(work: &Work, inspected: &Inspected, index: &Index, rank: i32) -> Rendition {
     let (file, fence) = (&work.attempt.file, &work.attempt.fence);
     let video = inspected.media.video.as_ref();
     let names = codecs(&index.movie);
@@ -74,7 +72,7 @@ fn plain(work: &Work, inspected: &Inspected, index: &Index) -> Rendition {
         duration_ms: Some(inspected.media.duration_ms),
         layout: vec![Piece { object: Role::Source, offset: 0, length: file.size_bytes }],
         etag: file.sha256.clone(),
-        rank: RANK,
+        rank,
         packaging: None,
         created_at: Timestamp::now(),
     }

@@ -74,19 +74,28 @@ fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
     match request {
         Request::Probe => tell(reporter, &Event::Probed { media: media::probe(&mut source)? }),
         Request::Verify => tell(reporter, &Event::Probed { media: media::verify(&mut source)? }),
+        Request::Remux { media, plan } => telling(reporter, |tell| media::remux(&mut source, media, plan, tell)),
         Request::Encode { media, plan, threads } => {
-            let mut told = Ok(());
-            media::transcode(&mut source, media, plan, *threads, &mut |report| {
-                let sent = tell(reporter, &event(report));
-                if told.is_ok() {
-                    told = sent;
-                }
-            })?;
-            told
+            telling(reporter, |tell| media::transcode(&mut source, media, plan, *threads, tell))
         }
         // Answered before a source is looked at.
         Request::Trial => Ok(()),
     }
+}
+
+/// Passes on what is told. A parent that is gone is an error, but not one of the media.
+fn telling(
+    reporter: &Reporter,
+    work: impl FnOnce(&mut dyn FnMut(Report)) -> Result<(), MediaError>,
+) -> Result<(), MediaError> {
+    let mut told = Ok(());
+    work(&mut |report| {
+        let sent = tell(reporter, &event(report));
+        if told.is_ok() {
+            told = sent;
+        }
+    })?;
+    told
 }
 
 fn tell(reporter: &Reporter, event: &Event) -> Result<(), MediaError> {

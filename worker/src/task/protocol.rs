@@ -24,7 +24,9 @@ pub const REQUEST_FILE: &str = "request.json";
 pub enum Request {
     /// Look at the source; it may be sparse (only the boxes outside `mdat` and the first 2 MiB of `mdat` are there).
     Probe,
-    /// Make what the plan says but `serve_source`.
+    /// Make the plan's copied rung.
+    Remux { media: MediaInfo, plan: Plan },
+    /// Make what the plan says but `serve_source` and what is copied.
     Encode { media: MediaInfo, plan: Plan, threads: u32 },
     /// Look at a finished output as a player would, before it is published.
     Verify,

@@ -6,4 +6,5 @@ mod corpus;
 mod faithful;
 mod hostile;
 mod measure;
+mod remux;
 mod timing;

@@ -1,0 +1,102 @@
+//! A track whose packets are kept as they are: only their times are brought to the output's clock and origin. Sources whose
+//! times cannot be kept so are refused, for mending them is what encoding does.
+
+use ffmpeg_next::{Packet, codec};
+
+use super::{
+    clock::Clock,
+    error::MediaError,
+    ffi::{self, StreamFacts, StreamKind},
+    input::Source,
+};
+
+/// Sound is counted in samples. Containers that count milliseconds are off by less than this part of a second.
+const ROUNDING: i64 = 500;
+
+pub(super) struct CopiedTrack {
+    pub(super) stream: u32,
+    parameters: codec::Parameters,
+    time_base: (i32, i32),
+    clock: Clock,
+    /// In ticks of `clock`.
+    origin: i64,
+    /// Samples of a packet of sound; zero for pictures.
+    samples: i64,
+    last: Option<i64>,
+    /// Where the last packet ends, in display time.
+    end: i64,
+    started: bool,
+}
+
+impl CopiedTrack {
+    /// `origin` in microseconds becomes zero.
+    pub(super) fn open(source: &Source, stream: &StreamFacts, origin: i64) -> Result<Self, MediaError> {
+        let found = source.input.stream(stream.index as usize);
+        let mut parameters = found.ok_or_else(|| MediaError::broken("a track has vanished"))?.parameters().clone();
+        ffi::forget_tag(&mut parameters);
+        let sound = stream.kind == StreamKind::Audio;
+        let clock = if sound { Clock::new(stream.sample_rate) } else { Clock::representing(stream.time_base) };
+        Ok(Self {
+            stream: stream.index,
+            parameters,
+            time_base: stream.time_base,
+            clock,
+            origin: clock.of_micros(origin),
+            samples: if sound { 1_024 } else { 0 },
+            last: None,
+            end: 0,
+            started: sound,
+        })
+    }
+
+    pub(super) fn track(&self) -> (codec::Parameters, Clock) {
+        (self.parameters.clone(), self.clock)
+    }
+
+    /// Milliseconds at which what was taken so far ends.
+    pub(super) fn end_ms(&self) -> u64 {
+        u64::try_from(self.clock.to_millis(self.end)).unwrap_or(0)
+    }
+
+    /// The packet as the output shall have it; nothing for pictures before the first that can be decoded.
+    pub(super) fn take(&mut self, mut packet: Packet) -> Result<Option<Packet>, MediaError> {
+        if packet.is_corrupt() || ffi::changes_codec(&packet) {
+            return Err(MediaError::broken("a track changes or is damaged on its way"));
+        }
+        self.started |= packet.is_key();
+        if !self.started {
+            return Ok(None);
+        }
+        let place = |time: i64| self.clock.convert(time, self.time_base).saturating_sub(self.origin);
+        let display = packet.pts().or(packet.dts()).map(place);
+        let display = display.ok_or_else(|| MediaError::broken("a packet has no time"))?;
+        let duration = self.clock.convert(packet.duration().max(0), self.time_base);
+        let (decode, display, duration) = match self.samples {
+            0 => (packet.dts().map(place), display, duration),
+            samples => {
+                let time = self.in_step(display);
+                (Some(time), time, samples)
+            }
+        };
+        if let (Some(last), Some(decode)) = (self.last, decode)
+            && decode <= last
+        {
+            return Err(MediaError::broken("the times of a track go back"));
+        }
+        self.last = decode.or(self.last);
+        self.end = self.end.max(display.saturating_add(duration));
+        packet.set_pts(Some(display));
+        packet.set_dts(decode);
+        packet.set_duration(duration);
+        Ok(Some(packet))
+    }
+
+    /// Sound follows without a gap where its times say so but for rounding.
+    fn in_step(&self, stated: i64) -> i64 {
+        let rounding = self.clock.seconds(1) / ROUNDING;
+        match self.last.map(|last| last.saturating_add(self.samples)) {
+            Some(next) if next.abs_diff(stated) <= rounding.unsigned_abs() => next,
+            _ => stated,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! What can be used as it is: of an MP4 or MOV by its index, of other containers by what the probe says of their tracks. There
+//! it stays a guess until the tracks have been put into an MP4 with an index.
+
+use reelgate_common::{
+    grid::SegmentGrid,
+    media_info::{AudioInfo, MediaInfo, Reason, VideoInfo},
+};
+use reelgate_packager::{FourCc, Movie, judge, segment_grid_points, shown_video};
+
+use super::inspect::Index;
+
+/// The grid without a segment-safe source.
+pub(super) const REGULAR: SegmentGrid = SegmentGrid::Regular { period_ms: 2_000 };
+/// Containers whose packets carry the times that an MP4 needs.
+const TIMED: [&str; 4] = ["matroska", "mpegts", "flv", "mov"];
+/// Baseline (also constrained), Main and High, by libav's numbers.
+const PROFILES: [i32; 4] = [66, 66 | 512, 77, 100];
+const MAX_LEVEL: i32 = 52;
+const AAC_LC: i32 = 1;
+
+/// Fills in the judgement and gives the grid.
+pub(super) fn judge_source(media: &mut MediaInfo, index: Option<&Index>, size: u64) -> SegmentGrid {
+    let Some(index) = index else {
+        let message = format!("The container ({}) is not an MP4 or MOV with a readable index.", media.container);
+        media.reasons = vec![reason("container", message)];
+        judge_tracks(media);
+        return REGULAR;
+    };
+    let safety = judge(&index.movie, size);
+    media.moov_in_front = moov_in_front(index);
+    // The child has the last word on whether there is a picture at all.
+    media.web_safe = safety.web_safe && media.video.is_some();
+    media.segment_safe = safety.segment_safe && media.web_safe;
+    let reasons = safety.reasons.into_iter();
+    media.reasons = reasons.map(|found| reason(found.code, found.message)).collect();
+    if index.movie.fragmented {
+        judge_tracks(media);
+        return REGULAR;
+    }
+    if let Some(video) = &mut media.video {
+        video.copyable = safety.video_segment_safe;
+    }
+    for audio in &mut media.audio {
+        audio.copyable = safety.audio_segment_safe && audio_reasons(audio).is_empty();
+    }
+    if !media.segment_safe {
+        return REGULAR;
+    }
+    grid_of(&index.movie).unwrap_or_else(|| {
+        media.segment_safe = false;
+        REGULAR
+    })
+}
+
+/// The clean entries of the film's pictures.
+pub(super) fn grid_of(movie: &Movie) -> Option<SegmentGrid> {
+    let (timescale, pts) = segment_grid_points(shown_video(movie)?).ok()?;
+    (!pts.is_empty()).then_some(SegmentGrid::Points { timescale, pts })
+}
+
+fn moov_in_front(index: &Index) -> Option<bool> {
+    let place = |kind: &[u8; 4]| index.boxes.iter().position(|found| found.kind == FourCc(*kind));
+    let (moov, media) = (place(b"moov")?, place(b"mdat").or_else(|| place(b"moof")));
+    Some(media.is_none_or(|media| moov < media))
+}
+
+/// By the probe alone.
+fn judge_tracks(media: &mut MediaInfo) {
+    let timed = TIMED.contains(&media.container.as_str());
+    let mut found = Vec::new();
+    if let Some(video) = &mut media.video {
+        let reasons = video_reasons(video);
+        video.copyable = timed && reasons.is_empty();
+        found.extend(reasons);
+    }
+    for audio in &mut media.audio {
+        let reasons = audio_reasons(audio);
+        audio.copyable = timed && reasons.is_empty();
+        found.extend(reasons);
+    }
+    for reason in found {
+        if !media.reasons.iter().any(|known| known.code == reason.code) {
+            media.reasons.push(reason);
+        }
+    }
+}
+
+/// What keeps pictures from being cut as they are, as far as the probe can tell; the packager's codes.
+fn video_reasons(video: &VideoInfo) -> Vec<Reason> {
+    let mut found = Vec::new();
+    let VideoInfo { codec, pixel_format, bit_depth, chroma, .. } = video;
+    if codec != "h264" {
+        found.push(reason("video_codec", format!("The video is {codec}, not H.264.")));
+    } else if !video.profile.is_some_and(|profile| PROFILES.contains(&profile))
+        || !matches!(pixel_format.as_str(), "yuv420p" | "yuvj420p")
+    {
+        let profile = video.profile_name.as_deref().unwrap_or("unknown");
+        found.push(reason(
+            "video_profile",
+            format!("H.264 profile {profile} ({chroma}, {bit_depth} bits) is beyond High 8-bit 4:2:0."),
+        ));
+    }
+    if codec == "h264" && video.level.is_none_or(|level| level > MAX_LEVEL) {
+        found.push(reason("video_level", "The level of H.264 is above 5.2.".to_owned()));
+    }
+    if video.interlaced {
+        found.push(reason("interlaced", "The video is interlaced.".to_owned()));
+    }
+    if video.rotation != 0 || video.mirrored {
+        found.push(reason("rotated", "The picture is turned or mirrored for display.".to_owned()));
+    }
+    if video.sample_aspect.0 != video.sample_aspect.1 {
+        found.push(reason("pixel_aspect", "The pixels are not square.".to_owned()));
+    }
+    found
+}
+
+fn audio_reasons(audio: &AudioInfo) -> Vec<Reason> {
+    let mut found = Vec::new();
+    if audio.codec != "aac" || audio.profile != Some(AAC_LC) {
+        found.push(reason("audio_codec", format!("The audio ({}) is not AAC-LC.", audio.codec)));
+    }
+    if !(1..=2).contains(&audio.channels) {
+        found.push(reason("audio_channels", format!("The audio has {} channels.", audio.channels)));
+    }
+    found
+}
+
+fn reason(code: &str, message: String) -> Reason {
+    Reason { code: code.to_owned(), message }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn film(container: &str, change: impl FnOnce(&mut VideoInfo, &mut AudioInfo)) -> MediaInfo {
+        let mut video = VideoInfo {
+            codec: "h264".to_owned(),
+            profile: Some(100),
+            level: Some(40),
+            pixel_format: "yuv420p".to_owned(),
+            ..VideoInfo::default()
+        };
+        let mut audio =
+            AudioInfo { codec: "aac".to_owned(), profile: Some(AAC_LC), channels: 2, ..AudioInfo::default() };
+        change(&mut video, &mut audio);
+        let container = container.to_owned();
+        MediaInfo { container, video: Some(video), audio: vec![audio], ..MediaInfo::default() }
+    }
+
+    /// Whether video and audio may be copied, and why the file is not used as it is.
+    fn judged(mut media: MediaInfo) -> (bool, bool, Vec<String>) {
+        assert_eq!(judge_source(&mut media, None, 1), REGULAR);
+        let codes = media.reasons.into_iter().map(|reason| reason.code).collect();
+        (media.video.unwrap().copyable, media.audio[0].copyable, codes)
+    }
+
+    #[test]
+    fn plain_h264_and_aac_in_a_timed_container_may_be_copied() {
+        for container in ["matroska", "mpegts", "flv"] {
+            assert_eq!(judged(film(container, |_, _| ())), (true, true, vec!["container".to_owned()]));
+        }
+        assert_eq!(judged(film("avi", |_, _| ())), (false, false, vec!["container".to_owned()]));
+    }
+
+    #[test]
+    fn each_track_is_judged_by_itself() {
+        let (video, audio, codes) = judged(film("matroska", |_, audio| audio.codec = "ac3".to_owned()));
+        assert_eq!((video, audio, codes[1].as_str()), (true, false, "audio_codec"));
+        let (video, audio, codes) = judged(film("matroska", |video, _| video.codec = "vp9".to_owned()));
+        assert_eq!((video, audio, codes[1].as_str()), (false, true, "video_codec"));
+    }
+
+    #[test]
+    fn every_property_that_rules_out_copying_is_named() {
+        type Change = fn(&mut VideoInfo, &mut AudioInfo);
+        let cases: [(Change, &str); 8] = [
+            (|video, _| video.profile = Some(110), "video_profile"),
+            (|video, _| video.pixel_format = "yuv422p".to_owned(), "video_profile"),
+            (|video, _| video.level = Some(62), "video_level"),
+            (|video, _| video.interlaced = true, "interlaced"),
+            (|video, _| video.rotation = 90, "rotated"),
+            (|video, _| video.sample_aspect = (4, 3), "pixel_aspect"),
+            (|_, audio| audio.profile = Some(4), "audio_codec"),
+            (|_, audio| audio.channels = 6, "audio_channels"),
+        ];
+        for (change, code) in cases {
+            let (video, audio, codes) = judged(film("matroska", change));
+            assert_eq!(codes[1..], [code.to_owned()]);
+            assert_eq!((video, audio), (code.starts_with("audio"), !code.starts_with("audio")), "{code}");
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! The copied rung: a child puts the source's pictures into an MP4, and its index tells whether it can be cut. Only then it is
+//! published, and its clean entries become the file's grid.
+
+use std::path::Path;
+
+use reelgate_common::{grid::SegmentGrid, media_info::MediaInfo};
+use reelgate_packager::judge;
+
+use super::{
+    PROBED, Work,
+    encode::{Expected, Kind},
+    inspect::Inspected,
+    judgement, output, record,
+    source::Source,
+};
+use crate::{
+    halt::Halt,
+    plan::{self, Plan, Rung},
+    task::{
+        parent::Order,
+        protocol::{Event, Output, Request},
+    },
+};
+
+/// How far an attempt is when its copied rung is published.
+const REMUXED: f64 = 0.1;
+
+/// Publishes the plan's copied rung, or changes the plan so that it is encoded. Gives whether something was published.
+///
+/// # Errors
+/// The task cannot be run, the fence does not hold, or a service stays away. A source that cannot be copied is no error.
+pub(super) async fn publish(
+    work: &Work,
+    source: &Source,
+    inspected: &Inspected,
+    plan: &mut Plan,
+) -> Result<bool, Halt> {
+    let Some(rung) = plan.remuxed().filter(|rung| !work.has(&rung.name)) else { return Ok(false) };
+    let (name, expected) = (rung.name.clone(), expected(plan, rung));
+    let folder = work.scratch.folder("remux")?;
+    let why = match made(work, source, &inspected.media, plan, &folder).await {
+        Ok(output) => match grid_of(&folder.join(&expected.file), &expected) {
+            Ok(grid) => {
+                plan.grid = grid;
+                // Before the rung can be seen, so that another attempt finds the grid that it is cut at.
+                record(work, inspected, plan).await?;
+                match output::publish(work, &inspected.media, &plan.grid, &folder, &expected, &output).await {
+                    Ok(()) => return Ok(true),
+                    Err(Halt::Failed(failure)) if !failure.retryable => failure.message,
+                    Err(halt) => return Err(halt),
+                }
+            }
+            Err(why) => why,
+        },
+        // Whatever copying stumbles over, decoding may not.
+        Err(Halt::Failed(failure)) => failure.message,
+        Err(halt) => return Err(halt),
+    };
+    tracing::info!(file.id = %work.attempt.file.id, name, why, "the source cannot be copied and is encoded");
+    *plan = encoding_plan(work, inspected, &name, why);
+    record(work, inspected, plan).await?;
+    Ok(false)
+}
+
+/// What an earlier attempt has copied stays as it is: its grid holds, and its sound is no proof for ours.
+pub(super) fn resume(work: &Work, inspected: &Inspected, plan: &mut Plan) {
+    if plan.remuxed().is_some_and(|rung| work.has(&rung.name))
+        && let Some(grid) = &work.attempt.file.grid
+    {
+        plan.grid = grid.clone();
+        plan.audio = plan::plan(&encoded_media(&inspected.media), grid.clone(), &work.config.ladder).audio;
+    }
+}
+
+fn encoding_plan(work: &Work, inspected: &Inspected, name: &str, why: String) -> Plan {
+    let media = encoded_media(&inspected.media);
+    let mut plan = plan::plan(&media, judgement::REGULAR, &work.config.ladder);
+    plan.explain(format!("{name} is not copied but encoded"), why);
+    plan
+}
+
+/// The same source as if nothing of it could be copied.
+fn encoded_media(media: &MediaInfo) -> MediaInfo {
+    let mut media = media.clone();
+    media.video.iter_mut().for_each(|video| video.copyable = false);
+    media.audio.iter_mut().for_each(|audio| audio.copyable = false);
+    media
+}
+
+fn expected(plan: &Plan, rung: &Rung) -> Expected {
+    Expected {
+        name: rung.name.clone(),
+        file: format!("{}.mp4", rung.name),
+        what: Kind::Rung { width: rung.width, height: rung.height, rank: plan.rank(rung) },
+    }
+}
+
+async fn made(work: &Work, source: &Source, media: &MediaInfo, plan: &Plan, folder: &Path) -> Result<Output, Halt> {
+    let order = Order {
+        request: &Request::Remux { media: media.clone(), plan: plan.clone() },
+        source: source.whole(work).await?,
+        folder,
+        scratch: work.scratch.clone(),
+        limits: work.encode_limits(),
+        progress: Some(work.progress.part(PROBED, REMUXED)),
+    };
+    let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
+    let mut made = None;
+    while let Some(event) = task.next().await? {
+        if let Event::Output(output) = event {
+            made = Some(output);
+        }
+    }
+    made.ok_or_else(|| Halt::failed("output_missing", "The task ended without an output.", true))
+}
+
+/// The grid of what was made, or why it cannot be cut.
+fn grid_of(path: &Path, expected: &Expected) -> Result<SegmentGrid, String> {
+    let unreadable = || "its index cannot be read.".to_owned();
+    let (file, size) = output::open(path, expected).map_err(|_| unreadable())?;
+    let movie = output::read_movie(&file, size).map_err(|_| unreadable())?;
+    let safety = judge(&movie, size);
+    if let Some(reason) = safety.reasons.into_iter().next() {
+        return Err(reason.message);
+    }
+    judgement::grid_of(&movie).ok_or_else(unreadable)
+}

@@ -1,0 +1,89 @@
+//! Copied rungs: bit for bit what the source holds, and what goes wrong is refused and not made worse.
+
+use std::path::Path;
+
+use reelgate_packager::{judge, parse_movie};
+use reelgate_worker::{
+    plan::{LadderPolicy, SoundStep, plan},
+    task::protocol::Request,
+};
+
+use super::{
+    child::{GRID, Said, probe, run},
+    measure::{clip, decoded, decodes, starts_at_once},
+};
+
+const FILM: &str = "testsrc2=size=320x180:rate=30:duration=5";
+const H264: [&str; 8] = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-g", "60"];
+
+/// A clip with sound.
+fn film(folder: &Path, name: &str, codecs: &[&str]) -> std::path::PathBuf {
+    let sound = ["-f", "lavfi", "-i", FILM, "-f", "lavfi", "-i", "sine=frequency=440:duration=5"];
+    clip(folder, name, &[&sound, &H264[..], codecs].concat())
+}
+
+/// Remuxes as if the tracks had been judged, gives what the plan does with the sound.
+fn remux(source: &Path, copy_sound: bool) -> (SoundStep, Said) {
+    let mut media = probe(source).unwrap();
+    media.video.as_mut().unwrap().copyable = true;
+    media.audio[0].copyable = copy_sound;
+    let plan = plan(&media, GRID, &LadderPolicy::default());
+    let step = plan.main_audio().unwrap().step;
+    (step, run(&Request::Remux { media, plan }, source))
+}
+
+/// The hashes of a track's packets.
+fn packets(path: &Path, track: &str) -> Vec<String> {
+    let out = String::from_utf8(decoded(path, &["-map", track, "-c", "copy", "-f", "framemd5"])).unwrap();
+    let lines = out.lines().filter(|line| !line.starts_with('#'));
+    lines.map(|line| line.rsplit(',').next().unwrap().trim().to_owned()).collect()
+}
+
+#[test]
+fn a_remuxed_film_holds_the_very_packets_of_its_source_and_can_be_cut() {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, codecs) in [
+        ("a.mkv", &["-c:a", "aac"][..]),
+        ("a.ts", &["-c:a", "aac"]),
+        ("a.flv", &["-c:a", "aac"]),
+        ("a.mp4", &["-c:a", "aac", "-movflags", "frag_keyframe+empty_moov"]),
+    ] {
+        let source = film(folder.path(), name, codecs);
+        let (step, said) = remux(&source, true);
+        assert_eq!(step, SoundStep::Copy);
+        assert!(said.failure().is_none(), "{name}: {:?}\n{}", said.failure(), said.log);
+        let made = said.path("180p");
+        let copy = ["-i", source.to_str().unwrap(), "-c", "copy"];
+        let reference = clip(folder.path(), &format!("{name}.reference.mp4"), &copy);
+        for track in ["0:v", "0:a"] {
+            let packets = packets(&made, track);
+            assert!(packets.len() > 100, "{name} {track}: {}", packets.len());
+            assert!(packets == self::packets(&reference, track), "{name} {track} is not what it was");
+        }
+        decodes(&made);
+        starts_at_once(&made);
+        can_be_cut(&made, name);
+    }
+}
+
+#[test]
+fn other_sound_beside_copied_pictures_becomes_aac() {
+    let folder = tempfile::tempdir().unwrap();
+    for codec in ["ac3", "libopus", "libmp3lame"] {
+        let source = film(folder.path(), &format!("{codec}.mkv"), &["-c:a", codec]);
+        let (step, said) = remux(&source, false);
+        assert!(matches!(step, SoundStep::Encode { .. }));
+        let made = said.path("180p");
+        assert!(packets(&made, "0:v") == packets(&source, "0:v"), "{codec}");
+        decodes(&made);
+        can_be_cut(&made, codec);
+    }
+}
+
+fn can_be_cut(path: &Path, name: &str) {
+    let bytes = std::fs::read(path).unwrap();
+    let at = bytes.windows(4).position(|window| window == b"moov").unwrap() - 4;
+    let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
+    let safety = judge(&parse_movie(&bytes[at..at + length]).unwrap(), bytes.len() as u64);
+    assert!(safety.segment_safe, "{name}: {:?}", safety.reasons);
+}
