@@ -1,6 +1,9 @@
 //! Memory of tasks: how much a worker may give out (`Budget`), and how much one has taken (`Taken`, `Peak`). A task starts
 //! only when all that it may take is left, and the kernel holds it to that; so a worker never takes more than its memory.
 
+mod estimate;
+mod thrift;
+
 use std::{
     fs,
     sync::{
@@ -11,6 +14,8 @@ use std::{
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub(crate) use self::thrift::{Thrifty, within};
+
 /// What is counted; a semaphore counts no further than 32 bits.
 const UNIT: u64 = 1 << 20;
 /// Of the machine's memory or the container's, in percent. The rest is the worker's own, the system's, and cached files.
@@ -20,8 +25,6 @@ const UNKNOWN: u64 = 4 << 30;
 
 /// What looking at a source or an output may take: a decoder's few frames of the largest picture that is accepted.
 pub(crate) const PROBE: u64 = 1 << 30;
-/// What encoding may take.
-pub(crate) const ENCODE: u64 = 3 << 30;
 
 /// What a worker may give to its tasks. Cheap to clone; all clones share it.
 #[derive(Debug, Clone)]

@@ -20,6 +20,7 @@ use reelgate_common::{
     backends::Backends,
     db::{Attempt, Fenced},
     key::Key,
+    media_info::MediaInfo,
     promote::{Promoted, promote},
     rendition::Rendition,
 };
@@ -31,11 +32,14 @@ use crate::{
     halt::Halt,
     heartbeat::Progress,
     litter::Litter,
-    memory,
+    memory::{self, Thrifty},
     patience::Patience,
     plan::{Plan, VideoStep, plan},
     scratch::Scratch,
-    task::parent::{Limits, Tasks},
+    task::{
+        parent::{Limits, Tasks},
+        verdict::OUT_OF_MEMORY,
+    },
 };
 
 /// How far an attempt is when its source has been looked at.
@@ -122,12 +126,20 @@ impl Work {
         Limits { no_progress: limit, wall: limit, memory_bytes: memory::PROBE, file_bytes: 0 }
     }
 
-    fn encode_limits(&self) -> Limits {
+    /// What is left of the plan and the threads in the memory that there is, fewer after each death of memory.
+    fn thrifty(&self, media: &MediaInfo, plan: Plan) -> Thrifty {
+        let job = &self.attempt.job;
+        let died = job.last_error_code.as_deref() == Some(OUT_OF_MEMORY);
+        let deaths = if died { u32::try_from(job.failures).unwrap_or(0) } else { 0 };
+        memory::within(media, plan, self.config.worker.task_threads(), self.tasks.memory.bytes(), deaths)
+    }
+
+    fn encode_limits(&self, memory_bytes: u64) -> Limits {
         let worker = &self.config.worker;
         Limits {
             no_progress: Duration::from_millis(worker.no_progress_ms),
             wall: Duration::from_millis(worker.encode_limit_ms),
-            memory_bytes: memory::ENCODE,
+            memory_bytes,
             file_bytes: worker.max_output_bytes,
         }
     }

@@ -12,8 +12,9 @@ use reelgate_common::{
 
 use crate::patience::Patience;
 
-/// Failures of one machine's limits; a second try may land on a larger one, a third will not.
-const RESOURCE_CODES: [&str; 3] = ["out_of_memory", "task_cpu_limit", "task_output_limit"];
+/// Failures of one machine's limits; a second try may land on a larger one, a third will not. (A death of memory is not
+/// among them: each run after it makes do with less.)
+const RESOURCE_CODES: [&str; 2] = ["task_cpu_limit", "task_output_limit"];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {

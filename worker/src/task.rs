@@ -12,5 +12,5 @@ mod proof;
 mod reporter;
 mod supervisor;
 mod trial;
-mod verdict;
+pub(crate) mod verdict;
 pub(crate) mod words;

@@ -7,6 +7,7 @@ use reelgate_common::{file::Failure, grid::SegmentGrid, media_info::MediaInfo};
 use super::{PROBED, Work, output, source::Source};
 use crate::{
     halt::Halt,
+    memory::Thrifty,
     plan::Plan,
     task::{
         parent::Order,
@@ -68,15 +69,15 @@ impl Kind {
 pub(super) async fn encode(work: &Work, source: &Source, media: &MediaInfo, plan: Plan) -> Result<Made, Halt> {
     let file = source.whole(work).await?;
     let folder = work.scratch.folder("encode")?;
+    let Thrifty { plan, threads, memory_bytes } = work.thrifty(media, plan);
     let (open, grid) = (expected(&plan), plan.grid.clone());
-    let threads = work.config.worker.task_threads();
     let request = Request::Encode { media: media.clone(), plan, threads };
     let order = Order {
         request: &request,
         source: file,
         folder: &folder,
         scratch: work.scratch.clone(),
-        limits: work.encode_limits(),
+        limits: work.encode_limits(memory_bytes),
         progress: Some(work.progress.part(PROBED, 0.99)),
     };
     let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;

@@ -104,7 +104,8 @@ impl Tasks {
     ///
     /// # Errors
     /// The scratch folder or the system has no room for it.
-    pub(crate) async fn start(&self, order: Order<'_>, tracker: &TaskTracker) -> io::Result<Task> {
+    pub(crate) async fn start(&self, mut order: Order<'_>, tracker: &TaskTracker) -> io::Result<Task> {
+        order.limits.memory_bytes = order.limits.memory_bytes.min(self.memory.bytes());
         fs::write(order.folder.join(REQUEST_FILE), serde_json::to_vec(order.request)?)?;
         let granted = self.memory.admit(order.limits.memory_bytes).await;
         let child = self.launcher.spawn(self.command(&order)?).await?;

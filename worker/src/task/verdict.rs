@@ -7,10 +7,12 @@ use rustix::process::Signal;
 
 use super::{launcher::describe, words::clean_failure};
 
+/// The code of a death of memory. The next run makes do with less.
+pub(crate) const OUT_OF_MEMORY: &str = "out_of_memory";
 /// Of its memory; a task that crashes with more than this died of the rest.
 const NEARLY: u64 = 90;
 /// What allocators and libav say when there is no more.
-const OUT_OF_MEMORY: [&str; 4] =
+const NO_MORE: [&str; 4] =
     ["memory allocation of", "Cannot allocate memory", "malloc of size", "Resource temporarily unavailable"];
 
 /// How listening ended.
@@ -71,7 +73,7 @@ pub(super) fn judge(ended: Ended<'_>) -> Result<(), Failure> {
 /// What an unexpected end of the child means.
 fn crash_of(status: ExitStatus, words: &str, filled: u64) -> Failure {
     // libav and x264 do not survive every refused allocation: some end in a null pointer.
-    let full = filled >= NEARLY || OUT_OF_MEMORY.iter().any(|said| words.contains(said));
+    let full = filled >= NEARLY || NO_MORE.iter().any(|said| words.contains(said));
     match status.signal().and_then(Signal::from_named_raw) {
         // We did not send it, so the system did: it had no memory left.
         Some(Signal::KILL) => out_of_memory("Processing needs more memory than there is."),
@@ -92,7 +94,7 @@ fn crash_of(status: ExitStatus, words: &str, filled: u64) -> Failure {
 const TOO_MUCH: &str = "Processing needs more memory than it may take.";
 
 fn out_of_memory(message: &str) -> Failure {
-    failure("out_of_memory", message.to_owned())
+    failure(OUT_OF_MEMORY, message.to_owned())
 }
 
 pub(super) fn crash(what: &str, words: &str) -> Failure {

@@ -140,6 +140,11 @@ impl Footing {
         fs::write(self.dir.path().join(name), "").unwrap();
     }
 
+    /// What the scripted task wrote into a file of the test's folder.
+    pub(crate) fn written(&self, name: &str) -> String {
+        fs::read_to_string(self.dir.path().join(name)).unwrap()
+    }
+
     pub(crate) async fn task_is_gone(&self, task: u32) {
         let path = format!("/proc/{task}");
         until("the task is gone", async || (!Path::new(&path).exists()).then_some(())).await;

@@ -7,4 +7,5 @@ mod faithful;
 mod hostile;
 mod measure;
 mod remux;
+mod sandbox;
 mod timing;

@@ -91,3 +91,46 @@ async fn a_stop_hands_the_job_back_and_counts_for_nothing() {
     assert_eq!(footing.backends.queue.depth().await.unwrap().ready, 1);
     assert!(footing.scratch_folders().is_empty());
 }
+
+/// Is shown a film, and dies of memory whenever it shall encode it; each request stays to be read.
+const HUNGRY: &str = r#"
+request=$(/bin/cat request.json)
+case "$request" in
+*'"task":"probe"'*)
+    echo '{"event":"probed","media":{"container":"mpegts","duration_ms":1000,"bitrate":0,"audio":[],"subtitles":[],
+        "video":{"stream":0,"codec":"mpeg2video","profile":null,"profile_name":null,"level":null,"coded_width":1280,
+        "coded_height":720,"width":1280,"height":720,"rotation":0,"sample_aspect":[1,1],"frame_rate":[25,1],
+        "average_frame_rate":[25,1],"pixel_format":"yuv420p","bit_depth":8,"chroma":"4:2:0","interlaced":false,
+        "color_primaries":null,"color_transfer":null,"color_space":null,"full_range":false,"duration_ms":1000,
+        "bitrate":null}}}' | /usr/bin/tr -d '\n'
+    echo
+    echo '{"event":"done"}' ;;
+*)
+    echo "$request" >> ../../../../encodes
+    kill -KILL $$ ;;
+esac
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_died_of_memory_is_run_again_with_less_and_then_given_up() {
+    let mut footing = Footing::new(HUNGRY).await;
+    footing.config.worker.threads = 4;
+    // Enough for all threads at first.
+    footing.config.worker.memory_bytes = 64 << 30;
+    let (file, worker) = (footing.upload(b"film").await, footing.start());
+    let failure = footing.settled(file).await.file.failure.unwrap();
+    assert_eq!(failure.code, "out_of_memory");
+    worker.stop().await;
+    let requests = footing.written("encodes");
+    let runs: Vec<(u64, Vec<String>)> = requests.lines().map(|line| threads_and_rungs(line)).collect();
+    let all = runs[0].1.clone();
+    assert!(all.len() > 1, "{runs:?}");
+    assert_eq!(runs, [(4, all.clone()), (1, all.clone()), (1, all[1..].to_vec())]);
+}
+
+fn threads_and_rungs(request: &str) -> (u64, Vec<String>) {
+    let request: serde_json::Value = serde_json::from_str(request).unwrap();
+    let rungs = request["plan"]["rungs"].as_array().unwrap();
+    let names = rungs.iter().map(|rung| rung["name"].as_str().unwrap().to_owned());
+    (request["threads"].as_u64().unwrap(), names.collect())
+}

@@ -19,6 +19,7 @@ pub(super) const GRID: SegmentGrid = SegmentGrid::Regular { period_ms: 2000 };
 pub(super) struct Said {
     pub(super) events: Vec<Event>,
     pub(super) folder: TempDir,
+    _beside: TempDir,
     pub(super) log: String,
 }
 
@@ -48,7 +49,10 @@ impl Said {
 }
 
 pub(super) fn run(request: &Request, source: &Path) -> Said {
-    let folder = tempfile::tempdir().unwrap();
+    // A folder in a folder, so that what lies beside it is the test's own.
+    let beside = tempfile::tempdir().unwrap();
+    std::fs::write(beside.path().join("canary"), "a task must not read this").unwrap();
+    let folder = tempfile::tempdir_in(beside.path()).unwrap();
     std::fs::write(folder.path().join(REQUEST_FILE), serde_json::to_vec(request).unwrap()).unwrap();
     let out = Command::new(env!("CARGO_BIN_EXE_worker"))
         .arg(TASK_ARGUMENT)
@@ -67,7 +71,7 @@ pub(super) fn run(request: &Request, source: &Path) -> Said {
         .collect();
     let ended = matches!(events.last(), Some(Event::Done | Event::Failed { .. }));
     assert!(ended, "the task ended on {} without saying how: {events:?}", source.display());
-    Said { events, folder, log }
+    Said { events, folder, log, _beside: beside }
 }
 
 pub(super) fn probe(source: &Path) -> Result<MediaInfo, Failure> {
