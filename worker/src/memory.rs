@@ -25,6 +25,8 @@ const UNKNOWN: u64 = 4 << 30;
 
 /// What looking at a source or an output may take: a decoder's few frames of the largest picture that is accepted.
 pub(crate) const PROBE: u64 = 1 << 30;
+/// What copying tracks into another container may take: two indexes, at a hundred bytes for each of millions of pictures.
+pub(crate) const COPY: u64 = 1 << 30;
 
 /// What a worker may give to its tasks. Cheap to clone; all clones share it.
 #[derive(Debug, Clone)]

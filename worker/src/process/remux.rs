@@ -15,6 +15,7 @@ use super::{
 };
 use crate::{
     halt::Halt,
+    memory,
     plan::{self, Plan, Rung},
     task::{
         parent::Order,
@@ -101,7 +102,7 @@ async fn made(work: &Work, source: &Source, media: &MediaInfo, plan: &Plan, fold
         source: source.whole(work).await?,
         folder,
         scratch: work.scratch.clone(),
-        limits: work.encode_limits(),
+        limits: work.encode_limits(memory::COPY),
         progress: Some(work.progress.part(PROBED, REMUXED)),
     };
     let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
