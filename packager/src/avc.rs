@@ -1,7 +1,13 @@
 //! H.264 configuration: `avcC` and the sequence parameter sets in it (ITU-T H.264, 7.3.2.1.1), as far as a judgement about
-//! playing needs them: profile, chroma, depth, interlacing, size and pixel aspect.
+//! playing needs them: profile, chroma, depth, interlacing, size, pixel aspect and colour.
 
-use crate::{bytes::Bytes, error::Mp4Error, fourcc::FourCc};
+use crate::{
+    bits::{Bits, unescape},
+    bytes::Bytes,
+    error::Mp4Error,
+    fourcc::FourCc,
+    vui::{Colour, Vui, read_vui},
+};
 
 /// What `avcC` says.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +41,8 @@ pub struct Sps {
     pub height: u32,
     /// Pixel aspect; `None` when unsaid.
     pub sample_aspect: Option<(u16, u16)>,
+    /// `None` when unsaid.
+    pub colour: Option<Colour>,
 }
 
 const AVCC: FourCc = FourCc(*b"avcC");
@@ -78,8 +86,8 @@ fn read_sps(nal: &[u8]) -> Option<Sps> {
     let crop = read_crop(&mut bits, format, frame_factor)?;
     let width = columns.checked_mul(16)?.checked_sub(crop.0)?;
     let height = map_units.checked_mul(16)?.checked_mul(frame_factor)?.checked_sub(crop.1)?;
-    // What follows is optional and often cut by sloppy writers: no aspect then, rather than no file.
-    let sample_aspect = read_aspect(&mut bits).flatten();
+    // What follows is optional and often cut by sloppy writers: no aspect and no colour then, rather than no file.
+    let Vui { sample_aspect, colour } = read_vui(&mut bits);
     let Format { chroma, luma_bits, chroma_bits, .. } = format;
     let depth = |n: u32| u8::try_from(n).unwrap_or(u8::MAX);
     Some(Sps {
@@ -93,6 +101,7 @@ fn read_sps(nal: &[u8]) -> Option<Sps> {
         width,
         height,
         sample_aspect,
+        colour,
     })
 }
 
@@ -183,98 +192,4 @@ fn read_crop(bits: &mut Bits<'_>, format: Format, frame_factor: u32) -> Option<(
     let width = left.checked_add(right)?.checked_mul(x)?;
     let height = top.checked_add(bottom)?.checked_mul(y * frame_factor)?;
     Some((width, height))
-}
-
-/// The aspect of the VUI (annex E, table E-1); the inner `None` is "unspecified".
-fn read_aspect(bits: &mut Bits<'_>) -> Option<Option<(u16, u16)>> {
-    const TABLE: [(u16, u16); 16] = [
-        (1, 1),
-        (12, 11),
-        (10, 11),
-        (16, 11),
-        (40, 33),
-        (24, 11),
-        (20, 11),
-        (32, 11),
-        (80, 33),
-        (18, 11),
-        (15, 11),
-        (64, 33),
-        (160, 99),
-        (4, 3),
-        (3, 2),
-        (2, 1),
-    ];
-    if !bits.flag()? || !bits.flag()? {
-        return Some(None);
-    }
-    match bits.byte()? {
-        0 => Some(None),
-        255 => {
-            let aspect = (bits.bits(16)? as u16, bits.bits(16)? as u16);
-            Some((aspect.0 != 0 && aspect.1 != 0).then_some(aspect))
-        }
-        id => Some(TABLE.get(usize::from(id) - 1).copied()),
-    }
-}
-
-/// Takes out emulation prevention bytes (7.4.1.1).
-fn unescape(bytes: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut zeros = 0;
-    for &byte in bytes {
-        if zeros >= 2 && byte == 3 {
-            zeros = 0;
-            continue;
-        }
-        zeros = if byte == 0 { zeros + 1 } else { 0 };
-        out.push(byte);
-    }
-    out
-}
-
-/// Reads bits, most significant first; `None` past the end.
-pub(crate) struct Bits<'a> {
-    pub(crate) bytes: &'a [u8],
-    pub(crate) at: usize,
-}
-
-impl Bits<'_> {
-    pub(crate) fn bit(&mut self) -> Option<u32> {
-        let byte = self.bytes.get(self.at / 8)?;
-        let bit = byte >> (7 - self.at % 8) & 1;
-        self.at += 1;
-        Some(u32::from(bit))
-    }
-
-    pub(crate) fn flag(&mut self) -> Option<bool> {
-        self.bit().map(|bit| bit == 1)
-    }
-
-    /// Up to 32 bits.
-    pub(crate) fn bits(&mut self, count: u32) -> Option<u32> {
-        (0..count).try_fold(0, |value, _| Some(value << 1 | self.bit()?))
-    }
-
-    fn byte(&mut self) -> Option<u8> {
-        self.bits(8).map(|value| value as u8)
-    }
-
-    /// ue(v), 9.1; longer codes than 32 bits are no valid values of any field here.
-    fn golomb(&mut self) -> Option<u32> {
-        let mut zeros = 0;
-        while !self.flag()? {
-            zeros += 1;
-            if zeros > 31 {
-                return None;
-            }
-        }
-        let rest = u64::from(self.bits(zeros)?);
-        u32::try_from((1_u64 << zeros) - 1 + rest).ok()
-    }
-
-    fn signed_golomb(&mut self) -> Option<i64> {
-        let code = i64::from(self.golomb()?);
-        Some(if code % 2 == 0 { -(code / 2) } else { (code + 1) / 2 })
-    }
 }

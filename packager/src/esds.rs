@@ -1,6 +1,6 @@
 //! MPEG-4 elementary stream descriptors (`esds`, ISO/IEC 14496-1) and the AudioSpecificConfig in them (14496-3, 1.6.2.1).
 
-use crate::{avc::Bits, bytes::Bytes, error::Mp4Error, fourcc::FourCc};
+use crate::{bits::Bits, bytes::Bytes, error::Mp4Error, fourcc::FourCc};
 
 /// What `esds` says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

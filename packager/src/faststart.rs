@@ -14,7 +14,8 @@ use crate::{
     error::Mp4Error,
     fourcc::FourCc,
     movie::{Movie, moov_payload, parse_movie},
-    track::{Track, TrackKind},
+    track::Track,
+    track_kind::TrackKind,
 };
 
 /// A longer `stss` is not added where there was none.

@@ -11,7 +11,8 @@ use crate::{
     matrix::Orientation,
     movie::Movie,
     sample_entry::{AudioEntry, Codec, SampleEntry, VideoEntry},
-    track::{Edit, Track, TrackKind},
+    track::{Edit, Track},
+    track_kind::TrackKind,
 };
 
 /// Highest level of H.264 that browsers are trusted with, times ten.

@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 mod avc;
+mod bits;
 mod boxes;
 mod bytes;
 mod clean;
@@ -33,6 +34,8 @@ pub mod presentation;
 mod sample_entry;
 mod tables;
 mod track;
+mod track_kind;
+mod vui;
 
 pub use avc::{AvcConfig, Sps};
 pub use boxes::{BoxHeader, TopBox, TopWalk, read_header};
@@ -45,6 +48,8 @@ pub use fourcc::FourCc;
 pub use judge::{Reason, Safety, judge, shown_video, sounding_audio};
 pub use matrix::{Matrix, Orientation};
 pub use movie::{MAX_MOOV_BYTES, MAX_TRACKS, Movie, parse_movie};
-pub use sample_entry::{AudioEntry, Codec, Colour, SampleEntry, VideoEntry};
+pub use sample_entry::{AudioEntry, Codec, SampleEntry, VideoEntry};
 pub use tables::{ChunkOffsets, ChunkRun, OffsetRun, SampleSizes, SampleTables, TimeRun};
-pub use track::{DataReference, Edit, Track, TrackKind};
+pub use track::{DataReference, Edit, Track};
+pub use track_kind::TrackKind;
+pub use vui::Colour;

@@ -76,13 +76,6 @@ pub(crate) mod fixture {
 
     pub(crate) fn video() -> TrackSummary {
         TrackSummary {
-            kind: Kind::Video,
-            id: 1,
-            timescale: 12_800,
-            codecs: "avc1.64001f".to_owned(),
-            language: None,
-            is_default: true,
-            sample_entry: Vec::new(),
             media_time: 1_024,
             duration: 64_000,
             video: Some(VideoSummary {
@@ -91,27 +84,21 @@ pub(crate) mod fixture {
                 frame_rate: (30_000, 1_001),
                 video_range: VideoRange::Sdr,
             }),
-            audio: None,
             average_bandwidth: 1_500_000,
             peak_bandwidth: 2_000_000,
-            segments: 0,
-            table: 0,
+            ..TrackSummary::new(Kind::Video, 1, 12_800, "avc1.64001f")
         }
     }
 
     pub(crate) fn audio(language: Option<&str>) -> TrackSummary {
         TrackSummary {
-            kind: Kind::Audio,
-            timescale: 48_000,
-            codecs: "mp4a.40.2".to_owned(),
             language: language.map(str::to_owned),
             media_time: 1_024,
             duration: 240_000,
-            video: None,
             audio: Some(AudioSummary { channels: 2, sample_rate: 48_000 }),
             average_bandwidth: 128_000,
             peak_bandwidth: 130_000,
-            ..video()
+            ..TrackSummary::new(Kind::Audio, 1, 48_000, "mp4a.40.2")
         }
     }
 

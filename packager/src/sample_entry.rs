@@ -7,7 +7,8 @@ use crate::{
     error::Mp4Error,
     esds::{AacConfig, read_audio_config, read_esds},
     fourcc::FourCc,
-    track::TrackKind,
+    track_kind::TrackKind,
+    vui::Colour,
 };
 
 /// More descriptions than this in one track are refused.
@@ -43,14 +44,6 @@ pub struct VideoEntry {
     pub colour: Option<Colour>,
     /// Payload of `hvcC`, `av1C` or `vpcC`, with the box's name.
     pub config: Option<(FourCc, Vec<u8>)>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Colour {
-    pub primaries: u16,
-    pub transfer: u16,
-    pub matrix: u16,
-    pub full_range: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -8,17 +8,8 @@ use crate::{
     matrix::Matrix,
     sample_entry::{SampleEntry, read_stsd},
     tables::{SampleTables, read_co64, read_ctts, read_stco, read_stsc, read_stss, read_stsz, read_stts, read_stz2},
+    track_kind::TrackKind,
 };
-
-/// What a handler is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum TrackKind {
-    Video,
-    Audio,
-    Text,
-    /// Timecode, metadata, hints and whatever else.
-    Other,
-}
 
 /// One line of an edit list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -140,23 +140,7 @@ mod tests {
     use super::*;
 
     fn track(kind: Kind, codecs: &str, is_default: bool) -> TrackSummary {
-        TrackSummary {
-            kind,
-            id: 1,
-            timescale: 1_000,
-            codecs: codecs.to_owned(),
-            language: None,
-            is_default,
-            sample_entry: Vec::new(),
-            media_time: 0,
-            duration: 0,
-            video: None,
-            audio: None,
-            average_bandwidth: 0,
-            peak_bandwidth: 0,
-            segments: 0,
-            table: 0,
-        }
+        TrackSummary { is_default, ..TrackSummary::new(kind, 1, 1_000, codecs) }
     }
 
     fn rendition(name: &str, kind: RenditionKind, rank: i32, created_at: i64) -> Rendition {

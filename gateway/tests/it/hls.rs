@@ -75,21 +75,11 @@ async fn below_no_lease_there_is_nothing() {
 /// Two segments of two and three seconds, and their table; there is nothing behind it.
 fn packaging() -> (serde_json::Value, Vec<u8>) {
     let track = TrackSummary {
-        kind: Kind::Video,
-        id: 1,
-        timescale: 1_000,
-        codecs: "avc1.64001f".to_owned(),
-        language: None,
-        is_default: true,
-        sample_entry: Vec::new(),
-        media_time: 0,
         duration: 5_000,
-        video: None,
-        audio: None,
         average_bandwidth: 1,
         peak_bandwidth: 2,
         segments: 2,
-        table: 0,
+        ..TrackSummary::new(Kind::Video, 1, 1_000, "avc1.64001f")
     };
     let entry = |start: u64, duration: u32| {
         let (size, lead, record_length, record) = (9_u32, 5_u32, 1_u32, 80_u64);

@@ -174,21 +174,9 @@ fn package_audio(
 fn summarise(track: &Track, entry: &SampleEntry, kind: Kind, id: u32) -> Result<TrackSummary, Mp4Error> {
     let description = describe(entry)?;
     Ok(TrackSummary {
-        kind,
-        id,
-        timescale: track.timescale,
-        codecs: description.codecs,
         language: track.language.clone(),
-        is_default: true,
         sample_entry: description.sample_entry,
-        media_time: 0,
-        duration: 0,
-        video: None,
-        audio: None,
-        average_bandwidth: 0,
-        peak_bandwidth: 0,
-        segments: 0,
-        table: 0,
+        ..TrackSummary::new(kind, id, track.timescale, description.codecs)
     })
 }
 

@@ -157,11 +157,7 @@ fn descriptor(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        esds::read_audio_config,
-        sample_entry::{Colour, read_stsd},
-        track::TrackKind,
-    };
+    use crate::{esds::read_audio_config, sample_entry::read_stsd, track_kind::TrackKind, vui::Colour};
 
     fn again(description: &Description, kind: TrackKind) -> SampleEntry {
         let stsd = [&words(&[0, 1])[..], &description.sample_entry].concat();

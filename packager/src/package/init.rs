@@ -78,27 +78,19 @@ mod tests {
         boxes::children,
         movie::parse_movie,
         package::{AudioSummary, VideoRange, VideoSummary},
-        track::TrackKind,
+        track_kind::TrackKind,
     };
 
     fn summary(kind: Kind) -> TrackSummary {
         let facts = VideoSummary { width: 640, height: 360, frame_rate: (25, 1), video_range: VideoRange::Sdr };
         TrackSummary {
-            kind,
-            id: 2,
-            timescale: 12_800,
-            codecs: String::new(),
             language: Some("deu".to_owned()),
-            is_default: true,
             sample_entry: boxed(b"none", &[&[0; 100]]),
             media_time: 1024,
             duration: 9,
             video: (kind == Kind::Video).then_some(facts),
             audio: (kind == Kind::Audio).then_some(AudioSummary { channels: 2, sample_rate: 48_000 }),
-            average_bandwidth: 0,
-            peak_bandwidth: 0,
-            segments: 0,
-            table: 0,
+            ..TrackSummary::new(kind, 2, 12_800, "")
         }
     }
 

@@ -89,6 +89,28 @@ pub struct AudioSummary {
 }
 
 impl TrackSummary {
+    /// A track of which no more is known yet: the default one, of nothing.
+    #[must_use]
+    pub fn new(kind: Kind, id: u32, timescale: u32, codecs: impl Into<String>) -> Self {
+        Self {
+            kind,
+            id,
+            timescale,
+            codecs: codecs.into(),
+            language: None,
+            is_default: true,
+            sample_entry: Vec::new(),
+            media_time: 0,
+            duration: 0,
+            video: None,
+            audio: None,
+            average_bandwidth: 0,
+            peak_bandwidth: 0,
+            segments: 0,
+            table: 0,
+        }
+    }
+
     /// Where its table lies in the index object.
     #[must_use]
     pub fn table_range(&self) -> Range<u64> {
