@@ -63,4 +63,10 @@ impl App {
             draining,
         }))
     }
+
+    /// The same three again, for those that want no more of the application.
+    #[must_use]
+    pub fn backends(&self) -> Backends {
+        Backends { db: self.db.clone(), storage: self.storage.clone(), queue: self.queue.clone() }
+    }
 }

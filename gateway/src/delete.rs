@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use reelgate_common::{
     auth::Caller,
-    backends::Backends,
     file::FileState,
     ids::{FileId, JobId, OrgId},
     job::JobState,
@@ -52,7 +51,7 @@ pub(crate) async fn delete(app: &App, caller: &Caller, file: FileId) -> Result<R
 
 /// Goes on when the client leaves or the store is slow; what fails is left to the reconciler.
 async fn clean_up(app: &App, jobs: Vec<JobId>, org: OrgId, file: FileId, running: bool) {
-    let backends = Backends { db: app.db.clone(), storage: app.storage.clone(), queue: app.queue.clone() };
+    let backends = app.backends();
     let work = tokio::spawn(async move {
         for job in jobs {
             if let Err(error) = backends.queue.cancel(job).await {

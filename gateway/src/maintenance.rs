@@ -41,7 +41,7 @@ pub(crate) struct Ground {
 
 /// Starts the loops; each ends when `stop` is cancelled, and gives up its office first.
 pub fn spawn(app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
-    let backends = Backends { db: app.db.clone(), storage: app.storage.clone(), queue: app.queue.clone() };
+    let backends = app.backends();
     tasks.spawn(app.uploads.keep_alive(backends.db.clone(), stop.clone()));
     let (gateway, until) = (app.clone(), stop.clone());
     tasks.spawn(async move { gateway.leases.keep(until).await });

@@ -130,7 +130,8 @@ async fn dispatch(
         Route::Upload => {
             let caller = grant::caller(app, head).await?;
             drop(query);
-            Box::pin(upload::upload_files(app, caller, Request::from_parts(parts, body))).await
+            let request = Request::from_parts(parts, body);
+            Box::pin(upload::upload_files(&app.uploads, &app.backends(), caller, request)).await
         }
     }
 }

@@ -22,8 +22,6 @@ mod stage;
 mod tests;
 mod transfer;
 
-use std::sync::Arc;
-
 use http::{
     Request, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
@@ -41,7 +39,6 @@ use self::{
     multipart::{Parser, boundary_of},
 };
 use crate::{
-    app::App,
     body::RequestBody,
     error::{ApiError, Violation},
     respond::Response,
@@ -94,8 +91,12 @@ impl Uploads {
 ///
 /// # Errors
 /// The request cannot be read, is too large, or holds no file. Failures of single files are in the answer.
-pub async fn upload_files(app: &Arc<App>, caller: Caller, request: Request<RequestBody>) -> Result<Response, ApiError> {
-    let uploads = &app.uploads;
+pub async fn upload_files(
+    uploads: &Uploads,
+    backends: &Backends,
+    caller: Caller,
+    request: Request<RequestBody>,
+) -> Result<Response, ApiError> {
     let length = content_length(&request);
     let limit = uploads.config.request_limit();
     if length.is_some_and(|length| length > limit) {
@@ -103,8 +104,7 @@ pub async fn upload_files(app: &Arc<App>, caller: Caller, request: Request<Reque
     }
     let boundary = boundary(&request)?;
     let parser = Parser::new(&boundary, uploads.config.max_header_bytes).map_err(UploadError::from)?;
-    let backends = Backends { db: app.db.clone(), storage: app.storage.clone(), queue: app.queue.clone() };
-    let form = Form::new(uploads, &backends, &caller, length);
+    let form = Form::new(uploads, backends, &caller, length);
     let outcomes = form.receive(parser, request.into_body()).await?;
     if outcomes.is_empty() {
         return Err(ApiError::invalid(vec![Violation::missing("body", "files")]));
