@@ -95,8 +95,8 @@ pub struct HttpConfig {
     pub body_idle_timeout_ms: u64,
     /// Time in which a client that is being sent something takes nothing, e.g. a paused player.
     pub send_stall_timeout_ms: u64,
-    /// Bytes per second that a client must take while something waits for it, over a minute; 0: any rate. A player
-    /// that pauses takes none, so a rate ends what `send_stall_timeout_ms` would bear.
+    /// Bytes per second that a client must take while something waits for it, over a minute (over `send_stall_timeout_ms`
+    /// if that is shorter); 0: any rate. A player that pauses takes none, so a rate ends what that timeout would bear.
     pub min_send_rate: u64,
     pub max_headers: usize,
     /// Connections at once; more wait in the system's backlog.

@@ -12,7 +12,8 @@ use tokio::time::Instant;
 
 use super::{limits::Limits, sniff::Protocol};
 
-/// How long a client must be slow before its rate counts: the system's buffers empty in bursts.
+/// How long a client must be slow before its rate counts: the system's buffers empty in bursts. Where a client may stall for
+/// less than that, as long as that.
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 /// No head has begun.
 const NEVER: u64 = u64::MAX;
@@ -182,10 +183,11 @@ impl Pace {
     fn is_too_slow(&mut self, watch: &Watch, limits: &Limits, now: Instant) -> bool {
         let taken = watch.taken.load(Relaxed);
         let passed = now - self.since;
-        if watch.awaits_client() && passed < RATE_WINDOW {
+        if watch.awaits_client() && passed < RATE_WINDOW.min(limits.stall) {
             return false;
         }
-        let wanted = limits.min_rate.saturating_mul(passed.as_secs());
+        let passed = u64::try_from(passed.as_millis()).unwrap_or(u64::MAX);
+        let wanted = limits.min_rate.saturating_mul(passed) / 1_000;
         let slow = watch.awaits_client() && taken - self.taken < wanted;
         *self = Self { since: now, taken };
         slow

@@ -63,6 +63,17 @@ async fn head_says_what_get_says() {
 }
 
 #[tokio::test]
+async fn an_answer_says_where_its_first_bytes_came_from() {
+    let bench = Bench::start().await;
+    let file = bench.upload("notes.txt", b"hello").await;
+    let path = format!("/v1/files/stream/{}?token={}", file["id"].as_str().unwrap(), bench.token(|_| {}));
+    let timing = async |method| bench.ask(method, &path, &[], "").await.header("server-timing").to_owned();
+    assert_eq!(timing(Method::HEAD).await, "", "nothing was read");
+    assert_eq!(timing(Method::GET).await, "cache;desc=miss");
+    assert_eq!(timing(Method::GET).await, "cache;desc=hit");
+}
+
+#[tokio::test]
 async fn conditions_are_evaluated() {
     let bench = Bench::start().await;
     let file = bench.upload("notes.txt", b"hello").await;

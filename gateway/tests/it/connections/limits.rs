@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
-    net::TcpStream,
+    net::{TcpSocket, TcpStream},
     time::{interval, timeout},
 };
 
@@ -81,6 +81,44 @@ async fn a_client_that_takes_nothing_is_cut() {
     assert!(head(&mut greedy).await.starts_with("HTTP/1.1 200"));
     assert!(ask(&bench, "").await.starts_with("HTTP/1.1 404"));
     assert!(rest(&mut greedy).await.len() < content.len());
+}
+
+/// What a client gets of a film that it takes a little of, again and again, in no less than five seconds, and never pauses for
+/// long.
+async fn sipped(min_send_rate: u64) -> (usize, usize) {
+    let bench = Bench::start_with(|config| {
+        config.http.min_send_rate = min_send_rate;
+        // The time over which the rate is taken, and how often one looks.
+        config.http.send_stall_timeout_ms = 3_000;
+        config.http.header_timeout_ms = 200;
+    })
+    .await;
+    let content = vec![7u8; 32 << 20];
+    let path = stream_path(&bench, &content).await;
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(64 << 10).unwrap();
+    let mut stream = socket.connect(bench.address()).await.unwrap();
+    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+    assert!(head(&mut stream).await.starts_with("HTTP/1.1 200"));
+    let (mut taken, mut sip, mut sips) = (0, vec![0; 64 << 10], interval(Duration::from_millis(10)));
+    let all = async {
+        while let Ok(read @ 1..) = stream.read(&mut sip).await {
+            taken += read;
+            sips.tick().await;
+        }
+    };
+    timeout(PATIENCE, all).await.expect("an end");
+    (taken, content.len())
+}
+
+#[tokio::test]
+async fn a_client_that_takes_less_than_the_least_rate_is_cut() {
+    // More than anybody can take.
+    let (taken, whole) = sipped(u64::MAX / 10_000).await;
+    assert!(taken < whole, "all of {whole} bytes came");
+    // It never stalled, so without a rate it gets everything.
+    let (taken, whole) = sipped(0).await;
+    assert_eq!(taken, whole);
 }
 
 #[tokio::test]
