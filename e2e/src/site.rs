@@ -64,6 +64,7 @@ pub struct Builder {
     workers: usize,
     own_services: bool,
     demo: bool,
+    disk_cache: bool,
     env: Vec<(String, String)>,
 }
 
@@ -91,6 +92,12 @@ impl Builder {
         Self { demo: true, ..self }
     }
 
+    /// A disk tier for each gateway's cache.
+    #[must_use]
+    pub fn disk_cache(self) -> Self {
+        Self { disk_cache: true, ..self }
+    }
+
     /// Wins over what a site sets by itself.
     #[must_use]
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -106,8 +113,9 @@ impl Builder {
             Footing::Embedded => None,
             Footing::Production => Some(Services::start(self.own_services).await?),
         };
-        let Self { footing, demo, env, .. } = self;
-        let mut site = Site { footing, demo, env, gateways: Vec::new(), workers: Vec::new(), services, folder };
+        let Self { footing, demo, disk_cache, env, .. } = self;
+        let (gateways, workers) = (Vec::new(), Vec::new());
+        let mut site = Site { footing, demo, disk_cache, env, gateways, workers, services, folder };
         match self.footing {
             Footing::Embedded => site.start_gateway().await?,
             Footing::Production => {
@@ -128,6 +136,7 @@ impl Builder {
 pub struct Site {
     pub footing: Footing,
     demo: bool,
+    disk_cache: bool,
     env: Vec<(String, String)>,
     /// The one process of the embedded footing is here too.
     pub gateways: Vec<Gateway>,
@@ -198,7 +207,8 @@ impl Site {
     /// One gateway and, on the production footing, one worker, unless told otherwise.
     #[must_use]
     pub fn builder(footing: Footing) -> Builder {
-        Builder { footing, gateways: 1, workers: 1, own_services: false, demo: false, env: Vec::new() }
+        let (gateways, workers, env) = (1, 1, Vec::new());
+        Builder { footing, gateways, workers, own_services: false, demo: false, disk_cache: false, env }
     }
 
     /// # Errors
@@ -227,6 +237,21 @@ impl Site {
         let output = self.gateways[0].process.output();
         let line = output.lines().find(|line| line.contains("/#jwt="));
         Ok(line.with_context(|| format!("no address: {output}"))?.to_owned())
+    }
+
+    /// For the processes that start from now on; wins over what was set before.
+    pub fn set_env(&mut self, key: impl Into<String>, value: impl Into<String>) {
+        self.env.push((key.into(), value.into()));
+    }
+
+    /// Where a gateway's cache has its disk tier, if the site was built with one.
+    #[must_use]
+    pub fn disk_cache(&self, gateway: usize) -> PathBuf {
+        self.cache_folder(self.gateways[gateway].port)
+    }
+
+    fn cache_folder(&self, port: u16) -> PathBuf {
+        self.folder.path().join(format!("cache-{port}"))
     }
 
     /// Another gateway; on the embedded footing the one process again, on the same data.
@@ -258,7 +283,11 @@ impl Site {
     /// Nothing when a port is taken.
     async fn gateway_on(&self, port: u16, ops_port: u16) -> Result<Option<Gateway>> {
         let name = format!("gateway-{port}");
-        let mut process = self.launch(&name, self.gateway_arguments(port, ops_port))?.start()?;
+        let mut launch = self.launch(&name, self.gateway_arguments(port, ops_port))?;
+        if self.disk_cache {
+            launch = launch.env("REELGATE__CACHE__DISK_DIR", self.cache_folder(port).to_string_lossy());
+        }
+        let mut process = launch.start()?;
         let ops = Client::new(format!("http://127.0.0.1:{ops_port}"));
         eventually("the gateway is ready", START, async || {
             !process.is_running() || ops.get("/readyz").await.is_ok_and(|answer| answer.status == 200)

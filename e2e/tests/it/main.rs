@@ -5,6 +5,7 @@ mod browser;
 mod cache;
 mod deploy;
 mod documentation;
+mod drain;
 mod faults;
 mod harness;
 mod idle;

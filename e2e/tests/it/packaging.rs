@@ -2,6 +2,8 @@
 //! priming and added silence. For that nothing is stored but an index, of which a segment reads its own lines only.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod beyond;
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -10,6 +12,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use reelgate_common::{ids::OrgId, key::Key};
 use reelgate_e2e::{
     client::{Client, Upload},
@@ -19,6 +22,8 @@ use reelgate_e2e::{
 };
 
 const PATIENCE: Duration = Duration::from_secs(300);
+/// Films that ffmpeg decodes at the same time: one alone uses a fraction of a machine.
+const AT_ONCE: usize = 3;
 const VIDEO: &str = "-f lavfi -i testsrc2=size=320x180:rate=25:duration=9";
 const NTSC: &str = "-f lavfi -i testsrc2=size=320x180:rate=30000/1001:duration=9";
 const AUDIO: &str = "-f lavfi -i sine=frequency=440:duration=9:sample_rate=48000";
@@ -143,23 +148,36 @@ impl Original {
 
 /// Uploads a file and compares what it decodes to by HLS and by DASH.
 async fn play(site: &Site, path: &Path) -> Result<String> {
-    let client = site.client().signed_in(SignIn::member("alice", "acme").jwt());
+    let client = alice(site);
     let name = path.file_name().and_then(|name| name.to_str()).context("a plain name")?;
     let id = client.upload_one(Upload::file(name, "video/mp4", path)).await?;
     client.wait_ready(&id).await?;
+    decodes_to(&client, &id, path, &["/master.m3u8", "/manifest.mpd"]).await?;
+    Ok(id)
+}
+
+fn alice(site: &Site) -> Client {
+    site.client().signed_in(SignIn::member("alice", "acme").jwt())
+}
+
+/// Compares what ffmpeg decodes from documents of a file with what it decodes from `original`.
+async fn decodes_to(client: &Client, id: &str, original: &Path, documents: &'static [&'static str]) -> Result<()> {
     let token = client.stream_token(&serde_json::json!({})).await?;
-    let base = client.base().to_owned();
-    let (path, file) = (path.to_owned(), id.clone());
+    let (base, file, path) = (client.base().to_owned(), id.to_owned(), original.to_owned());
     tokio::task::spawn_blocking(move || {
         let original = Original::of(&path)?;
-        for list in ["master.m3u8", "manifest.mpd"] {
-            let address = format!("{base}/v1/files/stream/{file}/{list}?token={token}");
+        for document in documents {
+            let address = format!("{base}/v1/files/stream/{file}{document}?token={token}");
             original.compare(&address).with_context(|| path.display().to_string())?;
         }
-        Ok::<(), anyhow::Error>(())
+        Ok(())
     })
-    .await??;
-    Ok(id)
+    .await?
+}
+
+async fn play_all(site: &Site, paths: &[PathBuf]) -> Result<()> {
+    let plays = paths.iter().map(|path| play(site, path));
+    stream::iter(plays).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await.map(drop)
 }
 
 async fn start(footing: Footing) -> Result<Site> {
@@ -170,10 +188,8 @@ async fn start(footing: Footing) -> Result<Site> {
 async fn clips_decode_to_the_upload(footing: Footing) -> Result<()> {
     let folder = Folder::new("packaging")?;
     let site = start(footing).await?;
-    for recipe in recipes() {
-        let path = make(&folder, &recipe)?;
-        play(&site, &path).await?;
-    }
+    let clips = recipes().iter().map(|recipe| make(&folder, recipe)).collect::<Result<Vec<_>>>()?;
+    play_all(&site, &clips).await?;
     // Nothing in all this was packaged ahead or kept.
     let stored = site.stored("media/").await?;
     let names: BTreeSet<&str> = stored.iter().filter_map(|key| Path::new(key).file_name()?.to_str()).collect();
@@ -197,7 +213,7 @@ async fn a_segment_reads_its_lines_of_the_index_only(footing: Footing) -> Result
     let folder = Folder::new("packaging")?;
     let site = start(footing).await?;
     let path = make(&folder, &recipes()[0])?;
-    let client = site.client().signed_in(SignIn::member("alice", "acme").jwt());
+    let client = alice(&site);
     let id = client.upload_one(Upload::file("film.mp4", "video/mp4", &path)).await?;
     client.wait_settled(&id, PATIENCE).await?;
     let token = client.stream_token(&serde_json::json!({})).await?;
@@ -259,10 +275,7 @@ const SEGMENT_SAFE: [&str; 9] = [
 async fn the_corpus_decodes_to_the_uploads(footing: Footing) -> Result<()> {
     let Some(corpus) = corpus() else { return Ok(()) };
     let site = start(footing).await?;
-    for name in SEGMENT_SAFE {
-        play(&site, &corpus.join(name)).await?;
-    }
-    Ok(())
+    play_all(&site, &SEGMENT_SAFE.map(|name| corpus.join(name))).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

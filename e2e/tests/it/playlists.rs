@@ -10,10 +10,13 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
 use http::{Method, header};
+use reelgate_common::{ids::OrgId, key::Key};
 use reelgate_e2e::{
     client::{Answer, Client, Upload},
-    process::Folder,
+    process::{Folder, eventually},
+    services::Postgres,
     sign_in::SignIn,
     site::{Footing, Site},
 };
@@ -198,7 +201,7 @@ async fn a_segment_safe_upload_plays_by_hls_and_dash(footing: Footing) -> Result
 
 async fn grown_master(client: &Client, path: &str, count: usize) -> Result<String> {
     let mut master = String::new();
-    reelgate_e2e::process::eventually("all rungs are offered", Duration::from_secs(30), async || {
+    eventually("all rungs are offered", Duration::from_secs(30), async || {
         master = text(client, path).await.unwrap_or_default();
         variants(&master) == count
     })
@@ -214,6 +217,75 @@ async fn assert_stored(site: &Site) -> Result<()> {
         ["360p.index", "360p.mp4", "480p.index", "480p.mp4", "head.mp4", "poster.jpg", "source", "source.index"];
     assert_eq!(names, BTreeSet::from(expected));
     Ok(())
+}
+
+/// Every piece of a media playlist, in order.
+async fn pieces(client: &Client, playlist: &str) -> Result<Vec<Bytes>> {
+    let mut found = Vec::new();
+    for address in addresses(&text(client, playlist).await?) {
+        found.push(client.get(&beside(playlist, &address)).await?.expect(200).with_context(|| address.clone())?.body);
+    }
+    Ok(found)
+}
+
+/// As if the file were being processed anew: nothing is published of the next generation yet.
+async fn supersede(site: &mut Site, id: &str) -> Result<()> {
+    let database = site.services()?.database.clone();
+    let name = database.rsplit('/').next().context("a name")?;
+    let statement = format!("update files set generation = 2 where id = '{id}'");
+    let said = Postgres::shared().await?.psql(name, &statement)?;
+    ensure!(said == "UPDATE 1", "{said}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_superseded_generation_plays_on_for_who_watches_it_and_goes_afterwards() -> Result<()> {
+    let folder = Folder::new("playlists")?;
+    let clip = clip(&folder)?;
+    let often = Site::builder(Footing::Production)
+        .env("REELGATE__MAINTENANCE__RECONCILE_MS", "200")
+        .env("REELGATE__MAINTENANCE__ORPHAN_GRACE_MS", "1")
+        .env("REELGATE__LEASES__IDLE_MS", "10000")
+        .env("REELGATE__LEASES__TOUCH_MS", "500");
+    let mut site = often.start().await?;
+    let client = site.client().signed_in(SignIn::member("alice", "acme").jwt());
+    let anonymous = site.client();
+    let id = client.upload_one(Upload::file("clip.mp4", "video/mp4", &clip)).await?;
+    client.wait_settled(&id, PATIENCE).await?;
+    let master = async || {
+        let token = client.stream_token(&serde_json::json!({})).await?;
+        anonymous.get(&format!("/v1/files/stream/{id}/master.m3u8?token={token}")).await
+    };
+    let watched = String::from_utf8(master().await?.expect(200)?.body.to_vec())?;
+    let listed =
+        addresses(&watched).into_iter().rfind(|address| address.ends_with("index.m3u8")).context("a variant")?;
+    let playlist = beside(&format!("/v1/files/stream/{id}/"), &listed);
+    let before = pieces(&anonymous, &playlist).await?;
+    let outputs = format!("media/acme/{id}/1/");
+    let kept = site.stored(&outputs).await?;
+    ensure!(!kept.is_empty(), "nothing in {outputs}");
+
+    supersede(&mut site, &id).await?;
+    // An object that the next sweep removes, so that one knows of it.
+    let left = Key::Staging { org: OrgId::new("acme"), file: id.parse()? };
+    site.storage()?.put(&left, Bytes::from_static(b"left")).await?;
+    let storage = site.storage()?;
+    eventually("the change is seen and a sweep is over", PATIENCE, async || {
+        let plays = pieces(&anonymous, &playlist).await.is_ok_and(|pieces| pieces == before);
+        assert!(plays, "who watches sees something else");
+        storage.head(&left).await.is_err() && master().await.is_ok_and(|answer| answer.status != 200)
+    })
+    .await
+    .with_context(|| site.output())?;
+    assert_eq!(pieces(&anonymous, &playlist).await?, before);
+    assert_eq!(site.stored(&outputs).await?, kept);
+
+    // Nobody watches any more.
+    eventually("its objects are gone", PATIENCE, async || {
+        site.stored(&outputs).await.is_ok_and(|stored| stored.is_empty())
+    })
+    .await
+    .with_context(|| site.output())
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,6 +15,9 @@ use serde_json::json;
 
 use super::{alice, all_was_well, uploaded, watch};
 
+/// Longer than any player reads ahead: hls.js takes 30 seconds, Chromium ten and some megabytes.
+const LONG: Film = Film { seconds: 44, width: 640, height: 360, bitrate: 4_000_000, faststart: true };
+
 /// Somebody who has copied the address.
 async fn copied(client: &Client, method: Method, path: &str) -> Result<Answer> {
     client.send(method, path, &[(USER_AGENT, "somebody else")], "").await
@@ -30,7 +33,7 @@ async fn is_expired(client: &Client, path: &str) -> Result<()> {
 
 async fn outlives_its_token(footing: Footing, player: Player, document: &str) -> Result<()> {
     let folder = Folder::new("browser")?;
-    let path = Film::default().make(folder.path())?;
+    let path = LONG.make(folder.path())?;
     let mut site = Site::builder(footing).env("REELGATE__TOKENS__TTL_SECONDS", "2").start().await?;
     let client = alice(&site);
     let anybody = site.client();
@@ -45,6 +48,8 @@ async fn outlives_its_token(footing: Footing, player: Player, document: &str) ->
 
     stage.play_to(3.0).await?;
     site.restart_gateway(0).await?;
+    // What is answered from here on was asked of the new process, after the token's end.
+    let before = stage.page.answers(&id).len();
     if footing == Footing::Production {
         let redis = &mut site.services()?.redis;
         redis.crash()?;
@@ -53,12 +58,8 @@ async fn outlives_its_token(footing: Footing, player: Player, document: &str) ->
     watch(&stage).await.with_context(|| site.output())?;
     all_was_well(&stage).await?;
 
-    // A player may have had all it needed before the token expired: then this is the request that comes after.
-    let again = format!("fetch('{}{path}', {{cache: 'no-store'}}).then((answer) => answer.status)", client.base());
-    let status = stage.page.evaluate(&again).await?;
-    ensure!(status == 200, "the player's browser is answered {status} after the token has expired");
-
     let answers = stage.page.answers(&id);
+    ensure!(answers.len() > before, "the player has asked for nothing after the token had expired: {answers:?}");
     ensure!(answers.iter().all(|(_, status)| *status < 400), "{answers:?}");
     for (address, _) in answers {
         let path = address.strip_prefix(anybody.base()).context("an address of the gateway")?;
