@@ -33,6 +33,21 @@ closed_set! {
     }
 }
 
+closed_set! {
+    /// How one attempt ended.
+    pub enum AttemptOutcome {
+        Finished = "finished",
+        Failed = "failed",
+        /// We stopped it; counts for nothing.
+        Interrupted = "interrupted",
+        /// A service was away for too long; counts for nothing.
+        Away = "away",
+        /// Its worker was not heard of any more, or another attempt has taken its place.
+        Lost = "lost",
+        Cancelled = "cancelled",
+    }
+}
+
 /// The fencing token: a result is written only while it still holds in the database.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Fence {

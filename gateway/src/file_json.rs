@@ -4,7 +4,7 @@ use reelgate_common::{
     db::FileWithRenditions,
     file::{Failure, FileKind, FileState},
     ids::{FileId, UserId},
-    media_info::{AudioInfo, MediaInfo, SubtitleInfo, VideoInfo},
+    media_info::MediaInfo,
     rendition::{Rendition, RenditionKind},
     timestamp::Timestamp,
 };
@@ -23,21 +23,13 @@ pub struct FileJson<'a> {
     state: FileState,
     progress: f64,
     failure: Option<&'a Failure>,
-    media: Option<MediaJson<'a>>,
+    /// What the probe found, and why the source is not used as it is.
+    media: Option<&'a MediaInfo>,
     renditions: Vec<RenditionJson<'a>>,
     owner_id: &'a UserId,
     created_at: Timestamp,
     updated_at: Timestamp,
     ready_at: Option<Timestamp>,
-}
-
-#[derive(Debug, Serialize)]
-struct MediaJson<'a> {
-    container: &'a str,
-    duration_ms: u64,
-    video: Option<&'a VideoInfo>,
-    audio: &'a [AudioInfo],
-    subtitles: &'a [SubtitleInfo],
 }
 
 #[derive(Debug, Serialize)]
@@ -68,20 +60,13 @@ impl<'a> From<&'a FileWithRenditions> for FileJson<'a> {
             state: file.state,
             progress: file.progress,
             failure: file.failure.as_ref(),
-            media: file.media.as_ref().map(MediaJson::from),
+            media: file.media.as_ref(),
             renditions: row.renditions.iter().map(RenditionJson::from).collect(),
             owner_id: &file.owner_id,
             created_at: file.created_at,
             updated_at: file.updated_at,
             ready_at: file.ready_at,
         }
-    }
-}
-
-impl<'a> From<&'a MediaInfo> for MediaJson<'a> {
-    fn from(media: &'a MediaInfo) -> Self {
-        let MediaInfo { container, duration_ms, video, audio, subtitles, .. } = media;
-        Self { container, duration_ms: *duration_ms, video: video.as_ref(), audio, subtitles }
     }
 }
 

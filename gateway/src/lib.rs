@@ -21,6 +21,8 @@ pub mod file_json;
 mod files;
 mod grant;
 mod hls;
+mod job_json;
+mod jobs;
 mod json_body;
 mod lease;
 mod leases;

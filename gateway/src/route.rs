@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use http::Method;
-use reelgate_common::ids::FileId;
+use reelgate_common::ids::{FileId, JobId};
 
 use crate::{
     error::{ApiError, Violation},
@@ -30,6 +30,11 @@ pub(crate) enum Route {
     Poster(FileId),
     Leases,
     RevokeLeases,
+    RetryFile(FileId),
+    Jobs,
+    Job(JobId),
+    RetryJob(JobId),
+    CancelJob(JobId),
     /// `OPTIONS`; the methods of the resource.
     Preflight(&'static str),
 }
@@ -61,6 +66,11 @@ impl Route {
             (Resource::Poster(id), &Method::GET) => Self::Poster(file_id(id)?),
             (Resource::Leases, &Method::GET) => Self::Leases,
             (Resource::RevokeLeases, &Method::POST) => Self::RevokeLeases,
+            (Resource::RetryFile(id), &Method::POST) => Self::RetryFile(file_id(id)?),
+            (Resource::Jobs, &Method::GET) => Self::Jobs,
+            (Resource::Job(id), &Method::GET) => Self::Job(job_id(id)?),
+            (Resource::RetryJob(id), &Method::POST) => Self::RetryJob(job_id(id)?),
+            (Resource::CancelJob(id), &Method::POST) => Self::CancelJob(job_id(id)?),
             _ => return Err(refused()),
         })
     }
@@ -85,6 +95,11 @@ impl Route {
             Self::Poster(_) => "poster",
             Self::Leases => "leases",
             Self::RevokeLeases => "revoke_leases",
+            Self::RetryFile(_) => "retry_file",
+            Self::Jobs => "jobs",
+            Self::Job(_) => "job",
+            Self::RetryJob(_) => "retry_job",
+            Self::CancelJob(_) => "cancel_job",
             Self::Preflight(_) => "preflight",
         }
     }
@@ -158,6 +173,11 @@ enum Resource<'a> {
     Poster(&'a str),
     Leases,
     RevokeLeases,
+    RetryFile(&'a str),
+    Jobs,
+    Job(&'a str),
+    RetryJob(&'a str),
+    CancelJob(&'a str),
 }
 
 impl<'a> Resource<'a> {
@@ -171,6 +191,9 @@ impl<'a> Resource<'a> {
                 "/revoke" => Some(Self::RevokeLeases),
                 _ => None,
             };
+        }
+        if let Some(rest) = path.strip_prefix("/v1/jobs") {
+            return Self::job(rest);
         }
         let rest = path.strip_prefix("/v1/files")?;
         if rest.is_empty() {
@@ -193,7 +216,22 @@ impl<'a> Resource<'a> {
             }
             [id] => Some(Self::File(id)),
             [id, "info"] => Some(Self::Info(id)),
+            [id, "retry"] => Some(Self::RetryFile(id)),
             [id, "poster"] => Some(Self::Poster(id)),
+            _ => None,
+        }
+    }
+
+    /// What follows `/v1/jobs`.
+    fn job(rest: &'a str) -> Option<Self> {
+        if rest.is_empty() {
+            return Some(Self::Jobs);
+        }
+        let segments: Vec<&str> = rest.strip_prefix('/')?.splitn(3, '/').collect();
+        match *segments {
+            [id] if !id.is_empty() => Some(Self::Job(id)),
+            [id, "retry"] => Some(Self::RetryJob(id)),
+            [id, "cancel"] => Some(Self::CancelJob(id)),
             _ => None,
         }
     }
@@ -205,7 +243,8 @@ impl<'a> Resource<'a> {
             Self::Token | Self::Location | Self::RevokeLeases => "POST, OPTIONS",
             Self::File(_) => "GET, HEAD, DELETE, OPTIONS",
             Self::Page | Self::StreamRoot | Self::Stream(_) | Self::Info(_) | Self::Poster(_) => "GET, HEAD, OPTIONS",
-            Self::Leases => "GET, HEAD, OPTIONS",
+            Self::Leases | Self::Jobs | Self::Job(_) => "GET, HEAD, OPTIONS",
+            Self::RetryFile(_) | Self::RetryJob(_) | Self::CancelJob(_) => "POST, OPTIONS",
             Self::Master(_) | Self::Manifest(_) | Self::Packaged(_) => "GET, HEAD, OPTIONS",
         }
     }
@@ -216,10 +255,16 @@ fn unknown_path() -> ApiError {
 }
 
 fn file_id(text: &str) -> Result<FileId, ApiError> {
+    text.parse().map_err(|_| no_id("file_id"))
+}
+
+fn job_id(text: &str) -> Result<JobId, ApiError> {
+    text.parse().map_err(|_| no_id("job_id"))
+}
+
+fn no_id(name: &'static str) -> ApiError {
     let message = "Input should be a valid UUID in its hyphenated form";
-    text.parse().map_err(|_| {
-        ApiError::invalid(vec![Violation::new(["path".into(), "file_id".into()], message, "uuid_parsing")])
-    })
+    ApiError::invalid(vec![Violation::new(["path".into(), name.into()], message, "uuid_parsing")])
 }
 
 #[cfg(test)]
@@ -261,7 +306,7 @@ mod tests {
 
     #[test]
     fn every_endpoint_has_its_route() {
-        let id: FileId = ID.parse().unwrap();
+        let (id, job): (FileId, JobId) = (ID.parse().unwrap(), ID.parse().unwrap());
         let table = [
             (Method::GET, "/".to_owned(), Route::Page),
             (Method::GET, "/v1/files".to_owned(), Route::List),
@@ -281,6 +326,11 @@ mod tests {
             (Method::GET, format!("/v1/files/stream/{ID}/L/7/720p/1/0.m4s"), Route::Packaged(below(id))),
             (Method::GET, "/v1/leases".to_owned(), Route::Leases),
             (Method::POST, "/v1/leases/revoke".to_owned(), Route::RevokeLeases),
+            (Method::POST, format!("/v1/files/{ID}/retry"), Route::RetryFile(id)),
+            (Method::GET, "/v1/jobs".to_owned(), Route::Jobs),
+            (Method::GET, format!("/v1/jobs/{ID}"), Route::Job(job)),
+            (Method::POST, format!("/v1/jobs/{ID}/retry"), Route::RetryJob(job)),
+            (Method::POST, format!("/v1/jobs/{ID}/cancel"), Route::CancelJob(job)),
             (Method::OPTIONS, "/v1/files/token".to_owned(), Route::Preflight("POST, OPTIONS")),
         ];
         for (method, path, route) in table {

@@ -20,7 +20,7 @@ use crate::{
     body::RequestBody,
     cors, delete,
     error::ApiError,
-    files, grant, hls, leases, mint, page, play,
+    files, grant, hls, jobs, leases, mint, page, play,
     query::Query,
     respond::{Response, bare},
     revoke,
@@ -127,6 +127,11 @@ async fn dispatch(
         Route::Delete(file) => Box::pin(delete::delete(app, &grant::caller(app, head).await?, file)).await,
         Route::Leases => Box::pin(leases::list(app, &grant::caller(app, head).await?, &query)).await,
         Route::RevokeLeases => Box::pin(revoke::revoke(app, &grant::caller(app, head).await?, body)).await,
+        Route::RetryFile(file) => Box::pin(jobs::retry_file(app, &grant::caller(app, head).await?, file)).await,
+        Route::Jobs => Box::pin(jobs::list(app, &grant::caller(app, head).await?, &query)).await,
+        Route::Job(job) => Box::pin(jobs::explain(app, &grant::caller(app, head).await?, job)).await,
+        Route::RetryJob(job) => Box::pin(jobs::retry(app, &grant::caller(app, head).await?, job)).await,
+        Route::CancelJob(job) => Box::pin(jobs::cancel(app, &grant::caller(app, head).await?, job)).await,
         Route::Upload => {
             let caller = grant::caller(app, head).await?;
             drop(query);

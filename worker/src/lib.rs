@@ -28,7 +28,7 @@ use self::{
     memory::{Budget, Peak},
     runner::Runner,
     scratch::ScratchRoot,
-    task::{launcher::Launcher, parent::Tasks, sandbox::Walls},
+    task::{launcher::Launcher, parent::Tasks, sandbox::Walls, words::Spoken},
 };
 
 /// How long a task may take to try to get out.
@@ -82,6 +82,7 @@ fn tasks(config: &WorkerConfig) -> Result<Tasks, WorkerError> {
         strictness: config.worker.strictness(),
         memory: Budget::new(config.worker.memory_bytes),
         peak: Peak::default(),
+        spoken: Spoken::default(),
     })
 }
 

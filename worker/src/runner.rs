@@ -5,8 +5,9 @@ use std::{sync::Arc, time::Duration};
 
 use reelgate_common::{
     backends::Backends,
-    db::{Attempt, DbError, NotBegun},
+    db::{Attempt, AttemptEnd, DbError, NotBegun},
     ids::ProcessId,
+    job::Fence,
     queue::{Claim, Entry, QueueError, Settled, backoff::backoff},
     timestamp::Timestamp,
 };
@@ -23,7 +24,7 @@ use crate::{
     process::{self, Work},
     scratch::ScratchRoot,
     settle::{Outcome, settle},
-    task::parent::Tasks,
+    task::{parent::Tasks, words::Spoken},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -162,7 +163,8 @@ impl Runner {
             job.id = %fence.job_id, file.id = %fence.file_id, attempt = fence.attempt, %outcome, peak_bytes,
             duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "an attempt ends"
         );
-        metrics::counter!("reelgate_worker_attempts_total", "outcome" => outcome.word()).increment(1);
+        self.note(&fence, &outcome, work.as_ref()).await;
+        metrics::counter!("reelgate_worker_attempts_total", "outcome" => outcome.kind().as_str()).increment(1);
         let settled = settle(&self.backends, &self.config.jobs, &patience, &claim, &job, &fence, &outcome).await;
         drop(heart);
         if let Some(work) = work {
@@ -175,12 +177,25 @@ impl Runner {
         }
     }
 
+    /// For those who ask why; nothing depends on it.
+    async fn note(&self, fence: &Fence, outcome: &Outcome, work: Option<&Work>) {
+        let end = AttemptEnd {
+            outcome: outcome.kind(),
+            failure: outcome.failure(),
+            last_words: work.map(|work| work.tasks.spoken.words()).unwrap_or_default(),
+            peak_memory_bytes: work.map(|work| work.tasks.peak.bytes()).filter(|bytes| *bytes > 0),
+        };
+        if let Err(error) = self.backends.db.note_attempt(fence, &end).await {
+            tracing::warn!(job.id = %fence.job_id, %error, "how an attempt ended was not written down");
+        }
+    }
+
     fn prepare(&self, attempt: Attempt, progress: Progress, litter: Litter, patience: Patience) -> Result<Work, Halt> {
         Ok(Work {
             scratch: self.scratch.attempt(&attempt.fence)?,
             backends: self.backends.clone(),
             config: self.config.clone(),
-            tasks: Tasks { peak: Peak::default(), ..self.tasks.clone() },
+            tasks: Tasks { peak: Peak::default(), spoken: Spoken::default(), ..self.tasks.clone() },
             attempt,
             progress,
             litter,

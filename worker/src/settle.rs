@@ -6,7 +6,7 @@ use reelgate_common::{
     backends::Backends,
     db::Verdict,
     file::Failure,
-    job::{Fence, JobPolicy, JobRecord},
+    job::{AttemptOutcome, Fence, JobPolicy, JobRecord},
     queue::{Claim, QueueError, Settled},
 };
 
@@ -30,14 +30,22 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    pub(crate) fn word(&self) -> &'static str {
+    pub(crate) fn kind(&self) -> AttemptOutcome {
         match self {
-            Self::Finished => "finished",
-            Self::Failed(_) => "failed",
-            Self::Interrupted => "interrupted",
-            Self::Away(_) => "away",
-            Self::Lost => "lost",
-            Self::Cancelled => "cancelled",
+            Self::Finished => AttemptOutcome::Finished,
+            Self::Failed(_) => AttemptOutcome::Failed,
+            Self::Interrupted => AttemptOutcome::Interrupted,
+            Self::Away(_) => AttemptOutcome::Away,
+            Self::Lost => AttemptOutcome::Lost,
+            Self::Cancelled => AttemptOutcome::Cancelled,
+        }
+    }
+
+    /// Why it did not finish, where that is the file's or its task's doing.
+    pub(crate) fn failure(&self) -> Option<Failure> {
+        match self {
+            Self::Failed(failure) => Some(failure.clone()),
+            _ => None,
         }
     }
 }
@@ -47,7 +55,7 @@ impl fmt::Display for Outcome {
         match self {
             Self::Failed(failure) => write!(f, "failed ({}): {}", failure.code, failure.message),
             Self::Away(what) => write!(f, "away: {what}"),
-            other => f.write_str(other.word()),
+            other => f.write_str(other.kind().as_str()),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::{
     Attempt, Db, DbError, Fenced, JobBeat, NotBegun, Verdict,
     entity::jobs,
     fence::{self, Locked},
-    read, settle,
+    history, read, settle,
     transaction::WriteTx,
 };
 use crate::{
@@ -254,6 +254,7 @@ async fn begin(
         .await?
         .pop();
     let Some(job) = taken else { return Ok(Err(NotBegun::Held)) };
+    history::begin(tx, &job, worker).await?;
     let file = match locked.file.is(FileState::Ready) {
         true => locked.file,
         false => settle::processing(tx, locked.file).await?,
@@ -293,6 +294,7 @@ async fn lose(tx: &WriteTx, locked: Locked, policy: &JobPolicy, jitter: f64) -> 
     let losses = locked.job.losses.saturating_add(1);
     let due = (losses < policy.max_losses).then(|| tx.now.plus(wait(policy, losses, jitter)));
     let failures = locked.job.failures;
+    history::lost(tx, &locked.job).await?;
     settle::ended(tx, locked, settle::Counts { failures, losses }, &worker_lost(), due).await
 }
 

@@ -2,6 +2,7 @@
 //! here, so that the domain need not know the database.
 #![expect(unreachable_pub, reason = "sea-orm's derive writes public types")]
 
+pub(super) mod attempts;
 pub(super) mod epochs;
 pub(super) mod files;
 pub(super) mod jobs;

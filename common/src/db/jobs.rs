@@ -1,23 +1,19 @@
-//! Jobs as dispatcher, reaper and people see them: what waits, what has fallen silent, what to run once more.
+//! Jobs as dispatcher and reaper see them: what waits, and what has fallen silent.
 
 use std::time::Duration;
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, DbBackend, EntityTrait, FromQueryResult, IntoActiveModel, QueryFilter, QueryOrder,
-    QuerySelect, Set, Statement, prelude::Uuid, sea_query::Expr,
+    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
+    prelude::Uuid, sea_query::Expr,
 };
 
 use super::{
-    Db, DbError, DueJob, Retried, SilentJob,
-    entity::{files, jobs, signed},
-    files::living,
-    settle,
-    transaction::WriteTx,
+    Db, DbError, DueJob, SilentJob,
+    entity::{jobs, signed},
 };
 use crate::{
-    file::FileState,
     ids::{FileId, JobId, OrgId},
-    job::{JobRecord, JobState},
+    job::JobRecord,
     timestamp::Timestamp,
 };
 
@@ -115,34 +111,6 @@ impl Db {
         let rows = self.in_time(async { Ok(query.all(&self.connection).await?) }).await?;
         rows.into_iter().map(jobs::Model::into_record).collect()
     }
-
-    /// A person asks for another run of a `failed` file whose failure says that one could succeed: its dead job is
-    /// queued again with its counters reset, the file is `staged` again. Attempts go on counting, so fences hold.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn retry_job(&self, org: &OrgId, file: FileId) -> Result<Retried, DbError> {
-        self.in_time(async {
-            let tx = self.write().await?;
-            let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
-            let Some(row) = row else { return Ok(Retried::NoSuchFile) };
-            if !row.is(FileState::Failed) || row.failure_retryable != Some(true) {
-                return Ok(Retried::NotRetryable);
-            }
-            let Some(job) = dead_job(&tx, &row).await? else { return Ok(Retried::NotRetryable) };
-            let due = DueJob {
-                id: JobId(job.id),
-                org_id: org.clone(),
-                priority: u8::try_from(job.priority).unwrap_or_default(),
-                run_at: tx.now,
-            };
-            restage(&tx, row).await?;
-            requeue(&tx, job).await?;
-            tx.commit().await?;
-            Ok(Retried::Queued(due))
-        })
-        .await
-    }
 }
 
 impl DueRow {
@@ -155,34 +123,4 @@ impl DueRow {
             run_at: Timestamp(self.next_attempt_at),
         })
     }
-}
-
-async fn dead_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model>, DbError> {
-    let dead = jobs::Entity::find()
-        .filter(jobs::Column::FileId.eq(file.id))
-        .filter(jobs::Column::Generation.eq(file.generation))
-        .filter(jobs::Column::State.eq(JobState::Dead.as_str()))
-        .lock_exclusive();
-    Ok(dead.one(&**tx).await?)
-}
-
-async fn restage(tx: &WriteTx, file: files::Model) -> Result<(), DbError> {
-    let mut file = file.into_active_model();
-    file.state = Set(FileState::Staged.as_str().to_owned());
-    file.failure_code = Set(None);
-    file.failure_message = Set(None);
-    file.failure_retryable = Set(None);
-    file.updated_at = Set(tx.now.0);
-    file.update(&**tx).await?;
-    Ok(())
-}
-
-async fn requeue(tx: &WriteTx, job: jobs::Model) -> Result<(), DbError> {
-    let mut job = job.into_active_model();
-    job.failures = Set(0);
-    job.losses = Set(0);
-    job.progress = Set(0.0);
-    job.last_error_code = Set(None);
-    job.last_error = Set(None);
-    settle::queued(tx, job, tx.now).await
 }

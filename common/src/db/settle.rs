@@ -100,7 +100,7 @@ fn release(job: &mut jobs::ActiveModel) {
 }
 
 /// `ready` says that something playable is published, and stays.
-async fn fail_unless_ready(tx: &WriteTx, file: files::Model, failure: &Failure) -> Result<(), DbError> {
+pub(super) async fn fail_unless_ready(tx: &WriteTx, file: files::Model, failure: &Failure) -> Result<(), DbError> {
     let ready = file.is(FileState::Ready);
     let mut file = file.into_active_model();
     file.updated_at = Set(tx.now.0);

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use crate::{
-    file::{FileKind, FileRecord, FileState},
+    file::{Failure, FileKind, FileRecord, FileState},
     ids::{FileId, JobId, OrgId, UserId},
-    job::{Fence, JobKind, JobRecord},
+    job::{AttemptOutcome, Fence, JobKind, JobRecord, JobState},
     key::Key,
     lease::{Epoch, PlaybackLease},
     rendition::Rendition,
@@ -145,6 +145,54 @@ pub struct DueJob {
     pub org_id: OrgId,
     pub priority: u8,
     pub run_at: Timestamp,
+}
+
+/// How an attempt ended, as its worker tells it.
+#[derive(Debug, Clone)]
+pub struct AttemptEnd {
+    pub outcome: AttemptOutcome,
+    pub failure: Option<Failure>,
+    /// The last lines of the task that spoke last; empty when none said anything.
+    pub last_words: String,
+    /// The most that any of its tasks had in memory.
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// One row of `attempts`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AttemptRecord {
+    pub attempt: i64,
+    pub worker: String,
+    pub started_at: Timestamp,
+    /// How far the job was when it began.
+    pub progress: f64,
+    /// `None` while it runs.
+    pub ended_at: Option<Timestamp>,
+    pub outcome: Option<AttemptOutcome>,
+    pub code: Option<String>,
+    pub message: Option<String>,
+    pub last_words: Option<String>,
+    pub peak_memory_bytes: Option<u64>,
+}
+
+/// `GET /v1/jobs`: newest first.
+#[derive(Debug, Clone, Default)]
+pub struct JobFilter {
+    pub state: Option<JobState>,
+    pub file: Option<FileId>,
+    /// Only jobs older than this one (the last of the page before).
+    pub after: Option<JobId>,
+    /// 1 to 200.
+    pub limit: u64,
+}
+
+/// Answer to `cancel_job`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cancelled {
+    Stopped,
+    /// It had ended already.
+    Over,
+    NoSuchJob,
 }
 
 /// Answer to `retry_job`.

@@ -23,6 +23,7 @@ use super::{
     sandbox::{self, Bounds, Strictness},
     supervisor::Supervisor,
     verdict::crash,
+    words::Spoken,
 };
 use crate::{
     heartbeat::Progress,
@@ -64,6 +65,8 @@ pub(crate) struct Tasks {
     pub(crate) memory: Budget,
     /// The most that any task of these has taken.
     pub(crate) peak: Peak,
+    /// What they said last.
+    pub(crate) spoken: Spoken,
 }
 
 /// What a task is to be started with.
@@ -118,6 +121,7 @@ impl Tasks {
             say,
             kill: kill.clone(),
             peak: self.peak.clone(),
+            spoken: self.spoken.clone(),
             scratch: order.scratch,
             granted,
         };
@@ -171,6 +175,7 @@ mod tests {
             strictness: Strictness::Required,
             memory: Budget::new(128 << 20),
             peak: Peak::default(),
+            spoken: Spoken::default(),
         };
         let order = Order {
             request: &Request::Probe,

@@ -18,7 +18,7 @@ use super::{
     parent::Limits,
     protocol::Event,
     verdict::{End, Ended, Told, judge},
-    words::LastWords,
+    words::{LastWords, Spoken},
 };
 use crate::{
     heartbeat::Progress,
@@ -42,6 +42,7 @@ pub(super) struct Supervisor {
     pub(super) say: mpsc::UnboundedSender<Result<Event, Failure>>,
     pub(super) kill: CancellationToken,
     pub(super) peak: Peak,
+    pub(super) spoken: Spoken,
     /// Keeps the folder until nobody can write into it.
     pub(super) scratch: Arc<Scratch>,
     /// The child's memory, given back when it is reaped.
@@ -50,9 +51,10 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     pub(super) async fn run(self) {
-        let Self { child, limits, progress, say, kill, peak, scratch, granted } = self;
+        let Self { child, limits, progress, say, kill, peak, spoken, scratch, granted } = self;
         let group = Group::of(&child);
-        let mut watch = Watch { child, group, limits, progress, say, kill, peak, told: None, answers: 0, taken: 0 };
+        let mut watch =
+            Watch { child, group, limits, progress, say, kill, peak, spoken, told: None, answers: 0, taken: 0 };
         watch.run().await;
         drop((scratch, granted));
     }
@@ -67,6 +69,7 @@ struct Watch {
     say: mpsc::UnboundedSender<Result<Event, Failure>>,
     kill: CancellationToken,
     peak: Peak,
+    spoken: Spoken,
     told: Option<Told>,
     answers: usize,
     /// Bytes of memory of its own when it was last looked at.
@@ -79,6 +82,7 @@ impl Watch {
         let end = self.hear().await;
         let status = self.reap(end).await;
         let words = last_words(words).await;
+        self.spoken.heard(&words);
         let filled = self.taken.saturating_mul(100) / self.limits.memory_bytes.max(1);
         let outcome = judge(Ended { end, status, told: self.told.take(), words: &words, filled });
         if let Err(failure) = &outcome

@@ -1,6 +1,9 @@
 //! Text from a child, made fit to be stored and shown: bounded and without control characters.
 
-use std::collections::VecDeque;
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use reelgate_common::file::Failure;
 
@@ -24,6 +27,22 @@ impl LastWords {
         let bytes: Vec<u8> = self.0.into();
         let text = String::from_utf8_lossy(&bytes);
         text.chars().filter(|c| *c == '\n' || !c.is_control()).collect()
+    }
+}
+
+/// What the tasks of one attempt said last: the end of whoever said something last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Spoken(Arc<Mutex<String>>);
+
+impl Spoken {
+    pub(crate) fn heard(&self, words: &str) {
+        if !words.trim().is_empty() {
+            *self.0.lock().unwrap_or_else(PoisonError::into_inner) = words.to_owned();
+        }
+    }
+
+    pub(crate) fn words(&self) -> String {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 

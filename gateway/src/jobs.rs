@@ -1,0 +1,181 @@
+//! `/v1/jobs`: what was decided about a file and why, what became of each attempt, and another run or the end of one. For the
+//! organisation's admins; a file's owner may see its job and run it again.
+
+use std::str::FromStr;
+
+use reelgate_common::{
+    auth::Caller,
+    db::{Cancelled, DueJob, JobFilter, Retried},
+    ids::{FileId, JobId},
+    job::{JobRecord, JobState},
+    queue::Entry,
+    timestamp::Timestamp,
+};
+use serde::Serialize;
+
+use crate::{
+    app::App,
+    error::{ApiError, Violation},
+    grant::Grant,
+    job_json::{Explained, JobJson},
+    query::Query,
+    respond::{Response, ok},
+    revoke::only_admins,
+};
+
+const DEFAULT_LIMIT: u64 = 50;
+const LIMITS: std::ops::RangeInclusive<u64> = 1..=200;
+
+#[derive(Serialize)]
+struct Page {
+    jobs: Vec<JobJson>,
+    next: Option<JobId>,
+}
+
+/// `?state&file_id&limit&cursor`, newest first.
+///
+/// # Errors
+/// 403 for a caller who is no admin, 422 for a filter that is none.
+pub(crate) async fn list(app: &App, caller: &Caller, query: &Query<'_>) -> Result<Response, ApiError> {
+    only_admins(caller)?;
+    let wanted = parse(query)?;
+    // One more tells whether anything follows.
+    let filter = JobFilter { limit: wanted.limit + 1, ..wanted.clone() };
+    let mut jobs = app.db.list_jobs(&caller.org, &filter).await?;
+    let more = jobs.len() as u64 > wanted.limit;
+    jobs.truncate(usize::try_from(wanted.limit).unwrap_or(usize::MAX));
+    let next = jobs.last().filter(|_| more).map(|job| job.id);
+    Ok(ok(&Page { jobs: jobs.into_iter().map(JobJson::from).collect(), next }))
+}
+
+/// # Errors
+/// 404 for a job that is not the organisation's, 403 for neither the file's owner nor an admin.
+pub(crate) async fn explain(app: &App, caller: &Caller, job: JobId) -> Result<Response, ApiError> {
+    let job = app.db.find_job(&caller.org, job).await?.ok_or_else(job_not_found)?;
+    let row = app.db.find_file(&caller.org, job.file_id).await?.ok_or_else(job_not_found)?;
+    Grant::from(caller.clone()).owns(&row.file)?;
+    let attempts = app.db.attempts_of(job.id).await?;
+    Ok(ok(&Explained::new(job, row.file.media, attempts, Timestamp::now())))
+}
+
+/// # Errors
+/// 403 for a caller who is no admin, 404 for a job that is not the organisation's, 409 for one that is not over or that
+/// would fail again.
+pub(crate) async fn retry(app: &App, caller: &Caller, job: JobId) -> Result<Response, ApiError> {
+    only_admins(caller)?;
+    let job = app.db.find_job(&caller.org, job).await?.ok_or_else(job_not_found)?;
+    run_again(app, caller, &job).await
+}
+
+/// # Errors
+/// 404, 403 for neither owner nor admin, 409 for a file that has not failed or would fail again.
+pub(crate) async fn retry_file(app: &App, caller: &Caller, file: FileId) -> Result<Response, ApiError> {
+    let row = app.db.find_file(&caller.org, file).await?.ok_or_else(ApiError::file_not_found)?;
+    Grant::from(caller.clone()).owns(&row.file)?;
+    match app.db.jobs_of(&caller.org, file).await?.into_iter().find(|job| job.generation == row.file.generation) {
+        Some(job) => run_again(app, caller, &job).await,
+        None => Err(not_retryable()),
+    }
+}
+
+async fn run_again(app: &App, caller: &Caller, job: &JobRecord) -> Result<Response, ApiError> {
+    let due = match app.db.retry_job(&caller.org, job.file_id).await? {
+        Retried::Queued(due) => due,
+        Retried::NotRetryable => return Err(not_retryable()),
+        Retried::NoSuchFile => return Err(job_not_found()),
+    };
+    app.rows.forget(&caller.org, job.file_id);
+    tracing::info!(job.id = %due.id, file.id = %job.file_id, org = %caller.org, user = %caller.user, "a job is run again");
+    announce(app, &due).await;
+    answer(app, caller, due.id).await
+}
+
+/// The dispatcher finds the row as well.
+async fn announce(app: &App, due: &DueJob) {
+    let entry = Entry { job_id: due.id, org_id: due.org_id.clone(), priority: due.priority, run_at: due.run_at };
+    if let Err(error) = app.queue.enqueue(&[entry]).await {
+        tracing::warn!(job.id = %due.id, %error, "the queue did not take a job; the dispatcher will bring it");
+    }
+}
+
+/// # Errors
+/// 403 for a caller who is no admin, 404 for a job that is not the organisation's, 409 for one that is over.
+pub(crate) async fn cancel(app: &App, caller: &Caller, job: JobId) -> Result<Response, ApiError> {
+    only_admins(caller)?;
+    let found = app.db.find_job(&caller.org, job).await?.ok_or_else(job_not_found)?;
+    match app.db.cancel_job(&caller.org, job).await? {
+        Cancelled::Stopped => {}
+        Cancelled::Over => return Err(conflict("job_over", "The job has ended")),
+        Cancelled::NoSuchJob => return Err(job_not_found()),
+    }
+    app.rows.forget(&caller.org, found.file_id);
+    tracing::info!(job.id = %job, file.id = %found.file_id, org = %caller.org, user = %caller.user, "a job was cancelled");
+    if let Err(error) = app.queue.cancel(job).await {
+        tracing::warn!(job.id = %job, %error, "a job was not cancelled in the queue; its worker hears of it from the database");
+    }
+    answer(app, caller, job).await
+}
+
+async fn answer(app: &App, caller: &Caller, job: JobId) -> Result<Response, ApiError> {
+    let job = app.db.find_job(&caller.org, job).await?.ok_or_else(job_not_found)?;
+    Ok(ok(&JobJson::from(job)))
+}
+
+fn job_not_found() -> ApiError {
+    ApiError::new(http::StatusCode::NOT_FOUND, "job_not_found", "Job not found")
+}
+
+fn not_retryable() -> ApiError {
+    conflict("not_retryable", "The job is not over, or another run would end in the same way")
+}
+
+fn conflict(code: &'static str, detail: &'static str) -> ApiError {
+    ApiError::new(http::StatusCode::CONFLICT, code, detail)
+}
+
+fn parse(query: &Query<'_>) -> Result<JobFilter, ApiError> {
+    let mut wrong = Vec::new();
+    let state: Option<JobState> = word(query, "state", "Input should be a job state", "enum", &mut wrong);
+    let uuid = "Input should be a valid UUID in its hyphenated form";
+    let file = word(query, "file_id", uuid, "uuid_parsing", &mut wrong);
+    let after = word(query, "cursor", "Input should be the `next` of an earlier page", "value_error", &mut wrong);
+    let limit = word(query, "limit", "Input should be a valid integer", "int_parsing", &mut wrong);
+    let limit = limit.unwrap_or(DEFAULT_LIMIT);
+    if !LIMITS.contains(&limit) {
+        let message = "Input should be from 1 to 200";
+        wrong.push(Violation::new(["query".into(), "limit".into()], message, "less_than_equal"));
+    }
+    if wrong.is_empty() { Ok(JobFilter { state, file, after, limit }) } else { Err(ApiError::invalid(wrong)) }
+}
+
+/// An empty parameter is as good as none: forms send those.
+fn word<T: FromStr>(
+    query: &Query<'_>,
+    name: &'static str,
+    message: &'static str,
+    kind: &'static str,
+    wrong: &mut Vec<Violation>,
+) -> Option<T> {
+    let parsed = query.get(name).filter(|text| !text.is_empty())?.parse();
+    parsed.map_err(|_| wrong.push(Violation::new(["query".into(), name.into()], message, kind))).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Detail;
+
+    #[test]
+    fn each_wrong_filter_is_named() {
+        let of = |text: &str| parse(&Query::parse(Some(text)));
+        let id = JobId::new();
+        let filter = of(&format!("state=dead&limit=200&cursor={id}&file_id=")).unwrap();
+        assert_eq!(
+            (filter.state, filter.limit, filter.after, filter.file),
+            (Some(JobState::Dead), 200, Some(id), None)
+        );
+        let Detail::Invalid(wrong) = of("state=x&file_id=y&cursor=z&limit=201").unwrap_err().detail else { panic!() };
+        let names: Vec<_> = wrong.iter().map(|violation| serde_json::to_value(&violation.loc[1]).unwrap()).collect();
+        assert_eq!(names, ["state", "file_id", "cursor", "limit"]);
+    }
+}
