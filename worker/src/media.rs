@@ -26,6 +26,7 @@ mod probe;
 mod remux;
 mod report;
 mod rung;
+mod shortfall;
 mod sound;
 mod sound_file;
 mod sounds;

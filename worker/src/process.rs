@@ -67,7 +67,7 @@ pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
     let source = Source::pin(work, &work.attempt.file.source_key).await?;
     // Beyond the probe gateways promote as well: the object in staging may go while a second attempt reads it.
     let source = if work.attempt.file.media.is_some() { promoted(work, source).await? } else { source };
-    let inspected = inspect::inspect(work, &source).await?;
+    let mut inspected = inspect::inspect(work, &source).await?;
     let mut plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
     remux::resume(work, &inspected, &mut plan);
     record(work, &inspected, &plan).await?;
@@ -78,12 +78,16 @@ pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
         published |= source_rendition::publish(work, &inspected, plan.source_rank()).await?;
     }
     published |= remux::publish(work, &source, &inspected, &mut plan).await?;
-    let missing = work.missing(plan);
+    let missing = work.missing(plan.clone());
     let made = if missing.makes_nothing() {
         encode::Made::default()
     } else {
         encode::encode(work, &source, &inspected.media, missing).await?
     };
+    if !made.warnings.is_empty() {
+        inspected.media.warnings.extend(made.warnings);
+        record(work, &inspected, &plan).await?;
+    }
     if !(published || made.playable) {
         return Err(made.refusal.map_or_else(nothing_playable, Halt::Failed));
     }

@@ -53,7 +53,8 @@ impl VideoDecoder {
     }
 
     pub(super) fn finish(&mut self) -> Result<(), MediaError> {
-        ready("end the video decoder", self.decoder.send_eof()).map(|_| ())
+        // Damage that a thread met in the last packets is told only now.
+        tolerate("end the video decoder", &mut self.damaged, self.decoder.send_eof())
     }
 
     pub(super) fn damaged(&self) -> u32 {
@@ -87,7 +88,7 @@ impl AudioDecoder {
     }
 
     pub(super) fn finish(&mut self) -> Result<(), MediaError> {
-        ready("end the audio decoder", self.decoder.send_eof()).map(|_| ())
+        tolerate("end the audio decoder", &mut self.damaged, self.decoder.send_eof())
     }
 
     pub(super) fn damaged(&self) -> u32 {

@@ -382,6 +382,12 @@ pub(super) fn pixel_name(frame: &frame::Video) -> String {
     pixel_facts(format).map(|facts| facts.name).unwrap_or_default()
 }
 
+/// Whether the lines of a picture lie backwards in memory, so that its planes are no slices.
+pub(super) fn is_backwards(frame: &frame::Video) -> bool {
+    // SAFETY: plain reads.
+    unsafe { (*frame.as_ptr()).linesize.iter().any(|size| *size < 0) }
+}
+
 /// Gives an audio frame a layout when it only has a number of channels, and returns the layout's name.
 pub(super) fn settle_layout(frame: &mut frame::Audio) -> String {
     let mut buffer = [0 as c_char; 128];

@@ -17,6 +17,7 @@ use super::{
     picture::{Pictures, Target},
     poster::Poster,
     report::{Progress, Report, Tell},
+    shortfall::Reached,
     sounds::Sounds,
 };
 use crate::{plan::Plan, task::protocol::Output};
@@ -53,6 +54,12 @@ pub(super) struct Film {
     stated_duration: i64,
     progress: Progress,
     shown: u64,
+    /// Where the last picture ends.
+    end: i64,
+    /// As the container says.
+    stated_ms: u64,
+    /// The source was read to its end.
+    whole: bool,
 }
 
 impl Film {
@@ -87,6 +94,9 @@ impl Film {
             stated_duration: 0,
             progress: Progress::new(media.duration_ms),
             shown: 0,
+            end: 0,
+            stated_ms: media.duration_ms,
+            whole: false,
         })
     }
 
@@ -95,15 +105,13 @@ impl Film {
         wanted.extend(self.sounds.streams());
         ffi::discard_all_but(&mut source.input, &wanted);
         let decoded = self.decode_all(source, plan, tell);
-        // A source that breaks in the middle still gives what was decoded until then; a bomb gives nothing.
-        let decoded = decoded.or_else(|error| match error {
-            MediaError::Libav { .. } if self.shown > 0 => Ok(()),
-            error => Err(error),
-        });
         if decoded.is_ok() && self.shown > 0 {
             // While the encoders give out what they hold back.
             self.cascade.close();
             self.finish_poster(tell);
+        }
+        if decoded.is_ok() {
+            self.warn(tell);
         }
         let finished = self.finish_rungs(decoded.is_ok(), tell);
         decoded?;
@@ -114,6 +122,25 @@ impl Film {
     }
 
     fn decode_all(&mut self, source: &mut Source, plan: &Plan, tell: Tell<'_>) -> Result<(), MediaError> {
+        match self.read_all(source, plan, tell) {
+            Ok(whole) => {
+                self.whole = whole;
+                if whole { self.flush(tell) } else { Ok(()) }
+            }
+            // A source that breaks in the middle still gives what was decoded until then; a bomb gives nothing.
+            Err(MediaError::Libav { .. }) if self.shown > 0 => {
+                self.whole = true;
+                self.flush(tell).or_else(|error| match error {
+                    MediaError::Libav { .. } => Ok(()),
+                    error => Err(error),
+                })
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether all of it was read; not when nobody wants more.
+    fn read_all(&mut self, source: &mut Source, plan: &Plan, tell: Tell<'_>) -> Result<bool, MediaError> {
         let mut packets = Vec::new();
         while let Some(packet) = source.receive()? {
             if packet.stream() == self.stream.index as usize {
@@ -127,17 +154,36 @@ impl Film {
                 && plan.audio_only().next().is_none()
                 && self.poster.as_ref().is_none_or(Poster::is_settled)
             {
-                return Ok(());
+                return Ok(false);
             }
         }
+        Ok(true)
+    }
+
+    fn flush(&mut self, tell: Tell<'_>) -> Result<(), MediaError> {
         self.decoder.finish()?;
         self.decoded(tell)?;
         self.pictures.finish()?;
         self.filtered(tell)?;
         self.show(None);
+        let mut packets = Vec::new();
         self.sounds.finish_main(&mut packets)?;
         self.cascade.sound(&mut packets);
         Ok(())
+    }
+
+    /// Says where the source fell short of what it promised.
+    fn warn(&self, tell: Tell<'_>) {
+        if !self.whole {
+            return;
+        }
+        let reached = Reached {
+            stated_ms: self.stated_ms,
+            pictures_ms: Some(u64::try_from(self.clock.to_millis(self.end)).unwrap_or(0)),
+            sound_ms: self.sounds.end_ms(),
+            damaged: self.decoder.damaged() + self.sounds.damaged(),
+        };
+        reached.warnings().into_iter().for_each(|warning| tell(Report::Warned(warning)));
     }
 
     fn decoded(&mut self, tell: Tell<'_>) -> Result<(), MediaError> {
@@ -148,6 +194,7 @@ impl Film {
             let Some(time) = self.mender.mend(stated)? else { continue };
             frame.set_pts(Some(time));
             self.stated_duration = self.clock.convert(frame.packet().duration.max(0), self.stream.time_base);
+            self.end = time.saturating_add(self.stated_duration.max(self.mender.nominal()));
             self.pictures.send(frame, self.stated_duration)?;
             self.filtered(tell)?;
         }

@@ -34,38 +34,53 @@ impl Corrections {
     }
 }
 
-/// Listens to every track whose loudness the plan wants moved; the source must be opened again for what comes next. A plan
-/// without any costs nothing. What cannot be decoded is left for the pass that makes something of it.
+/// A limiter takes some of the loudness that it was given; so often what is missing is added.
+const ROUNDS: usize = 4;
+/// LU that nobody hears.
+const CLOSE: f64 = 0.3;
+
+/// Listens to every track whose loudness the plan wants moved, and leaves the source at its start again. A plan without any
+/// costs nothing. A track that cannot be opened is left for the pass that makes something of it.
 pub(super) fn measure(source: &mut Source, plan: &Plan, origin: i64) -> Result<Corrections, MediaError> {
-    let mut heard = Vec::new();
-    for step in &plan.audio {
-        let Some(target) = step.loudness else { continue };
-        if let Ok(mixdown) = Mixdown::open(source, source.stream(step.stream)?, origin, CHUNK) {
-            heard.push((step.stream, f64::from(target), mixdown, None::<Meter>));
+    let wanted = plan.audio.iter().filter_map(|step| Some((step.stream, Gain::towards(f64::from(step.loudness?)))));
+    let mut gains: Vec<(u32, Gain)> = wanted.collect();
+    for _ in 0..ROUNDS {
+        let open: Vec<_> = gains.iter_mut().filter(|(_, gain)| !gain.settled).collect();
+        if open.is_empty() {
+            break;
         }
+        listen(source, open, origin)?;
+        *source = source.again()?;
     }
-    if heard.is_empty() {
-        return Ok(Corrections::default());
-    }
-    ffi::discard_all_but(&mut source.input, &heard.iter().map(|(stream, ..)| *stream).collect::<Vec<_>>());
-    while let Some(packet) = source.receive()? {
-        for (_, _, mixdown, meter) in heard.iter_mut().filter(|(stream, ..)| packet.stream() == *stream as usize) {
-            mixdown.send(&packet)?;
-            listen(mixdown, meter)?;
-        }
-    }
-    let mut corrections = Corrections::default();
-    for (stream, target, mut mixdown, mut meter) in heard {
-        mixdown.finish()?;
-        listen(&mut mixdown, &mut meter)?;
-        let measured = meter.map(Meter::finish).transpose()?.flatten();
-        corrections.0.extend(measured.and_then(|measured| measured.correction(target)).map(|spec| (stream, spec)));
-    }
-    *source = source.again()?;
-    Ok(corrections)
+    Ok(Corrections(gains.into_iter().filter_map(|(stream, gain)| Some((stream, gain.filters()?))).collect()))
 }
 
-fn listen(mixdown: &mut Mixdown, meter: &mut Option<Meter>) -> Result<(), MediaError> {
+/// One pass over the source.
+fn listen(source: &mut Source, gains: Vec<&mut (u32, Gain)>, origin: i64) -> Result<(), MediaError> {
+    let mut tracks = Vec::new();
+    for (stream, gain) in gains {
+        let mixdown = Mixdown::open(source, source.stream(*stream)?, origin, CHUNK);
+        match mixdown {
+            Ok(mixdown) => tracks.push((*stream, mixdown.with_correction(gain.filters()), None, gain)),
+            Err(_) => gain.settled = true,
+        }
+    }
+    ffi::discard_all_but(&mut source.input, &tracks.iter().map(|(stream, ..)| *stream).collect::<Vec<_>>());
+    while let Some(packet) = source.receive()? {
+        for (_, mixdown, meter, _) in tracks.iter_mut().filter(|(stream, ..)| packet.stream() == *stream as usize) {
+            mixdown.send(&packet)?;
+            pour(mixdown, meter)?;
+        }
+    }
+    for (_, mut mixdown, mut meter, gain) in tracks {
+        mixdown.finish()?;
+        pour(&mut mixdown, &mut meter)?;
+        gain.learn(meter.map(Meter::finish).transpose()?.flatten());
+    }
+    Ok(())
+}
+
+fn pour(mixdown: &mut Mixdown, meter: &mut Option<Meter>) -> Result<(), MediaError> {
     while let Some(frame) = mixdown.receive() {
         let meter = match meter {
             Some(meter) => meter,
@@ -125,15 +140,46 @@ struct Measured {
     peak: f64,
 }
 
-impl Measured {
-    /// The filters that bring it to `target` LUFS; `None` when it is there already, or silent.
-    fn correction(self, target: f64) -> Option<String> {
-        let gain = (target - self.integrated).min(MOST_GAIN);
-        if self.integrated < SILENCE || gain.abs() < 0.1 {
+/// What is done to a track, learnt from round to round.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Gain {
+    /// LUFS.
+    target: f64,
+    decibels: f64,
+    /// Peaks would clip.
+    limited: bool,
+    /// There is nothing more to learn.
+    settled: bool,
+}
+
+impl Gain {
+    fn towards(target: f64) -> Self {
+        Self { target, decibels: 0.0, limited: false, settled: false }
+    }
+
+    /// What a round with the gain so far sounded like.
+    fn learn(&mut self, heard: Option<Measured>) {
+        let Some(heard) = heard.filter(|heard| heard.integrated >= SILENCE) else {
+            self.settled = true;
+            return;
+        };
+        let missing = self.target - heard.integrated;
+        if self.limited && missing.abs() < CLOSE {
+            self.settled = true;
+            return;
+        }
+        self.decibels = (self.decibels + missing).min(MOST_GAIN);
+        self.limited |= heard.peak + self.decibels > CEILING;
+        self.settled = !self.limited || self.decibels >= MOST_GAIN;
+    }
+
+    /// `None` when nothing is to be done.
+    fn filters(self) -> Option<String> {
+        if self.decibels.abs() < 0.1 {
             return None;
         }
-        let volume = format!("volume={gain:.2}dB:precision=float");
-        if self.peak + gain <= CEILING {
+        let volume = format!("volume={:.2}dB:precision=float", self.decibels);
+        if !self.limited {
             return Some(volume);
         }
         let limit = 10_f64.powf(CEILING / 20.0);
@@ -145,24 +191,37 @@ impl Measured {
 mod tests {
     use super::*;
 
-    #[test]
-    fn a_quiet_track_is_raised_and_a_loud_one_lowered() {
-        let quiet = Measured { integrated: -30.0, peak: -12.0 };
-        assert_eq!(quiet.correction(-23.0).unwrap(), "volume=7.00dB:precision=float");
-        let loud = Measured { integrated: -10.0, peak: 0.5 };
-        assert_eq!(loud.correction(-23.0).unwrap(), "volume=-13.00dB:precision=float");
+    fn after(target: f64, rounds: &[(f64, f64)]) -> Gain {
+        let mut gain = Gain::towards(target);
+        for (integrated, peak) in rounds {
+            gain.learn(Some(Measured { integrated: *integrated, peak: *peak }));
+        }
+        gain
     }
 
     #[test]
-    fn peaks_that_would_clip_are_limited() {
-        let lively = Measured { integrated: -30.0, peak: -6.0 };
-        assert!(lively.correction(-16.0).unwrap().contains("alimiter=limit=0.8414:"));
+    fn a_quiet_track_is_raised_and_a_loud_one_lowered_in_one_round() {
+        let quiet = after(-23.0, &[(-30.0, -12.0)]);
+        assert_eq!((quiet.filters().unwrap().as_str(), quiet.settled), ("volume=7.00dB:precision=float", true));
+        let loud = after(-23.0, &[(-10.0, 0.5)]);
+        assert_eq!((loud.filters().unwrap().as_str(), loud.settled), ("volume=-13.00dB:precision=float", true));
+    }
+
+    #[test]
+    fn what_a_limiter_takes_is_added_until_little_is_missing() {
+        let once = after(-16.0, &[(-30.0, -6.0)]);
+        assert!(once.filters().unwrap().contains("volume=14.00dB") && once.filters().unwrap().contains("alimiter"));
+        assert!(!once.settled);
+        let twice = after(-16.0, &[(-30.0, -6.0), (-18.0, -1.5)]);
+        assert!(twice.filters().unwrap().contains("volume=16.00dB") && !twice.settled);
+        assert!(after(-16.0, &[(-30.0, -6.0), (-18.0, -1.5), (-16.2, -1.5)]).settled);
     }
 
     #[test]
     fn silence_and_what_is_right_already_are_left_alone() {
-        assert_eq!(Measured { integrated: -70.0, peak: -80.0 }.correction(-23.0), None);
-        assert_eq!(Measured { integrated: -23.05, peak: -3.0 }.correction(-23.0), None);
-        assert!(Measured { integrated: -59.0, peak: -50.0 }.correction(-14.0).unwrap().starts_with("volume=30.00dB"));
+        assert_eq!(after(-23.0, &[(-70.0, -80.0)]).filters(), None);
+        assert_eq!(after(-23.0, &[(-23.05, -3.0)]).filters(), None);
+        let whisper = after(-14.0, &[(-59.0, -50.0)]);
+        assert!(whisper.filters().unwrap().starts_with("volume=30.00dB") && whisper.settled);
     }
 }

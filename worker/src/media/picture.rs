@@ -35,6 +35,8 @@ struct Look {
     /// With nothing unspecified.
     tags: ColorTags,
     interlaced: bool,
+    /// Its lines lie backwards in memory.
+    backwards: bool,
 }
 
 /// Frames in any look, frames of the target out.
@@ -139,6 +141,7 @@ fn look(frame: &frame::Video) -> Look {
         pixels: ffi::pixel_name(frame),
         tags: ffi::color_tags(frame).guessed(frame.width(), frame.height()),
         interlaced: frame.is_interlaced(),
+        backwards: ffi::is_backwards(frame),
     }
 }
 
@@ -169,7 +172,7 @@ fn filters(look: &Look, target: Target, peak: Option<f64>) -> (String, ColorTags
 fn plain_scale(look: &Look, (width, height): (u32, u32), tags: ColorTags, out: ColorTags) -> Option<String> {
     let same_size = (look.width, look.height) == (width, height);
     if same_size && look.pixels == "yuv420p" && !tags.full_range && tags.matrix == out.matrix {
-        return None;
+        return look.backwards.then(|| "copy".to_owned());
     }
     let matrix = color::scaler_matrix(out.matrix);
     let from = color::scaler_matrix(tags.matrix);
@@ -179,16 +182,17 @@ fn plain_scale(look: &Look, (width, height): (u32, u32), tags: ColorTags, out: C
     ))
 }
 
-/// The filter that makes the picture upright.
+/// The filters that make the picture upright. What `vflip` gives has its lines backwards in memory, which the bindings cannot
+/// read, so something that writes lines anew comes behind it.
 fn turn(rotation: u16, mirrored: bool) -> Option<&'static str> {
     match (rotation, mirrored) {
         (90, false) => Some("transpose=clock"),
         (90, true) => Some("transpose=cclock_flip"),
-        (180, false) => Some("hflip,vflip"),
+        (180, false) => Some("vflip,hflip"),
         (180, true) => Some("hflip"),
         (270, false) => Some("transpose=cclock"),
         (270, true) => Some("transpose=clock_flip"),
-        (_, true) => Some("vflip"),
+        (_, true) => Some("vflip,copy"),
         _ => None,
     }
 }
@@ -198,7 +202,7 @@ mod tests {
     use super::*;
 
     fn look(pixels: &str, tags: ColorTags) -> Look {
-        Look { width: 1920, height: 1080, pixels: pixels.to_owned(), tags, interlaced: false }
+        Look { width: 1920, height: 1080, pixels: pixels.to_owned(), tags, interlaced: false, backwards: false }
     }
 
     fn target(width: u32, height: u32, rotation: u16) -> Target {

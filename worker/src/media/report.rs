@@ -1,6 +1,6 @@
 //! What is told while the work goes on.
 
-use reelgate_common::file::Failure;
+use reelgate_common::{file::Failure, media_info::Reason};
 
 use crate::task::protocol::Output;
 
@@ -12,6 +12,8 @@ pub enum Report {
         name: String,
         failure: Failure,
     },
+    /// Something is wrong with the source, although something could be made of it.
+    Warned(Reason),
 }
 
 pub(super) type Tell<'a> = &'a mut dyn FnMut(Report);

@@ -8,8 +8,9 @@ use super::{
     ffi,
     input::Source,
     loudness::Corrections,
-    report::{Progress, Tell},
+    report::{Progress, Report, Tell},
     rung::SoundTrack,
+    shortfall::Reached,
     sound_file::SoundFile,
     soundtrack::Soundtrack,
 };
@@ -60,6 +61,11 @@ impl Sounds {
         self.main.as_ref().map(Soundtrack::end_ms)
     }
 
+    /// Where the longest track ends so far; `None` without any.
+    pub(super) fn end_ms(&self) -> Option<u64> {
+        self.main_ms().into_iter().chain(self.alone.iter().map(SoundFile::end_ms)).max()
+    }
+
     /// Packets that did not decode.
     pub(super) fn damaged(&self) -> u32 {
         self.main.iter().map(Soundtrack::damaged).chain(self.alone.iter().map(SoundFile::damaged)).sum()
@@ -85,7 +91,7 @@ impl Sounds {
     }
 
     /// A source without pictures.
-    pub(super) fn run(mut self, source: &mut Source, media: &MediaInfo, tell: Tell<'_>) -> Result<u32, MediaError> {
+    pub(super) fn run(mut self, source: &mut Source, media: &MediaInfo, tell: Tell<'_>) -> Result<(), MediaError> {
         if self.alone.is_empty() {
             return Err(MediaError::NotMedia);
         }
@@ -93,11 +99,16 @@ impl Sounds {
         let mut progress = Progress::new(media.duration_ms);
         while let Some(packet) = source.receive()? {
             self.send(&packet, &mut Vec::new())?;
-            progress.reached(self.alone.iter().map(SoundFile::end_ms).max().unwrap_or(0), tell);
+            progress.reached(self.end_ms().unwrap_or(0), tell);
         }
-        let damaged = self.damaged();
+        let (sound_ms, damaged) = (self.end_ms(), self.damaged());
         let tracks = self.alone.len();
         let mut failed = self.finish_files(tell);
-        if failed.len() == tracks { Err(failed.swap_remove(0)) } else { Ok(damaged) }
+        if failed.len() == tracks {
+            return Err(failed.swap_remove(0));
+        }
+        let reached = Reached { stated_ms: media.duration_ms, pictures_ms: None, sound_ms, damaged };
+        reached.warnings().into_iter().for_each(|warning| tell(Report::Warned(warning)));
+        Ok(())
     }
 }

@@ -32,7 +32,7 @@ pub fn transcode(
             let reel = Reel { stream, sounds, origin, threads };
             Film::new(source, media, plan, reel)?.run(source, plan, tell)
         }
-        None => sounds.run(source, media, tell).map(drop),
+        None => sounds.run(source, media, tell),
     }
 }
 

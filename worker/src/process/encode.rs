@@ -2,7 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use reelgate_common::{file::Failure, grid::SegmentGrid, media_info::MediaInfo};
+use reelgate_common::{
+    file::Failure,
+    grid::SegmentGrid,
+    media_info::{MediaInfo, Reason},
+};
 
 use super::{PROBED, Work, output, source::Source};
 use crate::{
@@ -12,7 +16,7 @@ use crate::{
     task::{
         parent::Order,
         protocol::{Event, Output, Request},
-        words::clean_failure,
+        words::{clean_failure, clean_reason},
     },
 };
 
@@ -23,6 +27,8 @@ pub(super) struct Made {
     pub(super) playable: bool,
     /// The first output that could not be made.
     pub(super) refusal: Option<Failure>,
+    /// What is wrong with the source although something was made of it; each code once.
+    pub(super) warnings: Vec<Reason>,
 }
 
 /// One encoding under way.
@@ -112,6 +118,12 @@ impl Encoding<'_> {
                 if let Some(expected) = self.close(&name) {
                     self.refuse(&expected, clean_failure(failure));
                 }
+                Ok(())
+            }
+            Event::Warned { reason } => {
+                let heard = |warning: &Reason| self.made.warnings.iter().any(|other| other.code == warning.code);
+                let new = clean_reason(reason).filter(|warning| !heard(warning));
+                self.made.warnings.extend(new);
                 Ok(())
             }
             // Not ours to hear, or heard already.

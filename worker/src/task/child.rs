@@ -107,6 +107,7 @@ fn event(report: Report) -> Event {
         Report::Progress(fraction) => Event::Progress { fraction },
         Report::Output(output) => Event::Output(output),
         Report::Refused { name, failure } => Event::Refused { name, failure },
+        Report::Warned(reason) => Event::Warned { reason },
     }
 }
 

@@ -7,7 +7,10 @@
 //! anything else is a crash. Before it looks at the source it shuts itself in (`sandbox`): nothing but its working directory
 //! can be opened, nothing can be run or connected to, and memory, computing time and file sizes end at `BOUNDS`.
 
-use reelgate_common::{file::Failure, media_info::MediaInfo};
+use reelgate_common::{
+    file::Failure,
+    media_info::{MediaInfo, Reason},
+};
 use serde::{Deserialize, Serialize};
 
 use super::sandbox::Walls;
@@ -55,6 +58,10 @@ pub enum Event {
     Refused {
         name: String,
         failure: Failure,
+    },
+    /// Something is wrong with the source, although something could be made of it.
+    Warned {
+        reason: Reason,
     },
     /// The request cannot be fulfilled.
     Failed {

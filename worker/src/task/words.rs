@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError},
 };
 
-use reelgate_common::file::Failure;
+use reelgate_common::{file::Failure, media_info::Reason};
 
 /// How much of the child's standard error is kept.
 const KEPT: usize = 16 * 1024;
@@ -44,6 +44,13 @@ impl Spoken {
     pub(crate) fn words(&self) -> String {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
+}
+
+/// A warning as it may be shown: bounded, and under no code that a child made up.
+pub(crate) fn clean_reason(reason: Reason) -> Option<Reason> {
+    let known = matches!(reason.code.as_str(), "cut_off" | "video_ends_early" | "damaged");
+    let message = reason.message.chars().filter(|c| !c.is_control()).take(MAX_MESSAGE).collect();
+    known.then_some(Reason { code: reason.code, message })
 }
 
 /// A failure as it may be shown: a child that was taken over chooses no code of its own shape.

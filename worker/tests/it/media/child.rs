@@ -40,6 +40,15 @@ impl Said {
         self.file(output.unwrap_or_else(|| panic!("no {name} among {:?}\n{}", self.events, self.log)))
     }
 
+    /// Codes of what was said to be wrong with the source.
+    pub(super) fn warnings(&self) -> Vec<&str> {
+        let code = |event| match event {
+            &Event::Warned { ref reason } => Some(reason.code.as_str()),
+            _ => None,
+        };
+        self.events.iter().filter_map(code).collect()
+    }
+
     pub(super) fn failure(&self) -> Option<&Failure> {
         self.events.iter().find_map(|event| match event {
             Event::Failed { failure } => Some(failure),
@@ -85,7 +94,12 @@ pub(super) fn probe(source: &Path) -> Result<MediaInfo, Failure> {
 
 /// Encodes by the default policy but for a cheaper preset.
 pub(super) fn encode(media: &MediaInfo, grid: SegmentGrid, source: &Path) -> (Plan, Said) {
-    let policy = LadderPolicy { preset: "superfast".to_owned(), ..LadderPolicy::default() };
+    encode_by(LadderPolicy::default(), media, grid, source)
+}
+
+/// Encodes by a policy, with a cheaper preset.
+pub(super) fn encode_by(policy: LadderPolicy, media: &MediaInfo, grid: SegmentGrid, source: &Path) -> (Plan, Said) {
+    let policy = LadderPolicy { preset: "superfast".to_owned(), ..policy };
     let plan = plan(media, grid, &policy);
     let request = Request::Encode { media: media.clone(), plan: plan.clone(), threads: 2 };
     let said = run(&request, source);
@@ -94,8 +108,12 @@ pub(super) fn encode(media: &MediaInfo, grid: SegmentGrid, source: &Path) -> (Pl
 
 /// Probes and encodes a clip that must work.
 pub(super) fn make(source: &Path) -> (MediaInfo, Plan, Said) {
+    make_by(LadderPolicy::default(), source)
+}
+
+pub(super) fn make_by(policy: LadderPolicy, source: &Path) -> (MediaInfo, Plan, Said) {
     let media = probe(source).unwrap_or_else(|failure| panic!("{}: {failure:?}", source.display()));
-    let (plan, said) = encode(&media, GRID, source);
+    let (plan, said) = encode_by(policy, &media, GRID, source);
     assert!(said.failure().is_none(), "{}: {:?}\n{}", source.display(), said.failure(), said.log);
     (media, plan, said)
 }

@@ -49,6 +49,35 @@ fn a_transport_stream_that_breaks_off_keeps_what_was_there() {
 }
 
 #[test]
+fn an_mp4_that_breaks_off_behind_its_index_gives_what_is_there_and_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs =
+        ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=8", "-f", "lavfi", "-i", "sine=duration=8"];
+    let codecs = ["-c:v", "libx264", "-g", "25", "-c:a", "aac", "-movflags", "+faststart"];
+    let whole = clip(folder.path(), "whole.mp4", &[&inputs[..], &codecs].concat());
+    let mut bytes = std::fs::read(whole).unwrap();
+    bytes.truncate(bytes.len() * 6 / 10);
+    let (media, _, said) = make(&text(folder.path(), "cut.mp4", &bytes));
+    assert_eq!(media.duration_ms, 8_000);
+    assert!(said.warnings().contains(&"cut_off"), "{:?}", said.events);
+    let out = said.path("180p");
+    decodes(&out);
+    assert!((3_000..7_000).contains(&duration_ms(&out)), "{}", duration_ms(&out));
+}
+
+#[test]
+fn a_picture_that_ends_before_the_sound_is_shown_until_then_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs =
+        ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=3", "-f", "lavfi", "-i", "sine=duration=7"];
+    let source = clip(folder.path(), "short.mkv", &[&inputs[..], &["-c:v", "mpeg4", "-c:a", "flac"]].concat());
+    let (_, _, said) = make(&source);
+    assert_eq!(said.warnings(), ["video_ends_early"]);
+    decodes(&said.path("180p"));
+    assert!(duration_ms(&said.path("180p")).abs_diff(7_000) < 100);
+}
+
+#[test]
 fn an_mp4_without_its_end_is_broken() {
     let folder = tempfile::tempdir().unwrap();
     let arguments = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=2", "-c:v", "mpeg4"];

@@ -2,8 +2,10 @@
 
 use reelgate_common::grid::SegmentGrid;
 
+use reelgate_worker::plan::{FrameRate, LadderPolicy};
+
 use super::{
-    child::{encode, make, probe},
+    child::{encode, make, make_by, probe},
     measure::{clip, decoded, duration_ms, frames, starts_at_once, stream},
 };
 
@@ -106,10 +108,16 @@ fn rises(states: &[bool], rate: f64, quiet: usize) -> Vec<f64> {
 fn in_sync(arguments: &[&str], name: &str) {
     let folder = tempfile::tempdir().unwrap();
     let source = clip(folder.path(), name, arguments);
-    let (media, _, said) = make(&source);
+    flashes_beep(&source, LadderPolicy::default(), 3);
+}
+
+/// Flash and beep begin together wherever there is one: at the start, in the middle, at the end.
+fn flashes_beep(source: &std::path::Path, policy: LadderPolicy, count: usize) {
+    let (media, _, said) = make_by(policy, source);
+    let name = source.file_name().unwrap().to_string_lossy();
     let out = said.path("180p");
     let (flashes, beeps) = (flashes(&out), beeps(&out));
-    assert_eq!((flashes.len(), beeps.len()), (3, 3), "{name}: {flashes:?} {beeps:?}");
+    assert_eq!((flashes.len(), beeps.len()), (count, count), "{name}: {flashes:?} {beeps:?}");
     for (flash, beep) in flashes.iter().zip(&beeps) {
         assert!((flash - beep).abs() < 0.02, "{name}: flash at {flash}, beep at {beep}");
     }
@@ -137,4 +145,82 @@ fn sound_that_begins_late_stays_late() {
     // The beeps lie at 0.5, 2.5 and 4.5 s of the late track, so at 1, 3 and 5 s of the film; the first one needs no quiet.
     in_sync(&[&inputs[..], &["-c:v", "mpeg4", "-c:a", "aac"]].concat(), "late.mp4");
     in_sync(&[&inputs[..], &["-c:v", "mpeg4", "-c:a", "flac"]].concat(), "late.mkv");
+}
+
+#[test]
+fn sound_whose_clock_runs_slow_does_not_fall_behind() {
+    let folder = tempfile::tempdir().unwrap();
+    // The sound's clock loses 1 %, and its times say so: at the end it is 95 ms away from a count of its samples.
+    let flash = FLASH.replace("duration=6", "duration=10");
+    let slow = "aevalsrc='if(lt(mod(t*1.01+1,2),0.1),0.8*sin(2*PI*1000*t),0)':s=48000:d=9.9,asetpts=PTS*1.01";
+    let inputs = ["-f", "lavfi", "-i", &flash, "-f", "lavfi", "-i", slow];
+    let source = clip(folder.path(), "slow.mkv", &[&inputs[..], &["-c:v", "mpeg4", "-c:a", "pcm_s16le"]].concat());
+    flashes_beep(&source, LadderPolicy::default(), 5);
+}
+
+#[test]
+fn an_edit_list_cuts_picture_and_sound_at_the_same_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = ["-f", "lavfi", "-i", FLASH, "-f", "lavfi", "-i", BEEP];
+    let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "100", "-c:a", "aac"];
+    let whole = clip(folder.path(), "whole.mp4", &[&inputs[..], &codecs].concat());
+    // Copied from between two key frames, so that an edit hides what comes before.
+    let cut = ["-ss", "1.7", "-i", whole.to_str().unwrap(), "-c", "copy"];
+    let cut = clip(folder.path(), "cut.mp4", &cut);
+    flashes_beep(&cut, LadderPolicy::default(), 2);
+}
+
+#[test]
+fn a_constant_rate_neither_drifts_nor_parts_from_the_sound() {
+    let folder = tempfile::tempdir().unwrap();
+    // Pictures at 50 a second, at 10, and with a pause.
+    let varied = "select='not(between(n,160,199))*(lt(n,100)+not(mod(n,5)))'";
+    let inputs = ["-f", "lavfi", "-i", FLASH, "-f", "lavfi", "-i", BEEP];
+    let codecs = ["-vf", varied, "-vsync", "vfr", "-c:v", "mpeg4", "-c:a", "aac"];
+    let source = clip(folder.path(), "varied.mkv", &[&inputs[..], &codecs].concat());
+    let policy = LadderPolicy { frame_rate: FrameRate::Constant, ..LadderPolicy::default() };
+    let (_, plan, said) = make_by(policy.clone(), &source);
+    let (num, den) = plan.constant_rate.unwrap();
+    assert_eq!((num, den), (50, 1));
+    let out = said.path("180p");
+    assert_eq!(stream(&out, "v:0")["time_base"], format!("1/{num}"));
+    let times: Vec<i64> = frames(&out).iter().map(|frame| frame.0).collect();
+    assert!(times.windows(2).all(|pair| pair[1] - pair[0] == i64::from(den)), "{times:?}");
+    let lasts = times.len() as f64 * f64::from(den) / f64::from(num);
+    assert!((lasts - 6.0).abs() <= 0.1, "{} frames of {num}/{den}", times.len());
+    flashes_beep(&source, policy, 3);
+}
+
+/// Mean differences of the luma to the progressive original's pictures at the time of each frame, and half a frame later.
+fn nearness(order: &str, top: &str) -> (f64, f64) {
+    let folder = tempfile::tempdir().unwrap();
+    let film = "testsrc2=size=320x240:rate=50:duration=2";
+    let fields = format!("{film},interlace=scan={order}:lowpass=off");
+    let codec = ["-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-top", top, "-q:v", "2"];
+    let source = clip(folder.path(), "fields.ts", &[&["-f", "lavfi", "-i", &fields][..], &codec].concat());
+    let (media, _, said) = make(&source);
+    assert!(media.video.unwrap().interlaced);
+    let luma = ["-vsync", "passthrough", "-f", "rawvideo", "-pix_fmt", "gray"];
+    let made = decoded(&said.path("240p"), &luma);
+    let original = clip(folder.path(), "original.mkv", &["-f", "lavfi", "-i", film, "-c:v", "ffv1"]);
+    let original = decoded(&original, &luma);
+    let picture = |film: &[u8], number: usize| film[number * 320 * 240..(number + 1) * 320 * 240].to_vec();
+    let apart = |late: usize| {
+        let sum: f64 = (5..45)
+            .map(|number| {
+                let (one, other) = (picture(&made, number), picture(&original, 2 * number + late));
+                one.iter().zip(&other).map(|(one, other)| f64::from(one.abs_diff(*other))).sum::<f64>()
+            })
+            .sum();
+        sum / (40.0 * 320.0 * 240.0)
+    };
+    (apart(0), apart(1))
+}
+
+#[test]
+fn fields_of_either_order_show_the_moment_of_the_first() {
+    for (order, top) in [("tff", "1"), ("bff", "0")] {
+        let (now, later) = nearness(order, top);
+        assert!(now < 4.0 && now * 1.5 < later, "{order}: {now} at its time, {later} after");
+    }
 }
