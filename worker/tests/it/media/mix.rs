@@ -145,7 +145,9 @@ fn loudness_is_brought_to_what_the_policy_says_and_no_peak_clips() {
         let sound = ["-f", "lavfi", "-i", sound, "-c:v", "mpeg4", "-c:a", "flac"];
         let source = clip(folder.path(), &format!("{name}.mkv"), &[&PICTURE[..], &sound].concat());
         for target in [-23_i8, -16] {
-            let (_, _, said) = make_by(LadderPolicy { loudness: target, ..LadderPolicy::default() }, &source);
+            // At half of this libav's encoder puts peaks of its own into bare tones.
+            let policy = LadderPolicy { loudness: target, audio_bitrate: 256_000, ..LadderPolicy::default() };
+            let (_, _, said) = make_by(policy, &source);
             let out = said.path("90p");
             let found = loudness(&out);
             assert!((found - f64::from(target)).abs() <= 1.0, "{name}: {found} LUFS instead of {target}");
