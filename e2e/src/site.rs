@@ -402,13 +402,17 @@ impl Site {
     }
 }
 
+/// Names a folder with other programs than those beside the test, e.g. of a release build.
+pub const PROGRAMS: &str = "REELGATE_PROGRAMS";
+
 /// A program of the product, as cargo has built it beside this test.
 ///
 /// # Errors
 /// It has not been built.
 pub fn program(name: &str) -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let folder = test.parent().and_then(|deps| deps.parent()).context("the test has no folder")?;
+    let beside = test.parent().and_then(|deps| deps.parent()).context("the test has no folder")?;
+    let folder = std::env::var_os(PROGRAMS).map_or_else(|| beside.to_owned(), PathBuf::from);
     let program = folder.join(name);
     ensure!(program.exists(), "{} is missing: run cargo build --workspace --bins", program.display());
     Ok(program)

@@ -11,13 +11,17 @@ use bytes::Bytes;
 use futures_util::stream::BoxStream;
 use reelgate_common::{
     backends::Backends,
-    ids::{FileId, OrgId},
+    db::Fenced,
+    file::FileKind,
+    grid::SegmentGrid,
+    ids::{FileId, OrgId, ProcessId},
     key::Key,
+    media_info::MediaInfo,
     promote::{PromoteError, Promoted, promote},
     storage::{ByteStream, MultipartId, ObjectMeta, PartTag, PendingMultipart, Storage, StorageError, Version},
 };
 
-use crate::footing::Footing;
+use crate::{footing::Footing, runner::HANG};
 
 /// The store as one promotion sees it while another one overtakes it, right after its `after`th look at an object.
 struct Overtaken {
@@ -112,4 +116,22 @@ async fn a_source_that_is_really_gone_is_an_error() {
     let outcome = promote(&footing.backends.db, &*footing.backends.storage, &footing.org, file).await;
     assert!(matches!(outcome, Err(PromoteError::Storage(StorageError::NotFound { .. }))), "{outcome:?}");
     assert_eq!(footing.file(file).await.file.source_key, staging);
+}
+
+/// Gateways promote what was probed, so a later attempt must not read what they take away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_attempt_promotes_before_it_reads() {
+    let footing = Footing::new(HANG).await;
+    let (file, db) = (footing.upload(b"film").await, &footing.backends.db);
+    let (job, process) = (footing.job(file).await.id, ProcessId::new("first"));
+    let first = db.begin_attempt(job, &process, &footing.config.jobs).await.unwrap().unwrap().fence;
+    let (media, grid) = (MediaInfo::default(), SegmentGrid::Regular { period_ms: 2_000 });
+    let probed = db.record_probe(&first, FileKind::Video, "video/mp4", &media, &grid, &serde_json::json!({})).await;
+    assert_eq!(probed.unwrap(), Fenced::Written);
+    assert_eq!(db.interrupt_attempt(&first).await.unwrap(), Fenced::Written);
+
+    let worker = footing.start();
+    footing.started_task().await;
+    assert_eq!(footing.file(file).await.file.source_key, Key::Source { org: footing.org.clone(), file });
+    worker.stop().await;
 }

@@ -5,7 +5,8 @@ use reelgate_common::{db::Verdict, file::FileState, job::JobState};
 use crate::footing::Footing;
 
 /// Tells its process id and then does nothing for ever.
-const HANG: &str = "echo $$ > ../../../../draft; /bin/mv ../../../../draft ../../../../started; exec /bin/sleep 600";
+pub(crate) const HANG: &str =
+    "echo $$ > ../../../../draft; /bin/mv ../../../../draft ../../../../started; exec /bin/sleep 600";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crashing_task_is_tried_again_and_then_given_up_with_its_last_words() {
