@@ -48,3 +48,7 @@ bench: ## streaming, upload, memory and transcode figures, each beside its peer 
 	@scripts/install-packages bench
 	@scripts/install-garage
 	scripts/bench
+
+.PHONY: check-memory
+check-memory: ## the corpus through the task under valgrind: leaks, and bytes that are not its own (long)
+	@scripts/check-memory

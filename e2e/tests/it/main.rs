@@ -8,6 +8,7 @@ mod documentation;
 mod drain;
 mod faults;
 mod harness;
+mod hostile;
 mod idle;
 mod journeys;
 mod large;

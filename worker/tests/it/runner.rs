@@ -69,7 +69,9 @@ async fn a_lost_lease_kills_the_task_and_publishes_nothing() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deleted_file_stops_its_task() {
-    let footing = Footing::new(HANG).await;
+    let mut footing = Footing::new(HANG).await;
+    // No heartbeat comes as long as this test may take: the worker has to ask in between.
+    (footing.config.jobs.heartbeat_ms, footing.config.jobs.lease_ms) = (3_600_000, 10_800_000);
     let (file, worker) = (footing.upload(b"film").await, footing.start());
     let task = footing.started_task().await;
     assert!(footing.backends.db.delete_file(&footing.org, file).await.unwrap());

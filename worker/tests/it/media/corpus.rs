@@ -21,12 +21,12 @@ const TOLERANCE_MS: u64 = 100;
 /// Files looked at side by side.
 const AT_ONCE: usize = 3;
 
-struct Entry {
-    path: PathBuf,
+pub(super) struct Entry {
+    pub(super) path: PathBuf,
     expected: String,
 }
 
-fn corpus() -> Option<Vec<Entry>> {
+pub(super) fn corpus() -> Option<Vec<Entry>> {
     let folder = PathBuf::from(std::env::var_os("REELGATE_CORPUS")?);
     let manifest = std::fs::read_to_string(folder.join("MANIFEST.tsv")).unwrap();
     let mut lines = manifest.lines();
