@@ -51,18 +51,33 @@ pub enum WorkerError {
 ///
 /// # Errors
 /// The configuration or the scratch folder cannot be used. Whatever happens later is dealt with and never returned.
-pub async fn run(config: WorkerConfig, backends: Backends, stop: CancellationToken) -> Result<(), WorkerError> {
+pub async fn run(mut config: WorkerConfig, backends: Backends, stop: CancellationToken) -> Result<(), WorkerError> {
     config.validate()?;
     let process = ProcessId::new(format!("worker-{}-{}", std::process::id(), Uuid::new_v4().simple()));
     let scratch = ScratchRoot::open(&config.worker.scratch_dir, &process)?;
     let tasks = tasks(&config)?;
     let proof = tasks.prove(&scratch, TRIAL).await.map_err(WorkerError::Sandbox);
     report(proof, config.worker.require_sandbox)?;
+    keep_known_codecs(&mut config);
     let memory_bytes = tasks.memory.bytes();
     tracing::info!(worker = %process, concurrency = config.worker.concurrency, memory_bytes, "the worker is ready");
     Runner { config: Arc::new(config), backends, process, scratch, tasks, stop }.run().await;
     tracing::info!("the worker has stopped");
     Ok(())
+}
+
+/// What this libav cannot encode is planned for nobody.
+fn keep_known_codecs(config: &mut WorkerConfig) {
+    config.ladder.codecs.retain(|codec| {
+        let known = media::can_encode(*codec);
+        if !known {
+            tracing::warn!(
+                codec = codec.word(),
+                "the linked libav has no encoder for it; ladder.codecs goes on without"
+            );
+        }
+        known
+    });
 }
 
 /// Has a task try to get out of its sandbox, as a worker's start does.

@@ -5,6 +5,7 @@
 mod cadence;
 mod cascade;
 mod clock;
+mod codec;
 mod color;
 mod copy;
 mod decode;
@@ -36,6 +37,7 @@ mod tone;
 mod transcode;
 mod verify;
 
+pub use codec::can_encode;
 pub use error::MediaError;
 pub use input::Source;
 pub use probe::probe;

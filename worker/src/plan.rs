@@ -267,3 +267,112 @@ impl Choice {
         Self { what: what.into(), why: why.into() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use reelgate_common::media_info::{SubtitleInfo, VideoInfo};
+
+    use super::*;
+
+    const GRID: SegmentGrid = SegmentGrid::Regular { period_ms: 2_000 };
+
+    /// Ten seconds of 1080p with AAC-LC, in Matroska.
+    fn film(change: impl FnOnce(&mut MediaInfo, &mut VideoInfo, &mut AudioInfo)) -> MediaInfo {
+        let mut media = MediaInfo { container: "matroska".to_owned(), duration_ms: 10_000, ..MediaInfo::default() };
+        let mut video = VideoInfo { codec: "h264".to_owned(), width: 1920, height: 1080, ..VideoInfo::default() };
+        let mut audio = AudioInfo { stream: 1, codec: "aac".to_owned(), channels: 2, ..AudioInfo::default() };
+        change(&mut media, &mut video, &mut audio);
+        MediaInfo { video: Some(video), audio: vec![audio], ..media }
+    }
+
+    fn of(media: &MediaInfo) -> Plan {
+        plan(media, GRID, &LadderPolicy::default())
+    }
+
+    fn sound(plan: &Plan) -> SoundStep {
+        plan.main_audio().unwrap().step
+    }
+
+    const ENCODED: SoundStep = SoundStep::Encode { bitrate: 128_000 };
+
+    #[test]
+    fn pictures_and_sound_are_copied_each_by_itself() {
+        let both = of(&film(|_, video, audio| (video.copyable, audio.copyable) = (true, true)));
+        assert_eq!((both.rungs[0].video.clone(), sound(&both)), (VideoStep::Copy, SoundStep::Copy));
+        let pictures = of(&film(|_, video, _| video.copyable = true));
+        assert_eq!((pictures.rungs[0].video.clone(), sound(&pictures)), (VideoStep::Copy, ENCODED));
+        assert!(both.rungs[1..].iter().all(|rung| rung.video != VideoStep::Copy && rung.audio));
+    }
+
+    #[test]
+    fn sound_beside_encoded_pictures_is_copied_only_where_an_index_vouches_for_its_times() {
+        let loose = film(|_, _, audio| audio.copyable = true);
+        assert_eq!(sound(&of(&loose)), ENCODED);
+        let indexed = MediaInfo { container: "mov".to_owned(), moov_in_front: Some(false), ..loose };
+        assert_eq!(sound(&of(&indexed)), SoundStep::Copy);
+        let louder = plan(&indexed, GRID, &LadderPolicy { loudness: -16, ..LadderPolicy::default() });
+        assert_eq!(sound(&louder), ENCODED);
+        assert_eq!(louder.main_audio().unwrap().loudness, Some(-16));
+    }
+
+    #[test]
+    fn a_constant_rate_keeps_varying_pictures_from_being_copied() {
+        let varying = film(|_, video, _| (video.copyable, video.variable_frame_rate) = (true, true));
+        let policy = LadderPolicy { frame_rate: FrameRate::Constant, ..LadderPolicy::default() };
+        assert_eq!(plan(&varying, GRID, &policy).remuxed(), None);
+        assert!(of(&varying).remuxed().is_some());
+    }
+
+    #[test]
+    fn a_heavy_source_yields_to_every_rung() {
+        let heavy = of(&film(|media, video, _| (media.bitrate, video.copyable) = (12_000_001, true)));
+        assert_eq!((heavy.source_rank(), heavy.rank(&heavy.rungs[0]), heavy.rank(&heavy.rungs[1])), (0, 0, 720));
+        let light = of(&film(|media, video, _| (media.bitrate, video.copyable) = (12_000_000, true)));
+        assert_eq!((light.source_rank(), light.rank(&light.rungs[0])), (100_000, 1080));
+        let small = of(&film(|media, video, _| {
+            (media.bitrate, video.width, video.height) = (6_000_000, 1280, 720);
+        }));
+        assert!(small.heavy, "the limit is scaled by pixels");
+    }
+
+    #[test]
+    fn a_long_source_that_cannot_play_gets_a_small_rung_first() {
+        let first = |change: fn(&mut MediaInfo, &mut VideoInfo)| {
+            of(&film(|media, video, _| {
+                media.duration_ms = 120_001;
+                change(media, video);
+            }))
+            .first
+        };
+        assert_eq!(first(|_, _| ()).as_deref(), Some("480p"));
+        assert_eq!(first(|_, video| (video.width, video.height) = (1080, 1920)).as_deref(), Some("480p"));
+        assert_eq!(first(|media, _| media.duration_ms = 120_000), None);
+        assert_eq!(first(|media, _| media.web_safe = true), None);
+        assert_eq!(first(|_, video| video.copyable = true), None, "a remux plays sooner");
+        assert_eq!(first(|_, video| (video.width, video.height) = (320, 180)), None, "there is only one");
+    }
+
+    #[test]
+    fn extras_follow_what_there_is_and_what_is_wanted() {
+        let texts = |media: &mut MediaInfo| {
+            let subtitle = |stream, text| SubtitleInfo { stream, text, ..SubtitleInfo::default() };
+            media.subtitles = vec![subtitle(2, true), subtitle(3, false)];
+        };
+        let film = film(|media, _, _| texts(media));
+        let all = Extras { poster: true, storyboard: true, preview: true, waveform: false, captions: vec![2] };
+        assert_eq!(of(&film).extras, all);
+        let sound = MediaInfo { video: None, subtitles: Vec::new(), ..film.clone() };
+        assert_eq!(of(&sound).extras, Extras { waveform: true, ..Extras::default() });
+        let frugal = LadderPolicy { storyboard: false, preview: false, captions: false, ..LadderPolicy::default() };
+        assert_eq!(plan(&film, GRID, &frugal).extras, Extras { poster: true, ..Extras::default() });
+    }
+
+    #[test]
+    fn every_choice_has_its_reason() {
+        let plan = of(&film(|_, video, _| video.copyable = true));
+        for what in ["do not serve the source", "1080p", "720p", "480p", "360p", "audio", "poster"] {
+            let found = plan.reasons.iter().find(|choice| choice.what == what);
+            assert!(found.is_some_and(|choice| !choice.why.is_empty()), "{what}: {:?}", plan.reasons);
+        }
+    }
+}

@@ -85,7 +85,9 @@ pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
         encode::encode(work, &source, &inspected.media, missing).await?
     };
     if !made.warnings.is_empty() {
-        inspected.media.warnings.extend(made.warnings);
+        let known = inspected.media.warnings.clone();
+        let new = made.warnings.into_iter().filter(|warning| known.iter().all(|other| other.code != warning.code));
+        inspected.media.warnings.extend(new);
         record(work, &inspected, &plan).await?;
     }
     if !(published || made.playable) {

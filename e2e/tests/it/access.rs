@@ -20,38 +20,40 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Columns, in the order of the table: `mint` is `POST /v1/files/token`, `best`, `source` and `text` are
 /// `GET /v1/files/stream/{id}` of the video, of its exact upload and of a text, `by-loc` the same by location, `loc`
-/// `POST /v1/files/location`, `get` and `delete` `/v1/files/{id}`, `post` `POST /v1/files`.
+/// `POST /v1/files/location`, `get` and `delete` `/v1/files/{id}`, `post` `POST /v1/files`, `job` `GET /v1/jobs/{id}`, `rerun` and
+/// `cancel` `POST` below it, `retry` `POST /v1/files/{id}/retry`; the video's job is done.
 ///
 /// `422`: no `token` parameter. `401`: `not_signed_in`. `exp`, `inv`: 401 `token_expired`, `token_invalid`.
-/// `404`: `file_not_found`. `403`: `not_owner`, `scope`: 403 `scope_missing`.
+/// `404`: `file_not_found`. `403`: `not_owner`, `scope`: 403 `scope_missing`. `adm`: 403 `not_admin`. `nojob`: 404
+/// `job_not_found`. `nrt`, `over`: 409 `not_retryable`, `job_over`.
 const TABLE: &str = "
-                           mint best source text by-loc loc get delete post list info poster
-    nobody                 401  422  422    422  422    401 401 401    401  401  401  401
-    owner                  ok   ok   ok     ok   ok     ok  ok  ok     ok   ok   ok   ok
-    same-organisation      ok   ok   ok     ok   ok     ok  403 403    ok   ok   ok   ok
-    organisation-admin     ok   ok   ok     ok   ok     ok  ok  ok     ok   ok   ok   ok
-    other-organisation     ok   404  404    404  404    404 404 404    ok   ok   404  404
-    other-organisation-adm ok   404  404    404  404    404 404 404    ok   ok   404  404
-    expired                exp  exp  exp    exp  exp    exp exp exp    exp  exp  exp  exp
-    tampered               inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv
-    alg-none               inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv
-    wrong-key              inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv
-    stream-token-as-bearer inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv
-    ?owner                 401  ok   ok     ok   ok     401 ok  401    401  401  401  ok
-    ?same-organisation     401  ok   ok     ok   ok     401 403 401    401  401  401  ok
-    ?organisation-admin    401  ok   ok     ok   ok     401 403 401    401  401  401  ok
-    ?other-organisation    401  404  404    404  404    401 404 401    401  401  401  404
-    ?expired               401  exp  exp    exp  exp    401 exp 401    401  401  401  exp
-    ?tampered              401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
-    ?alg-none              401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
-    ?wrong-key             401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
-    ?sign-in-as-token      401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
-    ?empty                 401  inv  inv    inv  inv    401 inv 401    401  401  401  inv
-    ?of-another-file       401  404  404    404  404    401 404 401    401  401  401  404
-    ?of-these-files        401  ok   ok     ok   ok     401 ok  401    401  401  401  ok
-    ?scope-play            401  ok   scope  scope ok    401 scope 401  401  401  401  scope
-    ?scope-source          401  scope ok    scope scope 401 ok  401    401  401  401  scope
-    ?scope-image           401  scope scope scope scope 401 scope 401  401  401  401  ok
+                           mint best source text by-loc loc get delete post list info poster jobs job  retry rerun cancel
+    nobody                 401  422  422    422  422    401 401 401    401  401  401  401   401  401   401   401   401
+    owner                  ok   ok   ok     ok   ok     ok  ok  ok     ok   ok   ok   ok    adm  ok    nrt   adm   adm
+    same-organisation      ok   ok   ok     ok   ok     ok  403 403    ok   ok   ok   ok    adm  403   403   adm   adm
+    organisation-admin     ok   ok   ok     ok   ok     ok  ok  ok     ok   ok   ok   ok    ok   ok    nrt   nrt   over
+    other-organisation     ok   404  404    404  404    404 404 404    ok   ok   404  404   adm  nojob 404   adm   adm
+    other-organisation-adm ok   404  404    404  404    404 404 404    ok   ok   404  404   ok   nojob 404   nojob nojob
+    expired                exp  exp  exp    exp  exp    exp exp exp    exp  exp  exp  exp   exp  exp   exp   exp   exp
+    tampered               inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv   inv  inv   inv   inv   inv
+    alg-none               inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv   inv  inv   inv   inv   inv
+    wrong-key              inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv   inv  inv   inv   inv   inv
+    stream-token-as-bearer inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv   inv  inv   inv   inv   inv
+    ?owner                 401  ok   ok     ok   ok     401 ok  401    401  401  401  ok    401  401   401   401   401
+    ?same-organisation     401  ok   ok     ok   ok     401 403 401    401  401  401  ok    401  401   401   401   401
+    ?organisation-admin    401  ok   ok     ok   ok     401 403 401    401  401  401  ok    401  401   401   401   401
+    ?other-organisation    401  404  404    404  404    401 404 401    401  401  401  404   401  401   401   401   401
+    ?expired               401  exp  exp    exp  exp    401 exp 401    401  401  401  exp   401  401   401   401   401
+    ?tampered              401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
+    ?alg-none              401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
+    ?wrong-key             401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
+    ?sign-in-as-token      401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
+    ?empty                 401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
+    ?of-another-file       401  404  404    404  404    401 404 401    401  401  401  404   401  401   401   401   401
+    ?of-these-files        401  ok   ok     ok   ok     401 ok  401    401  401  401  ok    401  401   401   401   401
+    ?scope-play            401  ok   scope  scope ok    401 scope 401  401  401  401  scope 401  401   401   401   401
+    ?scope-source          401  scope ok    scope scope 401 ok  401    401  401  401  scope 401  401   401   401   401
+    ?scope-image           401  scope scope scope scope 401 scope 401  401  401  401  ok    401  401   401   401   401
 ";
 
 #[tokio::test(flavor = "multi_thread")]
@@ -77,6 +79,7 @@ struct Stage {
     nobody: Client,
     owner: Client,
     video: String,
+    job: String,
     location: String,
     text: String,
     victims: Vec<String>,
@@ -109,7 +112,10 @@ impl Stage {
         owner.wait_settled(&video, PATIENCE).await?;
         let location = owner.info(&video).await?["location"].as_str().unwrap().to_owned();
         let credentials = credentials(&nobody, &[&video, &text], &another).await?;
-        Ok(Self { nobody, owner, video, location, text, victims, credentials })
+        let admin = nobody.signed_in(SignIn::admin("carol", "acme").jwt());
+        let jobs = admin.get(&format!("/v1/jobs?file_id={video}")).await?.expect(200)?.json()?;
+        let job = jobs["jobs"][0]["id"].as_str().unwrap().to_owned();
+        Ok(Self { nobody, owner, video, job, location, text, victims, credentials })
     }
 
     async fn check(&self) -> Result<Vec<String>> {
@@ -134,7 +140,7 @@ impl Stage {
             Some(token) if row.starts_with('?') => (self.nobody.clone(), Some(token)),
             Some(jwt) => (self.nobody.signed_in(jwt), None),
         };
-        let Self { video, text, location, .. } = self;
+        let Self { video, text, location, job, .. } = self;
         let mut path = match column {
             "mint" => "/v1/files/token".to_owned(),
             "best" => format!("/v1/files/stream/{video}"),
@@ -147,6 +153,11 @@ impl Stage {
             "post" | "list" => "/v1/files?limit=200".to_owned(),
             "info" => format!("/v1/files/{video}/info"),
             "poster" => format!("/v1/files/{video}/poster"),
+            "jobs" => format!("/v1/jobs?file_id={video}"),
+            "job" => format!("/v1/jobs/{job}"),
+            "retry" => format!("/v1/files/{video}/retry"),
+            "rerun" => format!("/v1/jobs/{job}/retry"),
+            "cancel" => format!("/v1/jobs/{job}/cancel"),
             _ => panic!("no column {column}"),
         };
         if let Some(token) = token {
@@ -154,7 +165,7 @@ impl Stage {
             path.push_str(&format!("token={token}"));
         }
         match column {
-            "mint" => client.send(Method::POST, &path, &[], Bytes::new()).await,
+            "mint" | "retry" | "rerun" | "cancel" => client.send(Method::POST, &path, &[], Bytes::new()).await,
             "loc" => client.post_json(&path, &json!({ "location": location })).await,
             "delete" => client.delete(&path).await,
             "post" => client.post_files(&path, vec![Upload::text("new.txt", "new")]).await,
@@ -179,6 +190,10 @@ impl Stage {
             "list" if cell == "ok" => {
                 let listed = String::from_utf8_lossy(&answer.body).contains(&self.video);
                 (listed == row.starts_with("other")).then_some("lists another organisation's files, or not the own")
+            }
+            "jobs" if cell == "ok" => {
+                let listed = String::from_utf8_lossy(&answer.body).contains(&self.job);
+                (listed == row.starts_with("other")).then_some("lists another organisation's jobs, or not the own")
             }
             "best" | "source" | "text" | "by-loc" | "loc" | "get" | "poster" if cell == "ok" => {
                 answer.body.is_empty().then_some("an empty body")
@@ -205,6 +220,10 @@ fn meaning(cell: &str) -> String {
         "inv" => "401 token_invalid",
         "403" => "403 not_owner",
         "scope" => "403 scope_missing",
+        "adm" => "403 not_admin",
+        "nrt" => "409 not_retryable",
+        "over" => "409 job_over",
+        "nojob" => "404 job_not_found",
         "404" => "404 file_not_found",
         "422" => "422 validation_failed",
         _ => panic!("no such word: {cell}"),

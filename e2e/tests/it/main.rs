@@ -10,6 +10,7 @@ mod faults;
 mod harness;
 mod hostile;
 mod idle;
+mod jobs;
 mod journeys;
 mod large;
 mod leases;

@@ -33,7 +33,7 @@ impl CopiedTrack {
     pub(super) fn open(source: &Source, stream: &StreamFacts, origin: i64) -> Result<Self, MediaError> {
         let found = source.input.stream(stream.index as usize);
         let mut parameters = found.ok_or_else(|| MediaError::broken("a track has vanished"))?.parameters().clone();
-        ffi::forget_tag(&mut parameters);
+        ffi::set_tag(&mut parameters, 0);
         let sound = stream.kind == StreamKind::Audio;
         let clock = if sound { Clock::new(stream.sample_rate) } else { Clock::representing(stream.time_base) };
         Ok(Self {

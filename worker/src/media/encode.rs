@@ -1,4 +1,4 @@
-//! Encoders as stages: H.264 High by x264, AAC-LC by libav's own. Times go in and come out in the stage's clock.
+//! Encoders as stages: video by the codec of its rung, AAC-LC by libav's own. Times go in and come out in the stage's clock.
 
 use std::collections::VecDeque;
 
@@ -6,10 +6,11 @@ use ffmpeg_next::{Dictionary, Packet, codec, encoder, format, frame, picture::Ty
 
 use super::{
     clock::Clock,
+    codec::{encoder_name, options, tag},
     error::{MediaError, ready},
     ffi,
 };
-use crate::plan::VideoStep;
+use crate::plan::{VideoCodec, VideoStep};
 
 /// What a rung's encoder is asked for.
 #[derive(Debug, Clone)]
@@ -21,31 +22,17 @@ pub(super) struct VideoSettings {
 }
 
 impl VideoSettings {
-    /// For libav's x264.
-    fn options(&self) -> Dictionary<'static> {
-        let mut options: Dictionary<'static> = [
-            ("profile".to_owned(), "high".to_owned()),
-            ("forced-idr".to_owned(), "1".to_owned()),
-            ("threads".to_owned(), self.threads.max(1).to_string()),
-            ("x264-params".to_owned(), "scenecut=0:open-gop=0".to_owned()),
-        ]
-        .into_iter()
-        .collect();
-        if let VideoStep::Encode { crf, max_bitrate, preset, .. } = &self.step {
-            options.set("preset", preset);
-            options.set("crf", &crf.to_string());
-            if let Some(bitrate) = max_bitrate {
-                options.set("maxrate", &bitrate.to_string());
-                // Two seconds: a segment.
-                options.set("bufsize", &bitrate.saturating_mul(2).to_string());
-            }
+    fn codec(&self) -> VideoCodec {
+        match &self.step {
+            VideoStep::Encode { codec, .. } => *codec,
+            VideoStep::Copy => VideoCodec::H264,
         }
-        options
     }
 }
 
 pub(super) struct VideoEncoder {
     encoder: encoder::video::Encoder,
+    codec: VideoCodec,
     clock: Clock,
     /// Display times and durations of frames that are inside, for the packets that come out in another order.
     durations: VecDeque<(i64, i64)>,
@@ -54,9 +41,9 @@ pub(super) struct VideoEncoder {
 impl VideoEncoder {
     /// `sample` shows size and colours of the frames.
     pub(super) fn open(sample: &frame::Video, clock: Clock, settings: &VideoSettings) -> Result<Self, MediaError> {
-        let failed = "open the H.264 encoder";
-        let codec = encoder::find_by_name("libx264")
-            .ok_or_else(|| MediaError::UnsupportedCodec { codec: "libx264".to_owned() })?;
+        let (failed, name) = ("open a video encoder", encoder_name(settings.codec()));
+        let codec =
+            encoder::find_by_name(name).ok_or_else(|| MediaError::UnsupportedCodec { codec: name.to_owned() })?;
         let mut context = codec::Context::new_with_codec(codec);
         ffi::set_encoder_tags(&mut context, ffi::color_tags(sample));
         context.set_flags(codec::Flags::GLOBAL_HEADER);
@@ -69,8 +56,8 @@ impl VideoEncoder {
         video.set_frame_rate(Some(plausible_rate(settings.frame_rate)));
         // Key frames come from the grid alone.
         video.set_gop(1 << 20);
-        let encoder = video.open_with(settings.options()).map_err(MediaError::libav(failed))?;
-        Ok(Self { encoder, clock, durations: VecDeque::new() })
+        let encoder = video.open_with(options(&settings.step, settings.threads)).map_err(MediaError::libav(failed))?;
+        Ok(Self { encoder, codec: settings.codec(), clock, durations: VecDeque::new() })
     }
 
     /// `duration` is the frame's own, for the last frame has no successor to tell it.
@@ -95,11 +82,13 @@ impl VideoEncoder {
     }
 
     pub(super) fn finish(&mut self) -> Result<(), MediaError> {
-        ready("end the H.264 encoder", self.encoder.send_eof()).map(drop)
+        ready("end a video encoder", self.encoder.send_eof()).map(drop)
     }
 
     pub(super) fn parameters(&self) -> codec::Parameters {
-        codec::Parameters::from(&self.encoder)
+        let mut parameters = codec::Parameters::from(&self.encoder);
+        ffi::set_tag(&mut parameters, tag(self.codec));
+        parameters
     }
 
     pub(super) fn clock(&self) -> Clock {
@@ -108,6 +97,9 @@ impl VideoEncoder {
 
     /// RFC 6381 name, out of the sequence parameter set; `None` when the encoder shows none.
     pub(super) fn codec_string(&self) -> Option<String> {
+        if self.codec != VideoCodec::H264 {
+            return None;
+        }
         let header = ffi::extradata(&self.encoder);
         let at = header.windows(4).position(|window| window[..3] == [0, 0, 1] && window[3] & 0x1f == 7)?;
         let [profile, flags, level] = *header.get(at + 4..at + 7)?.first_chunk()?;

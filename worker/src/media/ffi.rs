@@ -69,7 +69,11 @@ pub(super) struct StreamFacts {
     pub(super) duration: Option<i64>,
     pub(super) attached_picture: bool,
     pub(super) default: bool,
+    pub(super) forced: bool,
     pub(super) language: Option<String>,
+    /// How long the track is in the words of its muxer, as Matroska's tags have it (`00:01:02.500000000`).
+    pub(super) stated_duration: Option<String>,
+    pub(super) dolby_vision_profile: Option<u8>,
     pub(super) display: Display,
 }
 
@@ -227,7 +231,10 @@ unsafe fn facts(stream: *const AVStream) -> StreamFacts {
                 & (ffmpeg_next::ffi::AV_DISPOSITION_ATTACHED_PIC | ffmpeg_next::ffi::AV_DISPOSITION_TIMED_THUMBNAILS)
                 != 0,
             default: (*stream).disposition & ffmpeg_next::ffi::AV_DISPOSITION_DEFAULT != 0,
+            forced: (*stream).disposition & ffmpeg_next::ffi::AV_DISPOSITION_FORCED != 0,
             language: metadata((*stream).metadata, c"language"),
+            stated_duration: metadata((*stream).metadata, c"DURATION"),
+            dolby_vision_profile: dolby_vision_profile(stream),
             display: display(stream),
         }
     }
@@ -261,6 +268,17 @@ unsafe fn display(stream: *const AVStream) -> Display {
         let quarters = (-counter_clockwise / 90.0).round() as i64;
         let determinant = i64::from(matrix[0]) * i64::from(matrix[4]) - i64::from(matrix[1]) * i64::from(matrix[3]);
         Display { rotation: (quarters.rem_euclid(4) * 90) as u16, mirrored: determinant < 0 }
+    }
+}
+
+/// # Safety
+/// `stream` belongs to an open input.
+unsafe fn dolby_vision_profile(stream: *const AVStream) -> Option<u8> {
+    // SAFETY: the record begins with three single bytes, version, revision and profile; the length is checked.
+    unsafe {
+        let mut size = 0;
+        let data = av_stream_get_side_data(stream, AVPacketSideDataType::AV_PKT_DATA_DOVI_CONF, &raw mut size);
+        (!data.is_null() && size >= 3).then(|| *data.add(2))
     }
 }
 
@@ -410,10 +428,10 @@ pub(super) fn limit_threads(graph: &mut ffmpeg_next::filter::Graph, threads: u32
     unsafe { (*graph.as_mut_ptr()).nb_threads = c_int::try_from(threads).unwrap_or(1).max(1) };
 }
 
-/// What one container calls a codec means nothing to another, which then chooses by the codec itself.
-pub(super) fn forget_tag(parameters: &mut ffmpeg_next::codec::Parameters) {
+/// What the container shall call the codec; zero lets it choose. One container's word means nothing to another.
+pub(super) fn set_tag(parameters: &mut ffmpeg_next::codec::Parameters, tag: u32) {
     // SAFETY: a plain write to parameters that the caller owns.
-    unsafe { (*parameters.as_mut_ptr()).codec_tag = 0 };
+    unsafe { (*parameters.as_mut_ptr()).codec_tag = tag };
 }
 
 /// Whether a packet changes what the decoder was set up with.

@@ -1,6 +1,7 @@
 //! What is in a source: the streams we would show, judged by decodability, with display geometry and durations.
 
-use reelgate_common::media_info::{AudioInfo, MediaInfo, SubtitleInfo, VideoInfo};
+use ffmpeg_next::Chapter;
+use reelgate_common::media_info::{AudioInfo, ChapterInfo, HdrKind, MediaInfo, SubtitleInfo, VideoInfo};
 
 use super::{
     color,
@@ -9,6 +10,15 @@ use super::{
     input::{Source, too_many_pixels},
     limits,
 };
+
+/// H.273's numbers of the two transfer functions.
+const PQ: i32 = 16;
+const HLG: i32 = 18;
+/// Subtitles that are text, by libav's names.
+const TEXTS: [&str; 7] = ["subrip", "srt", "mov_text", "webvtt", "ass", "ssa", "text"];
+/// More is no help to anybody.
+const MAX_CHAPTERS: usize = 1_000;
+const MAX_TITLE: usize = 200;
 
 /// Looks at a source. Every judgement (`web_safe`, `copyable`, `reasons`) is the caller's to fill.
 pub fn probe(source: &mut Source) -> Result<MediaInfo, MediaError> {
@@ -31,6 +41,7 @@ pub fn probe(source: &mut Source) -> Result<MediaInfo, MediaError> {
         video: video.as_ref().map(video_info),
         audio: audio.iter().map(audio_info).collect(),
         subtitles: source.streams.iter().filter(|s| s.kind == StreamKind::Subtitle).map(subtitle_info).collect(),
+        chapters: chapters(source),
         ..MediaInfo::default()
     })
 }
@@ -147,6 +158,41 @@ fn millis(time: Option<i64>, time_base: (i32, i32)) -> Option<u64> {
     u64::try_from(micros(time?, time_base)).ok().map(|micros| micros.div_ceil(1000))
 }
 
+/// What the container says of the track, else what its muxer has noted.
+fn track_ms(stream: &StreamFacts) -> Option<u64> {
+    millis(stream.duration, stream.time_base).or_else(|| clock_ms(stream.stated_duration.as_deref()?))
+}
+
+/// Milliseconds of `hours:minutes:seconds.fraction`.
+fn clock_ms(text: &str) -> Option<u64> {
+    let mut parts = text.trim().splitn(3, ':');
+    let (hours, minutes) = (parts.next()?.parse::<u32>().ok()?, parts.next()?.parse::<u32>().ok()?);
+    let seconds = parts.next()?.parse::<f64>().ok().filter(|seconds| (0.0..60.0).contains(seconds))?;
+    let whole = u64::from(hours) * 3_600_000 + u64::from(minutes) * 60_000;
+    Some(whole + (seconds * 1_000.0).round() as u64)
+}
+
+/// Whether the average is clearly not the rate that the times of the frames hint at. Where there is an index it knows better.
+fn varies(nominal: (u32, u32), average: (u32, u32)) -> bool {
+    let rate = |(num, den): (u32, u32)| f64::from(num) / f64::from(den);
+    (rate(nominal) - rate(average)).abs() > rate(average) * 0.05
+}
+
+fn hdr(stream: &StreamFacts) -> Option<HdrKind> {
+    match stream.color_transfer {
+        _ if stream.dolby_vision_profile.is_some() => Some(HdrKind::DolbyVision),
+        PQ => Some(HdrKind::Hdr10),
+        HLG => Some(HdrKind::Hlg),
+        _ => None,
+    }
+}
+
+/// libav's names of its numbers, which tell the field that is coded first and the one that is shown first.
+fn field_order(number: i32) -> Option<String> {
+    let name = ["progressive", "tt", "bb", "tb", "bt"].get(usize::try_from(number).ok()?.checked_sub(1)?)?;
+    Some((*name).to_owned())
+}
+
 fn video_info(stream: &StreamFacts) -> VideoInfo {
     let sample_aspect = positive(stream.sample_aspect).filter(plausible_aspect).unwrap_or((1, 1));
     let (width, height) = display_size(stream, sample_aspect);
@@ -169,14 +215,20 @@ fn video_info(stream: &StreamFacts) -> VideoInfo {
         pixel_format: pixel.as_ref().map(|p| p.name.clone()).unwrap_or_default(),
         bit_depth: pixel.as_ref().map_or(8, |p| p.depth),
         chroma: pixel.as_ref().map(chroma).unwrap_or_default().to_owned(),
+        variable_frame_rate: positive(stream.frame_rate)
+            .zip(positive(stream.average_frame_rate))
+            .is_some_and(|(nominal, average)| varies(nominal, average)),
         interlaced: stream.field_order > 1,
+        field_order: field_order(stream.field_order),
+        hdr: hdr(stream),
+        dolby_vision_profile: stream.dolby_vision_profile,
         color_primaries: color::primaries_name(stream.color_primaries).map(str::to_owned),
         color_transfer: color::transfer_name(stream.color_transfer).map(str::to_owned),
         color_space: color::matrix_name(stream.color_space).map(str::to_owned),
         full_range: stream.color_range == 2 || pixel.is_some_and(|p| p.name.starts_with("yuvj")),
-        duration_ms: millis(stream.duration, stream.time_base),
+        duration_ms: track_ms(stream),
         bitrate: u64::try_from(stream.bitrate).ok().filter(|b| *b > 0),
-        ..VideoInfo::default()
+        copyable: false,
     }
 }
 
@@ -220,24 +272,62 @@ fn audio_info(stream: &StreamFacts) -> AudioInfo {
         channel_layout: stream.channel_layout.clone(),
         language: language(stream),
         default: stream.default,
-        duration_ms: millis(stream.duration, stream.time_base),
+        duration_ms: track_ms(stream),
         bitrate: u64::try_from(stream.bitrate).ok().filter(|b| *b > 0),
         copyable: false,
     }
 }
 
 fn subtitle_info(stream: &StreamFacts) -> SubtitleInfo {
-    let text = matches!(stream.codec.as_str(), "subrip" | "srt" | "mov_text" | "webvtt" | "ass" | "ssa" | "text");
     SubtitleInfo {
         stream: stream.index,
         codec: stream.codec.clone(),
         language: language(stream),
-        text,
-        ..SubtitleInfo::default()
+        text: TEXTS.contains(&stream.codec.as_str()),
+        default: stream.default,
+        forced: stream.forced,
+        duration_ms: track_ms(stream),
     }
+}
+
+fn chapters(source: &Source) -> Vec<ChapterInfo> {
+    let chapter = |chapter: Chapter<'_>| {
+        let unit = (chapter.time_base().numerator(), chapter.time_base().denominator());
+        let title = chapter.metadata().get("title").map(|title| title.chars().take(MAX_TITLE).collect());
+        let place = |time| millis(Some(time), unit).unwrap_or(0);
+        ChapterInfo { start_ms: place(chapter.start()), end_ms: place(chapter.end()), title }
+    };
+    source.input.chapters().take(MAX_CHAPTERS).map(chapter).collect()
 }
 
 fn language(stream: &StreamFacts) -> Option<String> {
     // Containers hold at most a tag; anything longer is somebody's prose.
     stream.language.clone().filter(|l| l != "und" && (2..=35).contains(&l.len()) && l.is_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_muxers_note_of_a_duration_is_read() {
+        assert_eq!(clock_ms("00:01:02.500000000"), Some(62_500));
+        assert_eq!(clock_ms("12:00:00"), Some(43_200_000));
+        for nonsense in ["", "1:2", "a:b:c", "0:0:61", "0:0:-1", "-1:0:0"] {
+            assert_eq!(clock_ms(nonsense), None, "{nonsense}");
+        }
+    }
+
+    #[test]
+    fn a_rate_that_is_not_the_average_varies() {
+        assert!(!varies((30_000, 1001), (30, 1)));
+        assert!(varies((90_000, 1), (24, 1)));
+        assert!(varies((30, 1), (24, 1)));
+    }
+
+    #[test]
+    fn field_orders_have_libavs_names() {
+        let names: Vec<_> = (0..7).map(|number| field_order(number).unwrap_or_default()).collect();
+        assert_eq!(names, ["", "progressive", "tt", "bb", "tb", "bt", ""]);
+    }
 }

@@ -5,7 +5,7 @@ use reelgate_common::{
     grid::SegmentGrid,
     media_info::{AudioInfo, MediaInfo, Reason, VideoInfo},
 };
-use reelgate_packager::{FourCc, Movie, judge, segment_grid_points, shown_video};
+use reelgate_packager::{FourCc, Movie, TimeRun, judge, segment_grid_points, shown_video};
 
 use super::inspect::Index;
 
@@ -17,12 +17,15 @@ const TIMED: [&str; 4] = ["matroska", "mpegts", "flv", "mov"];
 const PROFILES: [i32; 4] = [66, 66 | 512, 77, 100];
 const MAX_LEVEL: i32 = 52;
 const AAC_LC: i32 = 1;
+/// Tracks that end this far apart were meant to end together.
+const APART_MS: u64 = 1_000;
 
 /// Fills in the judgement and gives the grid.
 pub(super) fn judge_source(media: &mut MediaInfo, index: Option<&Index>, size: u64) -> SegmentGrid {
     let Some(index) = index else {
         let message = format!("The container ({}) is not an MP4 or MOV with a readable index.", media.container);
         media.reasons = vec![reason("container", message)];
+        warn(media);
         judge_tracks(media);
         return REGULAR;
     };
@@ -33,12 +36,15 @@ pub(super) fn judge_source(media: &mut MediaInfo, index: Option<&Index>, size: u
     media.segment_safe = safety.segment_safe && media.web_safe;
     let reasons = safety.reasons.into_iter();
     media.reasons = reasons.map(|found| reason(found.code, found.message)).collect();
+    warn(media);
     if index.movie.fragmented {
         judge_tracks(media);
         return REGULAR;
     }
     if let Some(video) = &mut media.video {
         video.copyable = safety.video_segment_safe;
+        video.variable_frame_rate =
+            shown_video(&index.movie).map_or(video.variable_frame_rate, |track| varies(&track.tables.times));
     }
     for audio in &mut media.audio {
         audio.copyable = safety.audio_segment_safe && audio_reasons(audio).is_empty();
@@ -56,6 +62,34 @@ pub(super) fn judge_source(media: &mut MediaInfo, index: Option<&Index>, size: u
 pub(super) fn grid_of(movie: &Movie) -> Option<SegmentGrid> {
     let (timescale, pts) = segment_grid_points(shown_video(movie)?).ok()?;
     (!pts.is_empty()).then_some(SegmentGrid::Points { timescale, pts })
+}
+
+/// What people should know although something can be made of the source.
+fn warn(media: &mut MediaInfo) {
+    let mut found = Vec::new();
+    if media.reasons.iter().any(|reason| reason.code == "samples_outside_file") {
+        found.push(reason("cut_off", "The file is cut off: part of its media is missing.".to_owned()));
+    }
+    let pictures = media.video.as_ref().and_then(|video| video.duration_ms);
+    let sound = media.audio.iter().filter_map(|audio| audio.duration_ms).max();
+    if let (Some(pictures), Some(sound)) = (pictures, sound) {
+        let ends = |what, early: u64, late: u64| format!("The {what} ends {} ms before the rest.", late - early);
+        if pictures + APART_MS < sound {
+            found.push(reason("video_ends_early", ends("video", pictures, sound)));
+        } else if sound + APART_MS < pictures {
+            found.push(reason("audio_ends_early", ends("audio", sound, pictures)));
+        }
+    }
+    media.warnings = found;
+}
+
+/// Whether frames are shown for different times: more than one in twenty for clearly longer or shorter than most.
+fn varies(runs: &[TimeRun]) -> bool {
+    let all: u64 = runs.iter().map(|run| u64::from(run.count)).sum();
+    let Some(usual) = runs.iter().max_by_key(|run| run.count).map(|run| f64::from(run.delta)) else { return false };
+    let apart = |run: &&TimeRun| (f64::from(run.delta) - usual).abs() > usual * 0.1 + 1.0;
+    let odd: u64 = runs.iter().filter(apart).map(|run| u64::from(run.count)).sum();
+    odd * 20 > all
 }
 
 fn moov_in_front(index: &Index) -> Option<bool> {
@@ -162,6 +196,31 @@ mod tests {
             assert_eq!(judged(film(container, |_, _| ())), (true, true, vec!["container".to_owned()]));
         }
         assert_eq!(judged(film("avi", |_, _| ())), (false, false, vec!["container".to_owned()]));
+    }
+
+    #[test]
+    fn tracks_that_end_apart_and_cut_files_are_warned_of() {
+        let warned = |pictures, sound| {
+            let mut media = film("matroska", |video, audio| {
+                (video.duration_ms, audio.duration_ms) = (Some(pictures), Some(sound));
+            });
+            media.reasons = vec![reason("samples_outside_file", String::new())];
+            warn(&mut media);
+            media.warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
+        };
+        assert_eq!(warned(5_000, 6_000), ["cut_off"]);
+        assert_eq!(warned(5_000, 6_001), ["cut_off", "video_ends_early"]);
+        assert_eq!(warned(6_001, 5_000), ["cut_off", "audio_ends_early"]);
+    }
+
+    #[test]
+    fn a_rate_varies_when_many_frames_last_otherwise() {
+        let runs =
+            |list: &[(u32, u32)]| list.iter().map(|&(count, delta)| TimeRun { count, delta }).collect::<Vec<_>>();
+        assert!(!varies(&runs(&[(100, 1001)])));
+        assert!(!varies(&runs(&[(50, 33), (49, 34), (1, 500)])), "rounding, and a long last frame");
+        assert!(varies(&runs(&[(90, 1000), (10, 2000)])));
+        assert!(!varies(&[]));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod checked;
 mod child;
+mod codecs;
 mod corpus;
 mod faithful;
 mod hostile;

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use reelgate_common::{
-    db::{Fenced, JobBeat, NotBegun, Retried, Verdict},
+    db::{AttemptEnd, Cancelled, Fenced, JobBeat, JobFilter, NotBegun, Retried, Verdict},
     file::FileState,
     ids::JobId,
-    job::{JobPolicy, JobState},
+    job::{AttemptOutcome, JobPolicy, JobState},
     rendition::RenditionKind,
 };
 
@@ -25,6 +25,8 @@ on_both!(
     voided_leases_are_losses,
     a_failed_file_can_be_retried,
     what_is_not_failed_cannot_be_retried,
+    every_attempt_leaves_its_history,
+    a_cancelled_job_stops_its_worker_and_can_be_retried,
 );
 
 async fn an_attempt_begins_once(place: Place) -> Result<()> {
@@ -179,5 +181,61 @@ async fn what_is_not_failed_cannot_be_retried(place: Place) -> Result<()> {
     assert_eq!(db.retry_job(&acme, id).await?, Retried::NotRetryable);
     db.fail_attempt(&fence, &failure(false), &AT_ONCE, 0.5).await?;
     assert_eq!(db.retry_job(&acme, id).await?, Retried::NotRetryable);
+    Ok(())
+}
+
+async fn every_attempt_leaves_its_history(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (_, job_id) = waiting(db, &acme).await?;
+    let first = begin(db, job_id).await?.fence;
+    db.heartbeat_job(&first, 0.25).await?;
+    let end = AttemptEnd {
+        outcome: AttemptOutcome::Failed,
+        failure: Some(failure(true)),
+        last_words: "the end is near".to_owned(),
+        peak_memory_bytes: Some(5_000_000_000),
+    };
+    db.note_attempt(&first, &end).await?;
+    db.fail_attempt(&first, &failure(true), &AT_ONCE, 0.5).await?;
+    let second = begin(db, job_id).await?.fence;
+    db.lose_attempt(job_id, Some(second.attempt), &AT_ONCE, 0.5).await?;
+    // What is told late does not change how it was counted.
+    db.note_attempt(&second, &end).await?;
+    begin(db, job_id).await?;
+    let found = db.attempts_of(job_id).await?;
+    let outcomes: Vec<_> = found.iter().map(|attempt| attempt.outcome).collect();
+    assert_eq!(outcomes, [Some(AttemptOutcome::Failed), Some(AttemptOutcome::Lost), None]);
+    assert_eq!(
+        (found[0].last_words.as_deref(), found[0].peak_memory_bytes),
+        (Some("the end is near"), Some(5_000_000_000))
+    );
+    assert_eq!((found[0].code.clone(), found[1].code.clone()), (Some(failure(true).code), None));
+    assert!(found[0].progress < found[1].progress && found[0].ended_at.is_some() && found[2].ended_at.is_none());
+    assert_eq!(db.find_job(&org("other"), job_id).await?, None);
+    assert!(db.list_jobs(&org("other"), &JobFilter { limit: 9, ..JobFilter::default() }).await?.is_empty());
+    let filter = JobFilter { limit: 9, state: Some(JobState::Running), ..JobFilter::default() };
+    assert_eq!(db.list_jobs(&acme, &filter).await?.len(), 1);
+    assert!(db.list_jobs(&acme, &JobFilter { after: Some(job_id), ..filter }).await?.is_empty());
+    Ok(())
+}
+
+async fn a_cancelled_job_stops_its_worker_and_can_be_retried(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, fence) = running(db, &acme).await?;
+    assert_eq!(db.cancel_job(&org("other"), fence.job_id).await?, Cancelled::NoSuchJob);
+    assert_eq!(db.cancel_job(&acme, fence.job_id).await?, Cancelled::Stopped);
+    assert_eq!(db.heartbeat_job(&fence, 0.5).await?, JobBeat::Cancelled);
+    assert_eq!(db.cancel_job(&acme, fence.job_id).await?, Cancelled::Over);
+    let failed = file(db, &acme, id).await?;
+    assert_eq!((failed.state, failed.failure.map(|it| it.code)), (FileState::Failed, Some("cancelled".to_owned())));
+    assert!(matches!(db.retry_job(&acme, id).await?, Retried::Queued(_)));
+    // The old worker must not take the new run for its own.
+    assert_eq!(db.heartbeat_job(&fence, 0.6).await?, JobBeat::Lost);
+    let fence = begin(db, fence.job_id).await?.fence;
+    db.publish(&fence, &rendition(&fence, "720p", RenditionKind::Video)).await?;
+    assert_eq!(db.cancel_job(&acme, fence.job_id).await?, Cancelled::Stopped);
+    assert_eq!(file(db, &acme, id).await?.state, FileState::Ready, "what plays goes on playing");
+    assert!(matches!(db.retry_job(&acme, id).await?, Retried::Queued(_)));
+    assert_eq!(file(db, &acme, id).await?.state, FileState::Ready);
     Ok(())
 }
