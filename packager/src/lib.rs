@@ -25,6 +25,7 @@ mod esds;
 mod extents;
 mod faststart;
 mod fourcc;
+mod hevc;
 mod judge;
 mod matrix;
 mod movie;

@@ -1,6 +1,6 @@
 //! What a playlist says of a track's pictures: frame rate, exactly where it is constant, and range of brightness.
 
-use crate::{sample_entry::VideoEntry, tables::SampleTables, track::Track, vui::Colour};
+use crate::{hevc::read_hvcc_colour, sample_entry::VideoEntry, tables::SampleTables, track::Track, vui::Colour};
 
 use super::summary::{VideoRange, VideoSummary};
 
@@ -15,8 +15,10 @@ pub(super) fn video_facts(track: &Track, video: &VideoEntry) -> VideoSummary {
 
 /// As the container says, else as the parameter sets do.
 fn colour(video: &VideoEntry) -> Option<Colour> {
-    let said = || video.avc.as_ref()?.sps.iter().find_map(|sps| sps.colour);
-    video.colour.or_else(said)
+    let by_avc = || video.avc.as_ref()?.sps.iter().find_map(|sps| sps.colour);
+    let hevc = || video.config.as_ref().filter(|(kind, _)| kind.0 == *b"hvcC");
+    let by_hevc = || read_hvcc_colour(&hevc()?.1);
+    video.colour.or_else(by_avc).or_else(by_hevc)
 }
 
 /// By the transfer characteristics of ITU-T H.273.

@@ -10,7 +10,7 @@ use std::{
 use reelgate_packager::{
     Codec, Mp4Error, judge,
     package::{Kind, VideoRange},
-    shown_video, sounding_audio,
+    parse_movie, shown_video, sounding_audio,
 };
 use tempfile::TempDir;
 
@@ -135,6 +135,36 @@ fn other_codecs_come_out_as_they_went_in() {
             let range = if *name == "hevc.mp4" { VideoRange::Pq } else { VideoRange::Sdr };
             assert_eq!((video.frame_rate, video.video_range), ((25, 1), range), "{name}");
         }
+    }
+}
+
+/// Of a clip whose container does not say its colours.
+fn range_without_colr(path: &Path) -> VideoRange {
+    let mut moov = Loaded::open(path).unwrap().whole(b"moov").to_vec();
+    let place = moov.windows(4).position(|kind| kind == b"colr").expect("ffmpeg writes the box");
+    moov[place..place + 4].copy_from_slice(b"free");
+    let movie = parse_movie(&moov).unwrap();
+    pack(&movie).unwrap().summary.tracks[0].video.as_ref().unwrap().video_range
+}
+
+#[test]
+fn colours_are_found_in_parameter_sets_where_the_container_is_silent() {
+    let folder = TempDir::new().unwrap();
+    let tags = |transfer| format!("-color_primaries bt2020 -color_trc {transfer} -colorspace bt2020nc");
+    let hevc =
+        |more| format!("{VIDEO} -c:v libx265 -preset ultrafast -pix_fmt yuv420p10le -x265-params log-level=none{more}");
+    let (pq, hlg) = (tags("smpte2084"), tags("arib-std-b67"));
+    let clips = [
+        ("plain.mp4", format!("{} {pq}", hevc("")), VideoRange::Pq),
+        ("layers.mp4", format!("{} {hlg}", hevc(":temporal-layers=1:bframes=4:ref=4")), VideoRange::Hlg),
+        ("lists.mp4", format!("{} {pq}", hevc(":scaling-list=default:amp=1:rect=1")), VideoRange::Pq),
+        ("cropped.mp4", format!("{} {hlg} -vf crop=314:178", hevc("")), VideoRange::Hlg),
+        ("avc.mp4", format!("{VIDEO} {B_FRAMES} {hlg}"), VideoRange::Hlg),
+        ("sdr.mp4", format!("{VIDEO} {B_FRAMES} {}", tags("bt2020-10")), VideoRange::Sdr),
+    ];
+    for (name, arguments, expected) in &clips {
+        let Some(path) = clip(&folder, name, arguments) else { return };
+        assert_eq!(range_without_colr(&path), *expected, "{name}");
     }
 }
 
