@@ -14,6 +14,7 @@ use tokio::{sync::oneshot, time::Instant};
 
 use super::{
     Cache, Shared,
+    disk::AtHand,
     error::ReadError,
     fetch,
     flights::{Arrival, Passage, Ticket},
@@ -145,11 +146,14 @@ impl Cursor {
     fn find_on_disk(&mut self, at: u64) -> bool {
         let Some(disk) = &self.cache.disk else { return false };
         let start = at - at % PIECE as u64;
-        let Some(piece) = disk.at_hand(&self.object, start).filter(|piece| covers(start, piece, at)) else {
+        let Some(AtHand { bytes: piece, is_hot }) = disk.at_hand(&self.object, start) else { return false };
+        if !covers(start, &piece, at) {
             return false;
-        };
+        }
         self.cache.figures.read_from_disk.increment(piece.len() as u64);
-        self.cache.memory.insert(self.key(at), piece.clone());
+        if is_hot {
+            self.cache.memory.insert(self.key(at), piece.clone());
+        }
         self.first.get_or_insert(Tier::Disk);
         self.piece = Some((start, piece));
         true

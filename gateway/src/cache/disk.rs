@@ -28,6 +28,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
+pub(super) use self::open::AtHand;
 use self::{
     block::Stored,
     index::{BlockKey, Index},
@@ -105,7 +106,7 @@ impl Disk {
     }
 
     /// The piece that begins at `start`, if its block is open and the kernel holds it: no thread is needed then.
-    pub(super) fn at_hand(&self, object: &Object, start: u64) -> Option<Bytes> {
+    pub(super) fn at_hand(&self, object: &Object, start: u64) -> Option<AtHand> {
         let shared = &self.shared;
         if shared.must_wait.load(Ordering::Relaxed) {
             return None;

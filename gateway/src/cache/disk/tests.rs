@@ -97,7 +97,7 @@ async fn a_block_that_is_open_is_read_without_waiting() {
     disk.keep_now(&object, P, vec![piece(1), Bytes::from_static(b"end")]).await;
     assert_eq!(disk.at_hand(&object, P), None, "nobody has opened it");
     disk.read(&object, P..2 * P).await.unwrap();
-    let read = [P, 2 * P].map(|at| disk.at_hand(&object, at));
+    let read = [P, 2 * P].map(|at| disk.at_hand(&object, at).map(|there| there.bytes));
     // Not every file system can tell whether it would have to wait.
     if !disk.shared.must_wait.load(Ordering::Relaxed) {
         assert_eq!(read, [Some(piece(1)), Some(Bytes::from_static(b"end"))]);
@@ -105,6 +105,18 @@ async fn a_block_that_is_open_is_read_without_waiting() {
     assert_eq!([0, 3 * P, BLOCK].map(|at| disk.at_hand(&object, at)), [None, None, None]);
     disk.forget(object.name().file());
     assert!(disk.at_hand(&object, P).is_none() && disk.shared.open.is_empty());
+}
+
+#[tokio::test]
+async fn only_a_piece_that_is_asked_for_often_is_to_be_kept_in_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, 0, vec![piece(1), piece(2)]).await;
+    disk.read(&object, 0..P).await.unwrap();
+    let hot = |at| disk.at_hand(&object, at).is_some_and(|there| there.is_hot);
+    let times = (0..40).filter(|_| hot(0)).count();
+    assert!(times == 5 || disk.shared.must_wait.load(Ordering::Relaxed), "{times}");
+    assert!(!hot(P));
 }
 
 #[tokio::test]
