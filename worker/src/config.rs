@@ -43,6 +43,8 @@ pub struct WorkerSection {
     /// Whether a worker refuses to start where the system cannot shut tasks in (landlock and seccomp). Without, it does
     /// what the system can, and says so.
     pub require_sandbox: bool,
+    /// How much of each output is decoded before it is published.
+    pub proof: Proof,
     /// How long a finished result is kept and offered again while the database or the store is away.
     pub keep_result_ms: u64,
 }
@@ -60,9 +62,19 @@ impl Default for WorkerSection {
             memory_bytes: 0,
             max_output_bytes: 64 << 30,
             require_sandbox: true,
+            proof: Proof::Sample,
             keep_result_ms: 900_000,
         }
     }
+}
+
+/// How much of an output is decoded before it is published. One of up to 10 s is always decoded whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Proof {
+    /// Its key frames, and all of its first and last two seconds.
+    Sample,
+    Whole,
 }
 
 /// Everything a worker is started with besides its backends.

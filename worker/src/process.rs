@@ -8,6 +8,8 @@ mod inspect;
 mod judgement;
 mod output;
 mod packaging;
+mod passes;
+mod proof;
 mod publish;
 mod remux;
 mod source;
@@ -18,7 +20,7 @@ use std::{sync::Arc, time::Duration};
 
 use reelgate_common::{
     backends::Backends,
-    db::{Attempt, Fenced},
+    db::{Attempt, Fenced, Refusal},
     key::Key,
     media_info::MediaInfo,
     promote::{Promoted, promote},
@@ -89,6 +91,9 @@ pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
         let new = made.warnings.into_iter().filter(|warning| known.iter().all(|other| other.code != warning.code));
         inspected.media.warnings.extend(new);
         record(work, &inspected, &plan).await?;
+    }
+    if !made.refusals.is_empty() {
+        quarantine(work, &made.refusals).await?;
     }
     if !(published || made.playable) {
         return Err(made.refusal.map_or_else(nothing_playable, Halt::Failed));
@@ -175,6 +180,15 @@ async fn record(work: &Work, inspected: &Inspected, plan: &Plan) -> Result<(), H
         )
     });
     match written.await? {
+        Fenced::Written => Ok(()),
+        Fenced::Stale => Err(Halt::Stale),
+    }
+}
+
+/// Keeps with the job what was kept back, and why.
+async fn quarantine(work: &Work, refusals: &[Refusal]) -> Result<(), Halt> {
+    let (db, fence) = (&work.backends.db, &work.attempt.fence);
+    match work.patience.keep_trying("recording what was kept back", || db.record_refusals(fence, refusals)).await? {
         Fenced::Written => Ok(()),
         Fenced::Stale => Err(Halt::Stale),
     }

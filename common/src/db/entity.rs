@@ -22,7 +22,7 @@ fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, DbError> {
     text.parse().map_err(|error: T::Err| DbError::Garbled(error.to_string()))
 }
 
-fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, DbError> {
+pub(super) fn read_json<T: DeserializeOwned>(text: &str) -> Result<T, DbError> {
     serde_json::from_str(text).map_err(|error| DbError::Garbled(error.to_string()))
 }
 

@@ -3,8 +3,8 @@
 use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, Set};
 
 use super::{
-    Db, DbError, Fenced,
-    entity::{files, renditions, write_json},
+    Db, DbError, Fenced, Refusal,
+    entity::{files, read_json, renditions, write_json},
     fence,
 };
 use crate::{
@@ -41,6 +41,29 @@ impl Db {
             file.grid = Set(Some(grid));
             file.updated_at = Set(tx.now.0);
             file.update(&*tx).await?;
+            let mut job = locked.job.into_active_model();
+            job.plan = Set(Some(plan));
+            job.update(&*tx).await?;
+            tx.commit().await?;
+            Ok(Fenced::Written)
+        })
+        .await
+    }
+
+    /// Keeps beside the job's plan which outputs were kept back, as `refused`. No more than the last attempt's: what an
+    /// earlier one could not make, this one may have made.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn record_refusals(&self, fence: &Fence, refusals: &[Refusal]) -> Result<Fenced, DbError> {
+        let refused = serde_json::to_value(refusals).map_err(|error| DbError::Garbled(error.to_string()))?;
+        self.in_time(async {
+            let tx = self.write().await?;
+            let Some(locked) = fence::lock_held(&tx, fence).await? else { return Ok(Fenced::Stale) };
+            let mut plan: serde_json::Map<String, serde_json::Value> =
+                locked.job.plan.as_deref().map(read_json).transpose()?.unwrap_or_default();
+            plan.insert("refused".to_owned(), refused);
+            let plan = write_json(&plan)?;
             let mut job = locked.job.into_active_model();
             job.plan = Set(Some(plan));
             job.update(&*tx).await?;

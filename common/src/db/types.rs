@@ -109,6 +109,15 @@ pub enum NotBegun {
     NotDue(Timestamp),
 }
 
+/// An output that was kept back, as the job remembers it.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Refusal {
+    /// As the plan calls it.
+    pub name: String,
+    pub code: String,
+    pub message: String,
+}
+
 /// Answer of a fenced write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fenced {

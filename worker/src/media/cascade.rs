@@ -156,6 +156,7 @@ fn output(rung: &Rung, finished: &Finished, sound_ms: Option<u64>) -> Output {
         file: format!("{}.mp4", rung.name),
         width: Some(rung.width),
         height: Some(rung.height),
+        begins_ms: Some(finished.begins_ms),
         duration_ms: Some(finished.duration_ms.max(sound_ms.unwrap_or(0))),
         codecs,
     }

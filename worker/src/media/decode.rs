@@ -31,9 +31,9 @@ impl VideoDecoder {
         Ok(Self { decoder, damaged: 0 })
     }
 
-    /// Decodes key frames only.
-    pub(super) fn only_keys(&mut self) {
-        self.decoder.skip_frame(ffmpeg_next::Discard::NonKey);
+    /// Leaves out what only makes pictures smoother.
+    pub(super) fn without_loop_filter(&mut self) {
+        self.decoder.skip_loop_filter(ffmpeg_next::Discard::All);
     }
 
     pub(super) fn send(&mut self, packet: &Packet) -> Result<(), MediaError> {

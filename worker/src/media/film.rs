@@ -264,8 +264,7 @@ impl Film {
                 file: "poster.jpg".to_owned(),
                 width: Some(width),
                 height: Some(height),
-                duration_ms: None,
-                codecs: None,
+                ..Output::default()
             }),
             Err(error) => Report::Refused { name, failure: error.failure() },
         });

@@ -39,7 +39,7 @@ pub fn remux(source: &mut Source, media: &MediaInfo, plan: &Plan, tell: Tell<'_>
         width: Some(rung.width),
         height: Some(rung.height),
         duration_ms: Some(end_ms),
-        codecs: None,
+        ..Output::default()
     }));
     Ok(())
 }

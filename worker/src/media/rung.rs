@@ -52,6 +52,8 @@ pub(super) struct RungTask {
 #[derive(Debug)]
 pub(super) struct Finished {
     pub(super) duration_ms: u64,
+    /// When the first picture is shown.
+    pub(super) begins_ms: u64,
     pub(super) codecs: Option<String>,
 }
 
@@ -113,6 +115,8 @@ struct Writing {
     early: Vec<Packet>,
     /// The packet decoded last so far: only when it stays the last is it known how long it must last.
     held: Option<Packet>,
+    /// When the first picture is shown.
+    begin: Option<i64>,
     /// When the last picture has been shown.
     end: i64,
     clock: Clock,
@@ -121,7 +125,7 @@ struct Writing {
 impl Writing {
     fn new(task: &RungTask) -> Self {
         let marks = Marks::new(task.grid.clone(), task.clock);
-        Self { marks, open: None, early: Vec::new(), held: None, end: 0, clock: task.clock }
+        Self { marks, open: None, early: Vec::new(), held: None, begin: None, end: 0, clock: task.clock }
     }
 
     fn picture(&mut self, task: &RungTask, picture: frame::Video, duration: i64) -> Result<(), MediaError> {
@@ -135,6 +139,7 @@ impl Writing {
         }
         let Some((encoder, file)) = &mut self.open else { return Ok(()) };
         let time = picture.pts().ok_or_else(|| MediaError::broken("a picture lost its time"))?;
+        self.begin.get_or_insert(time);
         self.end = self.end.max(time.saturating_add(duration));
         encoder.send(picture, self.marks.take(time), duration)?;
         drain(encoder, &mut self.held, file)
@@ -162,7 +167,8 @@ impl Writing {
         }
         let codecs = encoder.codec_string();
         file.finish()?;
-        Ok(Finished { duration_ms: u64::try_from(self.clock.to_millis(self.end)).unwrap_or(0), codecs })
+        let millis = |time| u64::try_from(self.clock.to_millis(time)).unwrap_or(0);
+        Ok(Finished { duration_ms: millis(self.end), begins_ms: millis(self.begin.unwrap_or(0)), codecs })
     }
 }
 

@@ -85,9 +85,8 @@ fn output(name: String, duration_ms: u64) -> Output {
     Output {
         file: format!("{name}.m4a"),
         name,
-        width: None,
-        height: None,
         duration_ms: Some(duration_ms),
         codecs: Some(Sound::CODEC.to_owned()),
+        ..Output::default()
     }
 }

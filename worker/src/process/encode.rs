@@ -1,24 +1,39 @@
-//! Encoding: one child makes all outputs of the plan, and each is verified, stored and published as soon as it is done.
+//! Encoding: one child makes all outputs of the plan, and each is proven, stored and published as soon as it is done, beside
+//! the others. Where the plan says so, one rung is made and published before the rest is begun.
 
-use std::path::{Path, PathBuf};
+use std::{
+    fs::File,
+    path::{Path, PathBuf},
+};
 
+use futures_util::{
+    StreamExt,
+    future::{BoxFuture, FutureExt},
+    stream::FuturesUnordered,
+};
 use reelgate_common::{
+    db::Refusal,
     file::Failure,
     grid::SegmentGrid,
     media_info::{MediaInfo, Reason},
 };
 
-use super::{PROBED, Work, output, source::Source};
+use super::{PROBED, Work, output, passes::passes, source::Source};
 use crate::{
     halt::Halt,
     memory::Thrifty,
-    plan::Plan,
+    plan::{AudioStep, Plan, SoundStep},
     task::{
         parent::Order,
         protocol::{Event, Output, Request},
         words::{clean_failure, clean_reason},
     },
 };
+
+/// Outputs that are proven and stored at the same time; each has a child of its own.
+const AT_ONCE: usize = 4;
+/// How far an attempt is when all is encoded; what is left is storing and publishing.
+const ENCODED: f64 = 0.99;
 
 /// What came out.
 #[derive(Debug, Default)]
@@ -29,6 +44,8 @@ pub(super) struct Made {
     pub(super) refusal: Option<Failure>,
     /// What is wrong with the source although something was made of it; each code once.
     pub(super) warnings: Vec<Reason>,
+    /// All that were kept back.
+    pub(super) refusals: Vec<Refusal>,
 }
 
 /// One encoding under way.
@@ -39,6 +56,8 @@ struct Encoding<'a> {
     folder: PathBuf,
     /// Outputs that have not been heard of.
     open: Vec<Expected>,
+    /// Outputs on their way to the public.
+    publishing: FuturesUnordered<BoxFuture<'a, (Expected, Result<(), Halt>)>>,
     made: Made,
 }
 
@@ -48,6 +67,16 @@ pub(super) struct Expected {
     pub(super) name: String,
     pub(super) file: String,
     pub(super) what: Kind,
+    /// Of its sound.
+    pub(super) language: Option<String>,
+    pub(super) copied: Copied,
+}
+
+/// What of an output is the source's own packets: it is as the source is, and only what we encode is ours to answer for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Copied {
+    pub(super) pictures: bool,
+    pub(super) sound: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,71 +103,138 @@ impl Kind {
 /// The task failed, the fence does not hold, or a service stays away. What was published stays.
 pub(super) async fn encode(work: &Work, source: &Source, media: &MediaInfo, plan: Plan) -> Result<Made, Halt> {
     let file = source.whole(work).await?;
-    let folder = work.scratch.folder("encode")?;
-    let Thrifty { plan, threads, memory_bytes } = work.thrifty(media, plan);
-    let (open, grid) = (expected(&plan), plan.grid.clone());
-    let request = Request::Encode { media: media.clone(), plan, threads };
-    let order = Order {
-        request: &request,
-        source: file,
-        folder: &folder,
-        scratch: work.scratch.clone(),
-        limits: work.encode_limits(memory_bytes),
-        progress: Some(work.progress.part(PROBED, 0.99)),
-    };
-    let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
-    let mut encoding = Encoding { work, media, grid, folder, open, made: Made::default() };
-    while let Some(event) = task.next().await? {
-        encoding.take(event).await?;
+    let mut made = Made::default();
+    let mut from = PROBED;
+    for (number, (plan, share)) in passes(plan).into_iter().enumerate() {
+        let to = from + share * (ENCODED - PROBED);
+        let file = file.try_clone().map_err(|error| Halt::disk(&error))?;
+        let thrifty = work.thrifty(media, plan);
+        made.join(Encoding::new(work, media, &thrifty.plan, number)?.run(file, thrifty, (from, to)).await?);
+        from = to;
     }
-    Ok(encoding.finish())
+    Ok(made)
+}
+
+impl Made {
+    fn join(&mut self, later: Self) {
+        self.playable |= later.playable;
+        self.refusal = self.refusal.take().or(later.refusal);
+        self.refusals.extend(later.refusals);
+        later.warnings.into_iter().for_each(|warning| self.warn(warning));
+    }
+
+    fn warn(&mut self, warning: Reason) {
+        if self.warnings.iter().all(|other| other.code != warning.code) {
+            self.warnings.push(warning);
+        }
+    }
 }
 
 fn expected(plan: &Plan) -> Vec<Expected> {
+    let spoken = plan.main_audio().and_then(|step| step.language.clone());
     let rungs = plan.rungs.iter().map(|rung| Expected {
+        language: spoken.clone().filter(|_| rung.audio),
+        copied: Copied { pictures: false, sound: plan.main_audio().is_some_and(is_copied) },
         name: rung.name.clone(),
         file: format!("{}.mp4", rung.name),
         what: Kind::Rung { width: rung.width, height: rung.height, rank: plan.rank(rung) },
     });
-    let fixed = |name: &str, file: &str, what| Expected { name: name.to_owned(), file: file.to_owned(), what };
     let audio = plan.audio_only().map(|step| Expected {
+        language: step.language.clone(),
+        copied: Copied { pictures: false, sound: is_copied(step) },
         name: step.name.clone(),
         file: format!("{}.m4a", step.name),
         what: Kind::Audio { default: step.default },
     });
-    let poster = plan.extras.poster.then(|| fixed("poster", "poster.jpg", Kind::Poster));
+    let poster = plan.extras.poster.then(|| Expected {
+        name: "poster".to_owned(),
+        file: "poster.jpg".to_owned(),
+        what: Kind::Poster,
+        language: None,
+        copied: Copied::default(),
+    });
     rungs.chain(audio).chain(poster).collect()
 }
 
-impl Encoding<'_> {
-    async fn take(&mut self, event: Event) -> Result<(), Halt> {
+fn is_copied(step: &AudioStep) -> bool {
+    step.step == SoundStep::Copy
+}
+
+impl<'a> Encoding<'a> {
+    fn new(work: &'a Work, media: &'a MediaInfo, plan: &Plan, number: usize) -> Result<Self, Halt> {
+        Ok(Self {
+            work,
+            media,
+            grid: plan.grid.clone(),
+            folder: work.scratch.folder(&format!("encode-{number}"))?,
+            open: expected(plan),
+            publishing: FuturesUnordered::new(),
+            made: Made::default(),
+        })
+    }
+
+    async fn run(mut self, file: File, thrifty: Thrifty, (from, to): (f64, f64)) -> Result<Made, Halt> {
+        let work = self.work;
+        let Thrifty { plan, threads, memory_bytes } = thrifty;
+        let request = Request::Encode { media: self.media.clone(), plan, threads };
+        let order = Order {
+            request: &request,
+            source: file,
+            folder: &self.folder,
+            scratch: work.scratch.clone(),
+            limits: work.encode_limits(memory_bytes),
+            progress: Some(work.progress.part(from, to)),
+        };
+        let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
+        let mut ended = None;
+        while ended.is_none() || !self.publishing.is_empty() {
+            tokio::select! {
+                event = task.next(), if ended.is_none() && self.publishing.len() < AT_ONCE => match event {
+                    Ok(Some(event)) => self.take(event),
+                    Ok(None) => ended = Some(Ok(())),
+                    // What it has finished is as good as if it had gone on.
+                    Err(failure) => ended = Some(Err(failure)),
+                },
+                Some((expected, outcome)) = self.publishing.next() => self.published(&expected, outcome)?,
+            }
+        }
+        ended.unwrap_or(Ok(()))?;
+        Ok(self.finish())
+    }
+
+    fn take(&mut self, event: Event) {
         match event {
-            Event::Output(output) => self.take_output(&output).await,
+            Event::Output(output) => self.take_output(output),
             Event::Refused { name, failure } => {
                 if let Some(expected) = self.close(&name) {
                     self.refuse(&expected, clean_failure(failure));
                 }
-                Ok(())
             }
             Event::Warned { reason } => {
-                let heard = |warning: &Reason| self.made.warnings.iter().any(|other| other.code == warning.code);
-                let new = clean_reason(reason).filter(|warning| !heard(warning));
-                self.made.warnings.extend(new);
-                Ok(())
+                if let Some(warning) = clean_reason(reason) {
+                    self.made.warn(warning);
+                }
             }
             // Not ours to hear, or heard already.
-            Event::Probed { .. } | Event::Tried(_) | Event::Progress { .. } | Event::Failed { .. } | Event::Done => {
-                Ok(())
-            }
+            Event::Probed { .. } | Event::Tried(_) | Event::Progress { .. } | Event::Failed { .. } | Event::Done => {}
         }
     }
 
-    async fn take_output(&mut self, output: &Output) -> Result<(), Halt> {
+    fn take_output(&mut self, output: Output) {
         // A name that nobody has asked for, or asked for once and heard twice.
-        let Some(expected) = self.close(&output.name) else { return Ok(()) };
-        match output::publish(self.work, self.media, &self.grid, &self.folder, &expected, output).await {
+        let Some(expected) = self.close(&output.name) else { return };
+        let (work, media, grid, folder) = (self.work, self.media, self.grid.clone(), self.folder.clone());
+        let publishing = async move {
+            let outcome = output::publish(work, media, &grid, &folder, &expected, &output).await;
+            (expected, outcome)
+        };
+        self.publishing.push(publishing.boxed());
+    }
+
+    fn published(&mut self, expected: &Expected, outcome: Result<(), Halt>) -> Result<(), Halt> {
+        match outcome {
             Ok(()) => self.made.playable |= expected.what.is_playable(),
-            Err(Halt::Failed(failure)) if !failure.retryable => self.refuse(&expected, failure),
+            Err(Halt::Failed(failure)) if !failure.retryable => self.refuse(expected, failure),
             Err(halt) => return Err(halt),
         }
         // Room for the next output; a rung of a long film is large.
@@ -156,6 +252,8 @@ impl Encoding<'_> {
             file.id = %self.work.attempt.file.id, name = %expected.name, code = %failure.code, message = %failure.message,
             "an output cannot be made; the others go on"
         );
+        let Failure { code, message, .. } = failure.clone();
+        self.made.refusals.push(Refusal { name: expected.name.clone(), code, message });
         // A missing poster explains nothing to somebody who wants to play.
         if expected.what.is_playable() {
             self.made.refusal.get_or_insert(failure);

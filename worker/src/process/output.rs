@@ -21,15 +21,21 @@ use rustix::fs::OFlags;
 use super::{
     Work,
     encode::{Expected, Kind},
-    inspect, packaging, publish, store,
+    inspect, packaging,
+    proof::{self, Exhibit},
+    publish, store,
 };
 use crate::{
+    config::Proof,
     halt::Halt,
-    task::protocol::{Output, Request},
+    task::{
+        parent::Limits,
+        protocol::{Output, Request},
+    },
 };
 
-/// How far an output's duration may be from what it was made of.
-const TOLERANCE_MS: u64 = 100;
+/// Of a second look; more would only make it larger.
+const MAX_THREADS: u32 = 4;
 const MAX_POSTER: u64 = 16 << 20;
 
 /// What the second look found.
@@ -61,7 +67,9 @@ pub(super) async fn publish(
     let (file, size) = open(&folder.join(&expected.file), expected)?;
     let mut verified = match expected.what {
         Kind::Poster => verify_poster(&file, size, expected, output)?,
-        Kind::Rung { .. } | Kind::Audio { .. } => verify_media(work, source, &file, size, expected, output).await?,
+        Kind::Rung { .. } | Kind::Audio { .. } => {
+            verify_media(work, (source, grid), &file, size, expected, output).await?
+        }
     };
     let key = work.key(&expected.file);
     let etag = store::store_file(work, &key, rewound(file)?, size).await?;
@@ -118,7 +126,7 @@ fn verify_poster(file: &File, size: u64, expected: &Expected, output: &Output) -
 
 async fn verify_media(
     work: &Work,
-    source: &MediaInfo,
+    (source, grid): (&MediaInfo, &SegmentGrid),
     file: &File,
     size: u64,
     expected: &Expected,
@@ -127,14 +135,24 @@ async fn verify_media(
     let movie = read_movie(file, size).map_err(|why| refused(expected, why))?;
     let second = file.try_clone().map_err(|error| Halt::disk(&error))?;
     let folder = format!("verify-{}", expected.name);
-    let seen = match inspect::ask(work, &folder, rewound(second)?, &Request::Verify, work.probe_limits()).await {
+    let worker = &work.config.worker;
+    let whole = worker.proof == Proof::Whole;
+    let request = Request::Verify { whole, threads: worker.task_threads().min(MAX_THREADS) };
+    let wall = if whole { work.encode_limits(0).wall } else { work.probe_limits().wall };
+    let limits = Limits { wall, no_progress: wall, ..work.probe_limits() };
+    let seen = match inspect::ask(work, &folder, rewound(second)?, &request, limits).await {
         Err(Halt::Failed(failure)) => {
             return Err(refused(expected, &format!("a player fails on it ({})", failure.code)));
         }
         other => other?,
     };
-    check_shape(expected, &seen).map_err(|why| refused(expected, why))?;
-    check_duration(source, &seen, output).map_err(|why| refused(expected, &why))?;
+    let size = match expected.what {
+        Kind::Rung { width, height, .. } => Some((width, height)),
+        Kind::Audio { .. } | Kind::Poster => None,
+    };
+    let language = expected.language.as_deref();
+    let exhibit = Exhibit { source, grid, movie: &movie, seen: &seen, output, size, language, copied: expected.copied };
+    proof::prove(&exhibit).map_err(|flaw| refused(expected, &flaw.to_string()))?;
     let video = seen.video.as_ref();
     let names = codecs(&movie);
     Ok(Verified {
@@ -186,35 +204,6 @@ fn read_at(file: &File, from: u64, to: u64) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn check_shape(expected: &Expected, seen: &MediaInfo) -> Result<(), &'static str> {
-    match (expected.what, &seen.video) {
-        (Kind::Rung { width, height, .. }, Some(video)) if (video.width, video.height) == (width, height) => Ok(()),
-        (Kind::Rung { .. }, Some(_)) => Err("its picture has another size than planned"),
-        (Kind::Rung { .. }, None) => Err("it has no picture"),
-        (Kind::Audio { .. }, None) if !seen.audio.is_empty() => Ok(()),
-        (Kind::Audio { .. } | Kind::Poster, _) => Err("it is not audio alone"),
-    }
-}
-
-/// An output lasts as long as its source. Sources may lie about that (cut files, headers written by the clock), so when the
-/// source's header disagrees, what the child has counted while decoding is taken instead.
-fn check_duration(source: &MediaInfo, seen: &MediaInfo, output: &Output) -> Result<(), String> {
-    let near = |claimed: u64| claimed.abs_diff(seen.duration_ms) <= TOLERANCE_MS;
-    let shown = source.video.as_ref().and_then(|video| video.duration_ms);
-    if near(source.duration_ms) || shown.is_some_and(near) {
-        return Ok(());
-    }
-    if output.duration_ms.is_some_and(near) {
-        tracing::info!(
-            source_ms = source.duration_ms,
-            output_ms = seen.duration_ms,
-            "the source lasts otherwise than it says"
-        );
-        return Ok(());
-    }
-    Err(format!("it lasts {} ms and its source {} ms", seen.duration_ms, source.duration_ms))
-}
-
 fn rendition(work: &Work, expected: &Expected, verified: Verified, size: u64, etag: String) -> Rendition {
     let fence = &work.attempt.fence;
     let bitrate = verified.duration_ms.and_then(|ms| size.saturating_mul(8_000).checked_div(ms));
@@ -242,28 +231,18 @@ fn rendition(work: &Work, expected: &Expected, verified: Verified, size: u64, et
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn media(duration_ms: u64) -> MediaInfo {
-        MediaInfo { container: "mov".to_owned(), duration_ms, ..MediaInfo::default() }
-    }
-
-    fn output(duration_ms: Option<u64>) -> Output {
-        let (name, file) = ("720p".to_owned(), "720p.mp4".to_owned());
-        Output { name, file, width: None, height: None, duration_ms, codecs: None }
-    }
-
-    #[test]
-    fn an_output_lasts_as_long_as_its_source_or_as_what_was_decoded_of_it() {
-        assert!(check_duration(&media(10_000), &media(10_090), &output(None)).is_ok());
-        assert!(check_duration(&media(10_000), &media(7_000), &output(None)).is_err());
-        assert!(check_duration(&media(10_000), &media(7_000), &output(Some(10_000))).is_err());
-        assert!(check_duration(&media(0), &media(7_000), &output(Some(7_010))).is_ok());
-    }
+    use crate::process::encode::Copied;
 
     #[test]
     fn links_and_folders_are_no_outputs() {
         let dir = tempfile::tempdir().unwrap();
-        let expected = Expected { name: "poster".to_owned(), file: "poster.jpg".to_owned(), what: Kind::Poster };
+        let expected = Expected {
+            name: "poster".to_owned(),
+            file: "poster.jpg".to_owned(),
+            what: Kind::Poster,
+            language: None,
+            copied: Copied::default(),
+        };
         let path = dir.path().join("poster.jpg");
         std::os::unix::fs::symlink("/etc/passwd", &path).unwrap();
         assert!(open(&path, &expected).is_err());

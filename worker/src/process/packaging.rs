@@ -60,7 +60,7 @@ async fn make(
 }
 
 /// The grid as the packager takes it: points and their timescale.
-fn points(grid: &SegmentGrid, duration_ms: u64) -> (Vec<i64>, u32) {
+pub(super) fn points(grid: &SegmentGrid, duration_ms: u64) -> (Vec<i64>, u32) {
     match grid {
         SegmentGrid::Points { timescale, pts } => (pts.clone(), *timescale),
         SegmentGrid::Regular { period_ms } => {

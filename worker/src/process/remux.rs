@@ -8,7 +8,7 @@ use reelgate_packager::judge;
 
 use super::{
     PROBED, Work,
-    encode::{Expected, Kind},
+    encode::{Copied, Expected, Kind},
     inspect::Inspected,
     judgement, output, record,
     source::Source,
@@ -93,6 +93,8 @@ fn expected(plan: &Plan, rung: &Rung) -> Expected {
         name: rung.name.clone(),
         file: format!("{}.mp4", rung.name),
         what: Kind::Rung { width: rung.width, height: rung.height, rank: plan.rank(rung) },
+        language: plan.main_audio().and_then(|step| step.language.clone()),
+        copied: Copied { pictures: true, sound: true },
     }
 }
 

@@ -73,8 +73,10 @@ fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
     let mut source = Source::open(source()?)?;
     match request {
         Request::Probe => tell(reporter, &Event::Probed { media: media::probe(&mut source)? }),
-        Request::Verify => tell(reporter, &Event::Probed { media: media::verify(&mut source)? }),
         Request::Remux { media, plan } => telling(reporter, |tell| media::remux(&mut source, media, plan, tell)),
+        Request::Verify { whole, threads } => {
+            tell(reporter, &Event::Probed { media: media::verify(&mut source, *whole, *threads)? })
+        }
         Request::Encode { media, plan, threads } => {
             telling(reporter, |tell| media::transcode(&mut source, media, plan, *threads, tell))
         }

@@ -23,7 +23,6 @@ pub const REQUEST_FILE: &str = "request.json";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "snake_case")]
-#[expect(clippy::large_enum_variant, reason = "a handful exist at a time")]
 pub enum Request {
     /// Look at the source; it may be sparse (only the boxes outside `mdat` and the first 2 MiB of `mdat` are there).
     Probe,
@@ -32,7 +31,8 @@ pub enum Request {
     /// Make what the plan says but `serve_source` and what is copied.
     Encode { media: MediaInfo, plan: Plan, threads: u32 },
     /// Look at a finished output as a player would, before it is published.
-    Verify,
+    /// Short outputs are decoded whole in any case.
+    Verify { whole: bool, threads: u32 },
     /// Try what a task that was taken over would try. Knows of one file outside its folder, `../canary`.
     Trial,
 }
@@ -96,7 +96,7 @@ impl Attempt {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Output {
     /// The plan's name: `720p`, `audio`, `poster`.
     pub name: String,
@@ -105,6 +105,9 @@ pub struct Output {
     pub width: Option<u32>,
     pub height: Option<u32>,
     pub duration_ms: Option<u64>,
+    /// When its first picture is shown.
+    #[serde(default)]
+    pub begins_ms: Option<u64>,
     /// RFC 6381, e.g. `avc1.64001f,mp4a.40.2`.
     pub codecs: Option<String>,
 }

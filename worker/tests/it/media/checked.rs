@@ -47,7 +47,7 @@ fn the_corpus_leaks_nothing_and_touches_nothing_foreign() {
 /// Whether it was encoded.
 fn look(entry: &Entry) -> bool {
     let Ok(media) = probe(&entry.path) else { return false };
-    run(&Request::Verify, &entry.path);
+    run(&Request::Verify { whole: false, threads: 1 }, &entry.path);
     let small = pixels(&media) <= MOST_PIXELS;
     if small {
         let policy = LadderPolicy { rungs: vec![240, 144], preset: "superfast".to_owned(), ..LadderPolicy::default() };
