@@ -32,7 +32,10 @@ impl CopiedTrack {
     /// `origin` in microseconds becomes zero.
     pub(super) fn open(source: &Source, stream: &StreamFacts, origin: i64) -> Result<Self, MediaError> {
         let found = source.input.stream(stream.index as usize);
-        let mut parameters = found.ok_or_else(|| MediaError::broken("a track has vanished"))?.parameters().clone();
+        let found = found.ok_or_else(|| MediaError::broken("a track has vanished"))?;
+        // A copy: what the stream gives out is its own.
+        let mut parameters = codec::Parameters::new();
+        parameters.clone_from(&found.parameters());
         ffi::set_tag(&mut parameters, 0);
         let sound = stream.kind == StreamKind::Audio;
         let clock = if sound { Clock::new(stream.sample_rate) } else { Clock::representing(stream.time_base) };

@@ -59,11 +59,11 @@ pub(super) fn rungs(
         };
         Rung { name, width: size.width, height: size.height, video, audio }
     };
-    sizes.into_iter().map(rung).flat_map(|rung| also_in(rung, policy)).collect()
+    sizes.into_iter().map(rung).flat_map(|rung| also_in(&rung, policy)).collect()
 }
 
 /// The rung, and the same in the policy's further codecs.
-fn also_in(rung: Rung, policy: &LadderPolicy) -> Vec<Rung> {
+fn also_in(rung: &Rung, policy: &LadderPolicy) -> Vec<Rung> {
     let size = Size { width: even_below(rung.width.into()), height: even_below(rung.height.into()) };
     let further = policy.codecs.iter().filter(|codec| **codec != VideoCodec::H264).map(|&codec| Rung {
         name: format!("{}-{}", rung.name, codec.word()),

@@ -39,28 +39,40 @@ pub(super) async fn publish(
     let Some(rung) = plan.remuxed().filter(|rung| !work.has(&rung.name)) else { return Ok(false) };
     let (name, expected) = (rung.name.clone(), expected(plan, rung));
     let folder = work.scratch.folder("remux")?;
-    let why = match made(work, source, &inspected.media, plan, &folder).await {
-        Ok(output) => match grid_of(&folder.join(&expected.file), &expected) {
-            Ok(grid) => {
-                plan.grid = grid;
-                // Before the rung can be seen, so that another attempt finds the grid that it is cut at.
-                record(work, inspected, plan).await?;
-                match output::publish(work, &inspected.media, &plan.grid, &folder, &expected, &output).await {
-                    Ok(()) => return Ok(true),
-                    Err(Halt::Failed(failure)) if !failure.retryable => failure.message,
-                    Err(halt) => return Err(halt),
-                }
-            }
-            Err(why) => why,
-        },
-        // Whatever copying stumbles over, decoding may not.
-        Err(Halt::Failed(failure)) => failure.message,
-        Err(halt) => return Err(halt),
-    };
+    let copied = copy(work, source, inspected, plan, &folder, &expected).await;
+    // Room for what is encoded; a copy is as large as its source.
+    std::fs::remove_file(folder.join(&expected.file)).ok();
+    let Err(why) = copied? else { return Ok(true) };
     tracing::info!(file.id = %work.attempt.file.id, name, why, "the source cannot be copied and is encoded");
     *plan = encoding_plan(work, inspected, &name, why);
     record(work, inspected, plan).await?;
     Ok(false)
+}
+
+/// The inner error says why the source cannot be copied.
+async fn copy(
+    work: &Work,
+    source: &Source,
+    inspected: &Inspected,
+    plan: &mut Plan,
+    folder: &Path,
+    expected: &Expected,
+) -> Result<Result<(), String>, Halt> {
+    let output = match made(work, source, &inspected.media, plan, folder).await {
+        // Whatever copying stumbles over, decoding may not.
+        Err(Halt::Failed(failure)) => return Ok(Err(failure.message)),
+        other => other?,
+    };
+    match grid_of(&folder.join(&expected.file), expected) {
+        Ok(grid) => plan.grid = grid,
+        Err(why) => return Ok(Err(why)),
+    }
+    // Before the rung can be seen, so that another attempt finds the grid that it is cut at.
+    record(work, inspected, plan).await?;
+    match output::publish(work, &inspected.media, &plan.grid, folder, expected, &output).await {
+        Err(Halt::Failed(failure)) if !failure.retryable => Ok(Err(failure.message)),
+        other => other.map(Ok),
+    }
 }
 
 /// What an earlier attempt has copied stays as it is: its grid holds, and its sound is no proof for ours.

@@ -16,8 +16,11 @@ use super::{
     sandbox::{Limits, Walls},
 };
 
+/// Something to try, and its name.
+type Act = (&'static str, fn() -> io::Result<()>);
+
 /// What a task that was taken over would do, and what says whether it could.
-const FORBIDDEN: [(&str, fn() -> io::Result<()>); 11] = [
+const FORBIDDEN: [Act; 11] = [
     ("read a file of the system", || fs::read("/etc/passwd").map(drop)),
     ("read its own environment", || fs::read("/proc/self/environ").map(drop)),
     ("read a file beside its folder", || fs::read("../canary").map(drop)),
@@ -35,14 +38,14 @@ const FORBIDDEN: [(&str, fn() -> io::Result<()>); 11] = [
 ];
 
 /// What every task needs.
-const NEEDED: [(&str, fn() -> io::Result<()>); 3] = [
+const NEEDED: [Act; 3] = [
     ("write into its folder", || fs::write("mine", "x").and_then(|()| fs::remove_file("mine"))),
     ("start a thread", || thread::Builder::new().spawn(|| ()).map(|thread| drop(thread.join()))),
     ("make a little memory", || reserve(8 << 20)),
 ];
 
 pub(super) fn run(limits: &Limits, walls: Walls) -> Trial {
-    let tried = |forbidden| move |(what, act): (&'static str, fn() -> io::Result<()>)| attempt(what, forbidden, act());
+    let tried = |forbidden| move |(what, act): Act| attempt(what, forbidden, act());
     let mut attempts: Vec<Attempt> = NEEDED.into_iter().map(tried(false)).collect();
     attempts.extend(FORBIDDEN.into_iter().map(tried(true)));
     attempts.push(attempt("take more memory than it may", true, reserve(limits.memory_bytes)));

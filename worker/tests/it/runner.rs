@@ -125,7 +125,7 @@ async fn a_task_that_died_of_memory_is_run_again_with_less_and_then_given_up() {
     assert_eq!(failure.code, "out_of_memory");
     worker.stop().await;
     let requests = footing.written("encodes");
-    let runs: Vec<(u64, Vec<String>)> = requests.lines().map(|line| threads_and_rungs(line)).collect();
+    let runs: Vec<(u64, Vec<String>)> = requests.lines().map(threads_and_rungs).collect();
     let all = runs[0].1.clone();
     assert!(all.len() > 1, "{runs:?}");
     assert_eq!(runs, [(4, all.clone()), (1, all.clone()), (1, all[1..].to_vec())]);
