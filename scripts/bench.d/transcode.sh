@@ -1,43 +1,132 @@
-# One clip down the ladder: Reelgate beside ffmpeg's own program with the same settings in one command. Time, size, and
-# how like the source each output is. Sourced by scripts/bench.
+# One clip down the ladder: Reelgate beside ffmpeg's own program with the same settings in one command, in turns, on four
+# cores and on two. Time, computing time, memory, size, and how like the source each output is. Then how soon a large source
+# plays. Sourced by scripts/bench.
 # shellcheck shell=bash
 
+clip_seconds=${BENCH_CLIP_SECONDS:-30} turns=${BENCH_TURNS:-3}
+
 bench_transcode() {
-  transcode_one generated "$(generated_clip)"
-  local real=${REELGATE_CORPUS:+$REELGATE_CORPUS/cam_croatia_1080p25_8s_frag.mp4}
-  if [ -n "$real" ] && [ -e "$real" ]; then
-    transcode_one "real camera" "$real"
-  else
-    echo "(REELGATE_CORPUS is not set: no real clip)"
-  fi
+  local real=${REELGATE_CORPUS:+$REELGATE_CORPUS/cam_croatia_1080p25_8s_frag.mp4} cores
+  generated_clip
+  [ -z "$real" ] || [ ! -e "$real" ] && echo "(REELGATE_CORPUS is not set: no real clip)" && real=
+  [ -z "$real" ] || real_clip "$real"
+  for cores in 0-3 0,1; do
+    transcode_on "$cores" generated "$work/generated.mkv"
+    [ -z "$real" ] || transcode_on "$cores" "real camera" "$work/real.mkv"
+  done
+  first_playable
 }
 
-# Moving shapes with grain; the sound is not compressed, so that it is not served as it is.
-generated_clip() {
-  local length=${BENCH_CLIP_SECONDS:-10}
-  ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=size=1920x1080:rate=25:duration=$length,noise=alls=6:allf=t,format=yuv420p" \
-    -f lavfi -i "sine=frequency=330:duration=$length" -c:v libx264 -preset ultrafast -crf 12 -c:a pcm_s16le "$work/clip.mkv"
-  echo "$work/clip.mkv"
+# Both clips have one key frame and sound that is not compressed, so that nothing of them is served or copied as it is.
+generated_clip() { # moving shapes with grain
+  ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=size=1920x1080:rate=25:duration=$clip_seconds,noise=alls=3:allf=t,format=yuv420p" \
+    -f lavfi -i "sine=frequency=330:duration=$clip_seconds" "${one_key_frame[@]}" -preset ultrafast -crf 18 -c:a pcm_s16le "$work/generated.mkv"
 }
 
-transcode_one() { # what, clip
-  local clip=$2 heights=(1080 720 480 360) id begun height
-  echo "== transcode, $1 clip: $(ffprobe -v error -select_streams v:0 -show_entries stream=codec_name,width,height,r_frame_rate -show_entries format=duration -of csv=p=0 "$clip" | tr '\n' ' ')"
-  [ -n "${transcode_base:-}" ] || { start_all transcode; transcode_base=$base transcode_jwt=$jwt; }
-  base=$transcode_base jwt=$transcode_jwt
-  id=$(upload "$clip" "$(basename "$clip")")
-  begun=$(now)
-  settled "$id" || { echo "the clip failed: $(api "$base/v1/files/$id/info" | jq -c .failure)"; return; }
-  echo "Reelgate, upload answered to all rungs published (each looked at again, and a poster): $(since "$begun") s"
-  begun=$(now)
-  peer "$clip" "${heights[@]}"
-  echo "ffmpeg, all rungs in one command: $(since "$begun") s (both on two cores)"
+real_clip() { # clip: as often as it takes
+  ffmpeg -nostdin -v error -y -stream_loop -1 -i "$1" -t "$clip_seconds" -an "${one_key_frame[@]}" -preset superfast -crf 16 "$work/real.mkv"
+}
+
+one_key_frame=(-c:v libx264 -g 99999 -keyint_min 99999 -sc_threshold 0)
+
+transcode_on() { # cores, what, clip
+  local server_cores=(taskset -c "$1") clip=$3 heights=(1080 720 480 360) turn height
+  local ours=() theirs=() our_cpu=() their_cpu=() our_memory=() their_memory=()
+  [ "$(nproc --all)" -ge 4 ] || server_cores=()
+  echo "== transcode, $2 clip on cores $1: $(ffprobe -v error -select_streams v:0 -show_entries stream=codec_name,width,height,r_frame_rate -show_entries format=duration -of csv=p=0 "$clip" | tr '\n' ' ')"
+  start_all "transcode-${1//[^0-9]/}-${2// /}"
+  for turn in $(seq "$turns"); do
+    our_turn "$clip" "$turn" || return 0
+    their_turn "$clip"
+  done
+  stop "$gateway"
+  echo "| $turns turns, medians | Reelgate | ffmpeg | ratio | goal |"
+  echo "|---|---|---|---|---|"
+  compare "upload answered to progress 1.0, s" "$(median "${ours[@]}")" "$(median "${theirs[@]}")" "$([ "$1" = 0-3 ] && echo 0.90 || echo 1.05)"
+  compare "computing time, s" "$(median "${our_cpu[@]}")" "$(median "${their_cpu[@]}")" ""
+  compare "peak memory of all processes, MiB" "$(median "${our_memory[@]}")" "$(median "${their_memory[@]}")" 1.15
   echo "| rung | Reelgate bytes | SSIM | frames | ffmpeg bytes | SSIM | frames |"
   echo "|---|---|---|---|---|---|---|"
   for height in "${heights[@]}"; do
-    curl -fsS "$(stream_url "$base" "$id")&rendition=${height}p" -o "$work/ours-$height.mp4" || { echo "| ${height}p | none | | | | | |"; continue; }
     echo "| ${height}p | $(likeness "$work/ours-$height.mp4" "$clip") | $(likeness "$work/peer-$height.mp4" "$clip") |"
   done
+}
+
+our_turn() { # clip, turn: adds to ours, our_cpu, our_memory; fetches the rungs of the last turn
+  local id begun before height watcher
+  before=$(cpu_of "$gateway")
+  id=$(upload "$1" "$2-$(basename "$1")")
+  begun=$(now)
+  watch_memory "$gateway" >"$work/memory" & watcher=$!
+  settled "$id" || { echo "the clip failed: $(api "$base/v1/files/$id/info" | jq -c .failure)"; kill "$watcher"; return 1; }
+  ours+=("$(since_fine "$begun")")
+  kill "$watcher"; wait "$watcher" 2>/dev/null || true
+  our_memory+=("$(tail -n 1 "$work/memory")")
+  our_cpu+=("$(awk -v a="$before" -v b="$(cpu_of "$gateway")" 'BEGIN { printf "%.1f", b - a }')")
+  [ "$2" = "$turns" ] || return 0
+  for height in "${heights[@]}"; do
+    curl -fsS "$(stream_url "$base" "$id")&rendition=${height}p" -o "$work/ours-$height.mp4"
+  done
+}
+
+their_turn() { # clip: adds to theirs, their_cpu, their_memory
+  local begun watcher before peer self=$BASHPID
+  before=$(awk '{ print ($16 + $17) / 100 }' "/proc/$self/stat")
+  begun=$(now)
+  peer "$1" "${heights[@]}" & peer=$!
+  watch_memory "$peer" >"$work/memory" & watcher=$!
+  wait "$peer"
+  theirs+=("$(since_fine "$begun")")
+  # Before the watcher is waited for, for then its time counts as ours.
+  their_cpu+=("$(awk -v a="$before" '{ printf "%.1f", ($16 + $17) / 100 - a }' "/proc/$self/stat")")
+  kill "$watcher" 2>/dev/null || true; wait "$watcher" 2>/dev/null || true
+  their_memory+=("$(tail -n 1 "$work/memory")")
+}
+
+since_fine() { awk -v a="$1" -v b="$(now)" 'BEGIN { printf "%.2f", b - a }'; }
+median() { printf '%s\n' "$@" | sort -n | awk '{ all[NR] = $1 } END { print all[int((NR + 1) / 2)] }'; }
+compare() { # what, ours, theirs, goal
+  awk -v what="$1" -v a="$2" -v b="$3" -v goal="$4" 'BEGIN {
+    verdict = goal == "" ? "" : (a / b <= goal ? "at most " goal ": met" : "at most " goal ": MISSED")
+    printf "| %s | %s | %s | %.2f | %s |\n", what, a, b, a / b, verdict }'
+}
+
+# Seconds of computing of a process and of all its children that have ended.
+cpu_of() { awk '{ print ($14 + $15 + $16 + $17) / 100 }' "/proc/$1/stat"; }
+
+# The highest sum so far of the peaks of a process and its living children, in MiB, again and again.
+watch_memory() { # pid
+  local highest=0 sum pid peak
+  while kill -0 "$1" 2>/dev/null; do
+    sum=0
+    for pid in "$1" $(cat /proc/"$1"/task/*/children 2>/dev/null); do
+      peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status" 2>/dev/null) || true
+      sum=$((sum + ${peak:-0}))
+    done
+    [ "$sum" -le "$highest" ] || { highest=$sum; echo $((highest / 1024)); }
+    sleep 0.1
+  done
+}
+
+# How soon 1 GiB plays: as it is, and remuxed beside ffmpeg's copy.
+first_playable() {
+  local server_cores=(taskset -c 0-3) id begun kind
+  [ "$(nproc --all)" -ge 4 ] || server_cores=()
+  echo "== a source of $(( ${BENCH_PLAYABLE_MIB:-1024} )) MiB, end of its upload to first playable"
+  ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=size=1920x1080:rate=25:duration=10,noise=alls=5:allf=t,format=yuv420p" \
+    -f lavfi -i "sine=frequency=330:duration=10" -c:v libx264 -preset ultrafast -crf 14 -g 50 -bf 0 -c:a aac "$work/loop.mp4"
+  for kind in mp4 mkv; do
+    ffmpeg -nostdin -v error -y -stream_loop -1 -i "$work/loop.mp4" -fs "${BENCH_PLAYABLE_MIB:-1024}Mi" -c copy "$work/large.$kind"
+    start_all "playable-$kind"
+    id=$(upload "$work/large.$kind" "large.$kind")
+    begun=$(now)
+    until api "$base/v1/files/$id/info" | jq -e '.state == "ready"' >/dev/null; do sleep 0.02; done
+    echo "$kind, $(stat -c %s "$work/large.$kind") bytes: $(since_fine "$begun") s"
+    stop "$gateway"
+  done
+  begun=$(now)
+  "${server_cores[@]}" ffmpeg -nostdin -v error -y -i "$work/large.mkv" -c copy -movflags +faststart "$work/copied.mp4"
+  echo "ffmpeg -c copy of the mkv: $(since_fine "$begun") s"
 }
 
 peer() { # clip, heights...: as `worker/src/media/encode.rs` sets its encoders
