@@ -181,8 +181,9 @@ async fn play_all(site: &Site, paths: &[PathBuf]) -> Result<()> {
 }
 
 async fn start(footing: Footing) -> Result<Site> {
-    // Rungs are not looked at here and should cost little.
-    Site::builder(footing).env("REELGATE__LADDER__PRESET", "ultrafast").start().await
+    // Rungs are not looked at here and should cost little. The source leads the variants, however heavy it is.
+    let site = Site::builder(footing).env("REELGATE__LADDER__PRESET", "ultrafast");
+    site.env("REELGATE__LADDER__MAX_SOURCE_BITRATE", "1000000000").start().await
 }
 
 async fn clips_decode_to_the_upload(footing: Footing) -> Result<()> {
