@@ -8,28 +8,31 @@ use std::{
     time::Instant,
 };
 
-use bytes::Bytes;
-use http::{HeaderValue, Method, header::CONTENT_LENGTH};
+use http::{HeaderValue, Method, Uri, header::CONTENT_LENGTH};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 
 use crate::{
-    body::{Body, BoxError},
+    body::{Body, BoxError, Slices},
     respond::Response,
+    route::loggable,
 };
+
+mod figures;
 
 /// Who asked for what.
 pub(crate) struct Subject {
     id: HeaderValue,
     client: IpAddr,
     method: Method,
-    path: String,
+    /// Whole; what is logged of it is decided when it is.
+    uri: Uri,
     route: &'static str,
 }
 
 impl Subject {
-    pub(crate) fn new(id: HeaderValue, client: IpAddr, method: &Method, path: &str, route: &'static str) -> Self {
-        Self { id, client, method: method.clone(), path: path.to_owned(), route }
+    pub(crate) fn new(id: HeaderValue, client: IpAddr, method: &Method, uri: &Uri, route: &'static str) -> Self {
+        Self { id, client, method: method.clone(), uri: uri.clone(), route }
     }
 
     /// Methods are a client's text too; metrics take the known ones only.
@@ -78,19 +81,12 @@ impl Drop for AccessLog {
     fn drop(&mut self) {
         let Self { subject, status, sent, complete, .. } = self;
         let took = self.begun.elapsed();
-        let labels = [
-            ("route", subject.route.to_owned()),
-            ("method", subject.method_label().to_owned()),
-            ("status", status.to_string()),
-        ];
-        metrics::counter!("reelgate_http_requests_total", &labels).increment(1);
-        metrics::counter!("reelgate_http_sent_bytes_total", "route" => subject.route).increment(*sent);
-        metrics::histogram!("reelgate_http_request_seconds", "route" => subject.route).record(took.as_secs_f64());
+        figures::count(subject.route, subject.method_label(), *status, *sent, took);
         tracing::info!(
             request.id = subject.id.to_str().unwrap_or_default(),
             client = %subject.client,
             method = %subject.method,
-            path = subject.path,
+            path = %loggable(subject.uri.path()),
             route = subject.route,
             status = *status,
             size_bytes = *sent,
@@ -107,10 +103,10 @@ struct Watched {
 }
 
 impl http_body::Body for Watched {
-    type Data = Bytes;
+    type Data = Slices;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Slices>, BoxError>>> {
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         match &frame {
             Poll::Ready(Some(Ok(frame))) => {
@@ -142,16 +138,19 @@ impl http_body::Body for Watched {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use futures_util::stream;
+    use http_body_util::StreamBody;
 
     use super::*;
-    use crate::body;
 
     /// A log of an answer of six bytes of which a client has taken so many frames of two.
     async fn taken(frames: usize) -> AccessLog {
-        let subject = Subject::new(HeaderValue::from_static("r"), [127, 0, 0, 1].into(), &Method::GET, "/", "page");
-        let chunks = stream::iter((0..3).map(|_| Ok::<_, BoxError>(Bytes::from_static(b"ab"))));
-        let mut response = Response::new(body::stream(chunks));
+        let subject =
+            Subject::new(HeaderValue::from_static("r"), [127, 0, 0, 1].into(), &Method::GET, &Uri::default(), "page");
+        let frame = || Frame::data(Slices::from(Bytes::from_static(b"ab")));
+        let chunks = stream::iter((0..3).map(move |_| Ok(frame())));
+        let mut response = Response::new(StreamBody::new(chunks).boxed_unsync());
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("6"));
         let mut log = AccessLog::begin(subject);
         log.notice(&response);

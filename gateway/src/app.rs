@@ -8,7 +8,9 @@ use reelgate_common::{
 };
 use tokio_util::sync::CancellationToken;
 
-use crate::{cache::Cache, config::GatewayConfig, hls::HlsMemory, lease::Leases, rows::Rows, upload::Uploads};
+use crate::{
+    cache::Cache, config::GatewayConfig, hls::HlsMemory, lease::Leases, regulars::Regulars, rows::Rows, upload::Uploads,
+};
 
 /// One per process, behind an `Arc`.
 pub struct App {
@@ -19,6 +21,8 @@ pub struct App {
     pub keyring: Keyring,
     pub authenticator: Authenticator,
     pub rows: Rows,
+    /// Who was shown what a moment ago.
+    pub(crate) regulars: Regulars,
     pub leases: Leases,
     pub(crate) cache: Cache,
     /// What playlists and segments are made of.
@@ -55,6 +59,7 @@ impl App {
             keyring,
             authenticator,
             rows: Rows::default(),
+            regulars: Regulars::default(),
             leases,
             cache,
             hls,

@@ -1,4 +1,4 @@
-//! Bodies: one alias for what is sent, with three constructors, and one type for what is received. Nothing is copied here.
+//! Bodies: one alias for what is sent, with its constructors, and one type for what is received. Nothing is copied here.
 //!
 //! A request body that a handler drops unread is read on and thrown away for a moment, so that a client which is still
 //! sending sees the answer instead of a broken pipe.
@@ -11,34 +11,29 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, TryStreamExt};
 use http_body::{Body as _, Frame, SizeHint};
-use http_body_util::{BodyExt, Empty, Full, StreamBody, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep, timeout};
+
+mod slices;
+
+pub use self::slices::Slices;
+pub(crate) use self::slices::{Allowance, Claim};
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// What is sent. An error in it cuts the connection: the head has gone already.
-pub type Body = UnsyncBoxBody<Bytes, BoxError>;
+pub type Body = UnsyncBoxBody<Slices, BoxError>;
 
 #[must_use]
 pub fn empty() -> Body {
-    Empty::new().map_err(never).boxed_unsync()
+    Empty::<Slices>::new().map_err(never).boxed_unsync()
 }
 
 #[must_use]
 pub fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(never).boxed_unsync()
-}
-
-/// Dropping the body drops the stream, which ends whatever feeds it.
-pub fn stream<S, E>(chunks: S) -> Body
-where
-    S: Stream<Item = Result<Bytes, E>> + Send + 'static,
-    E: Into<BoxError> + 'static,
-{
-    StreamBody::new(chunks.map_ok(Frame::data).map_err(Into::into)).boxed_unsync()
+    Full::new(Slices::from(bytes.into())).map_err(never).boxed_unsync()
 }
 
 fn never(error: Infallible) -> BoxError {
@@ -75,8 +70,9 @@ impl RequestBody {
     /// A body from chunks, for tests.
     #[cfg(test)]
     pub(crate) fn of(chunks: Vec<Bytes>) -> Self {
-        let chunks = futures_util::stream::iter(chunks.into_iter().map(Ok::<_, BoxError>));
-        Self { inner: Some(stream(chunks)), idle: Duration::from_secs(60), timer: None, waits_for_continue: false }
+        let chunks = futures_util::stream::iter(chunks.into_iter().map(|chunk| Ok(Frame::data(chunk))));
+        let inner = http_body_util::StreamBody::new(chunks).boxed_unsync();
+        Self { inner: Some(inner), idle: Duration::from_secs(60), timer: None, waits_for_continue: false }
     }
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {

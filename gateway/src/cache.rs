@@ -43,12 +43,16 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use self::{
     config::CacheConfig, disk::Disk, figures::Figures, flights::Flights, memory::Memory, pool::Pool, sequels::Sequels,
 };
+use crate::body::Allowance;
 pub(crate) use self::{
     cursor::Cursor,
     error::ReadError,
     object::{Object, ObjectName},
     origin::{Origin, Tier},
 };
+
+/// Long frames may hold so much of the memory, as a divisor.
+const LONG_FRAMES: usize = 8;
 
 /// One per gateway, shared by all responses. Cheap to clone.
 #[derive(Clone)]
@@ -65,6 +69,8 @@ struct Shared {
     sequels: Sequels,
     /// Bounds the requests under way at the store, and with them the memory of their chunks.
     permits: Semaphore,
+    /// What clients may be handed at once in long frames, all together.
+    long_frames: Allowance,
     /// Responses that read now: what the memory is shared by.
     readers: AtomicUsize,
     figures: Figures,
@@ -86,11 +92,16 @@ impl Cache {
             flights: Flights::new(config.block_bytes),
             sequels: Sequels::default(),
             permits: Semaphore::new(config.max_fetches),
+            long_frames: Allowance::of(config.memory_bytes / LONG_FRAMES),
             readers: AtomicUsize::new(0),
             figures: Figures::new(),
             config: config.clone(),
         };
         Ok(Self { shared: Arc::new(shared) })
+    }
+
+    pub(crate) fn long_frames(&self) -> &Allowance {
+        &self.shared.long_frames
     }
 
     /// Drops what is cached of a deleted file, on disk a moment later. Responses under way are cut by who sends them.

@@ -29,7 +29,7 @@ use reelgate_common::{
 use tokio::sync::Semaphore;
 
 pub(crate) use self::{
-    held::Held,
+    held::{Connection, Held},
     settle::{is_end, lease_ended},
     ticket::Ticket,
 };

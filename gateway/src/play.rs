@@ -4,11 +4,9 @@ use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, StatusCode,
-    header::{
-        ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_SECURITY_POLICY,
-        CONTENT_TYPE, ETAG, LAST_MODIFIED, RANGE, USER_AGENT, VARY,
-    },
+    header::{ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RANGE, USER_AGENT},
 };
+use http_body_util::BodyExt;
 use reelgate_common::{
     auth::Caller, db::FileWithRenditions, file::FileRecord, ids::FileId, lease::Client, storage::StorageError,
     tokens::Scope,
@@ -17,19 +15,22 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    body::{self, RequestBody},
+    body::{self, Body, RequestBody},
     byteranges::{byteranges, random_boundary},
     cache::ReadError,
-    conditional::{Validators, Verdict, evaluate, range_applies, whole_seconds},
+    conditional::{Validators, Verdict, evaluate, range_applies},
     entry::{Pass, Visit, enter},
     error::{ApiError, Violation},
     grant::Grant,
     json_body,
-    lease::Held,
+    lease::{Connection, Held},
+    presented::Presented,
     query::Query,
     range::{ByteRange, Wanted, wanted},
+    regulars::{Address, Regular},
     representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, pinned, poster as poster_of},
-    respond::{Response, bare},
+    respond::Response,
+    route::STREAM_FILE,
     stream,
     virtual_file::VirtualFile,
 };
@@ -37,12 +38,7 @@ use crate::{
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 /// RFC 9745: since 2026-01-01, when streaming by id took its place.
 const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1767225600");
-/// Files are other people's content on our origin: nothing in them may run or reach anything.
-const FILE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; img-src 'self'; media-src 'self'; style-src 'unsafe-inline'; sandbox",
-);
 const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
-const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// What of the request bears on which bytes are sent.
 #[derive(Clone, Copy)]
@@ -87,9 +83,15 @@ pub(crate) async fn stream_file(
     grant: Grant,
     file: FileId,
     ask: Ask<'_>,
+    asked: Option<Address>,
 ) -> Result<Response, ApiError> {
-    let pass = admit(app, &grant, file, ask.wish(Wish::Best), ask).await?;
-    show(app, pass, ask).await
+    let Pass { row, shown, lease } = admit(app, &grant, file, ask.wish(Wish::Best), ask).await?;
+    let presented = Arc::new(Presented::new(&row.file, Representation::of(&row.file, pinned(&row, &shown)?)));
+    if let (Some(asked), Some(lease), Some(fresh)) = (asked, &lease, app.rows.freshness(&row)) {
+        let (lease, presented) = (lease.clone(), presented.clone());
+        app.regulars.remember(asked, Regular { lease, presented, client: ask.client(), fresh, route: STREAM_FILE });
+    }
+    present(app, &presented, lease.as_ref(), ask).await
 }
 
 /// `GET /v1/files/stream?location=`, deprecated.
@@ -206,37 +208,89 @@ pub(crate) async fn serve(
     lease: Option<&Arc<Held>>,
     ask: Ask<'_>,
 ) -> Result<Response, ApiError> {
+    present(app, &Presented::new(file, shown), lease, ask).await
+}
+
+async fn present(
+    app: &Arc<App>,
+    presented: &Presented,
+    lease: Option<&Arc<Held>>,
+    ask: Ask<'_>,
+) -> Result<Response, ApiError> {
+    let Prepared { mut head, bytes } = prepare(presented, ask)?;
+    let Some(bytes) = bytes else { return Ok(head.map(|()| body::empty())) };
+    // Before anything is read for it.
+    let connection = lease.map(|held| app.leases.connect(held)).transpose()?;
+    let opened = stream::open(app.clone(), presented.objects.clone(), bytes).await?;
+    head.headers_mut().insert(SERVER_TIMING, opened.tier.server_timing());
+    Ok(head.map(|()| sent(app, opened.bytes, connection)))
+}
+
+/// The same once more, for a client that was let in a moment ago. `None` when not all of it can be answered without waiting.
+pub(crate) fn at_once(
+    app: &Arc<App>,
+    regular: &Regular,
+    headers: &HeaderMap,
+    address: IpAddr,
+) -> Option<Result<Response, ApiError>> {
+    let ask = Ask { headers, query: &Query::default(), method: Method::Get, address };
+    let presented = &regular.presented;
+    let Prepared { mut head, bytes } = match prepare(presented, ask) {
+        Ok(prepared) => prepared,
+        Err(error) => return Some(Err(error)),
+    };
+    let Some(bytes) = bytes else { return Some(Ok(head.map(|()| body::empty()))) };
+    let opened = stream::at_hand(app, &presented.objects, bytes)?;
+    let connection = match app.leases.connect(&regular.lease) {
+        Ok(connection) => connection,
+        Err(error) => return Some(Err(error)),
+    };
+    head.headers_mut().insert(SERVER_TIMING, opened.tier.server_timing());
+    Some(Ok(head.map(|()| sent(app, opened.bytes, Some(connection)))))
+}
+
+/// An answer that lacks only its body: these bytes, if any.
+struct Prepared {
+    head: http::Response<()>,
+    bytes: Option<VirtualFile>,
+}
+
+/// # Errors
+/// 412 or 416.
+fn prepare(presented: &Presented, ask: Ask<'_>) -> Result<Prepared, ApiError> {
+    let shown = &presented.shown;
     let length = shown.bytes.length();
-    let (status, content_type, range, bytes) = match decide(&shown, length, ask)? {
+    let mut head = http::Response::new(());
+    let (status, mut headers, bytes) = match decide(shown, length, ask)? {
         Answer::NotModified => {
-            let mut response = bare(StatusCode::NOT_MODIFIED);
-            describe(response.headers_mut(), &shown);
-            return Ok(response);
+            *head.status_mut() = StatusCode::NOT_MODIFIED;
+            *head.headers_mut() = presented.validating();
+            return Ok(Prepared { head, bytes: None });
         }
-        Answer::Whole => (StatusCode::OK, shown.content_type.clone(), None, shown.bytes.clone()),
+        Answer::Whole => (StatusCode::OK, presented.describing(), shown.bytes.clone()),
         Answer::Part(range) => {
-            let text = header_value(&range.content_range(length));
-            (StatusCode::PARTIAL_CONTENT, shown.content_type.clone(), Some(text), shown.bytes.slice(&range.span()))
+            let mut headers = presented.describing();
+            headers.insert(CONTENT_RANGE, header_value(&range.content_range(length)));
+            (StatusCode::PARTIAL_CONTENT, headers, shown.bytes.slice(&range.span()))
         }
         Answer::Parts(ranges) => {
             let parts = byteranges(&shown.bytes, &shown.content_type, &ranges, &random_boundary());
-            (StatusCode::PARTIAL_CONTENT, parts.content_type, None, parts.bytes)
+            let mut headers = presented.describing();
+            headers.insert(CONTENT_TYPE, parts.content_type);
+            (StatusCode::PARTIAL_CONTENT, headers, parts.bytes)
         }
     };
-    let sent = bytes.length();
-    let mut response = match ask.method {
-        Method::Head => Response::new(body::empty()),
-        _ => body_of(app, file, &shown, bytes, lease).await?,
-    };
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    describe(headers, &shown);
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(sent));
-    headers.insert(CONTENT_TYPE, content_type);
-    headers.extend(range.map(|range| (CONTENT_RANGE, range)));
-    headers.insert(CONTENT_DISPOSITION, shown.disposition);
-    headers.insert(CONTENT_SECURITY_POLICY, FILE_POLICY);
-    Ok(response)
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(bytes.length()));
+    *head.status_mut() = status;
+    *head.headers_mut() = headers;
+    Ok(Prepared { head, bytes: (ask.method != Method::Head).then_some(bytes) })
+}
+
+fn sent(app: &App, body: stream::Reader, connection: Option<Connection>) -> Body {
+    match connection {
+        Some(connection) => app.leases.send(body, connection),
+        None => body.boxed_unsync(),
+    }
 }
 
 enum Answer {
@@ -266,37 +320,6 @@ fn decide(shown: &Representation, length: u64, ask: Ask) -> Result<Answer, ApiEr
         Wanted::Several(ranges) => Ok(Answer::Parts(ranges)),
         Wanted::Unsatisfiable => Err(unsatisfiable(length)),
     }
-}
-
-async fn body_of(
-    app: &Arc<App>,
-    file: &FileRecord,
-    shown: &Representation,
-    bytes: VirtualFile,
-    lease: Option<&Arc<Held>>,
-) -> Result<Response, ApiError> {
-    let connection = lease.map(|held| app.leases.connect(held)).transpose()?;
-    let opened = stream::open(app.clone(), file, shown.attempt, &shown.bytes, bytes).await?;
-    let body = body::stream(opened.bytes);
-    let mut response = Response::new(match connection {
-        Some(connection) => app.leases.send(body, connection),
-        None => body,
-    });
-    response.headers_mut().insert(SERVER_TIMING, opened.tier.server_timing());
-    Ok(response)
-}
-
-/// What 200, 206 and 304 have in common.
-fn describe(headers: &mut HeaderMap, shown: &Representation) {
-    if let Ok(tag) = HeaderValue::from_str(&format!("\"{}\"", shown.etag)) {
-        headers.insert(ETAG, tag);
-    }
-    let modified = httpdate::fmt_http_date(whole_seconds(shown.modified.system_time()));
-    headers.insert(LAST_MODIFIED, header_value(&modified));
-    headers.insert(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(CACHE_CONTROL, shown.caching.header());
-    headers.append(VARY, HeaderValue::from_static("Authorization"));
-    headers.insert(RESOURCE_POLICY, HeaderValue::from_static("cross-origin"));
 }
 
 fn header_value(text: &str) -> HeaderValue {

@@ -83,7 +83,7 @@ impl Route {
             Self::List => "list",
             Self::Upload => "upload",
             Self::MintToken => "mint_token",
-            Self::StreamFile(_) => "stream_file",
+            Self::StreamFile(_) => STREAM_FILE,
             Self::StreamLocation => "stream_location",
             Self::Master(_) => "master",
             Self::Manifest(_) => "manifest",
@@ -105,6 +105,9 @@ impl Route {
     }
 }
 
+/// The name of the route that players ask for every range.
+pub(crate) const STREAM_FILE: &str = "stream_file";
+
 const MASTER: &str = "master.m3u8";
 const MANIFEST: &str = "manifest.mpd";
 
@@ -119,6 +122,10 @@ pub(crate) fn loggable(path: &str) -> Cow<'_, str> {
 }
 
 fn misplaced_token(path: &str) -> Option<usize> {
+    // Nearly no path has one of these, and the search below makes a copy.
+    if !path.contains(['=', '%']) {
+        return None;
+    }
     let path = path.to_ascii_lowercase();
     ["token=", "token%3d"].iter().filter_map(|name| path.find(name).map(|at| at + name.len())).min()
 }

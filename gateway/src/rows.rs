@@ -4,7 +4,10 @@
 
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -23,9 +26,18 @@ const MAX_ROWS: usize = 4_096;
 
 type Held = HashMap<(OrgId, FileId), (Instant, Arc<FileWithRenditions>)>;
 
+/// Up to when what was made of a row may be used, unless something is forgotten meanwhile.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Fresh {
+    until: Instant,
+    forgotten: u64,
+}
+
 #[derive(Default)]
 pub struct Rows {
     held: Mutex<Held>,
+    /// How often something was forgotten.
+    forgotten: AtomicU64,
     questions: Questions,
     /// Until then the database is not asked for what is held: it gave no answer a moment ago.
     away_until: Mutex<Option<Instant>>,
@@ -124,6 +136,20 @@ impl Rows {
     pub fn forget(&self, org: &OrgId, file: FileId) {
         self.questions.forget(org, file);
         self.lock().remove(&(org.clone(), file));
+        self.forgotten.fetch_add(1, Ordering::Release);
+    }
+
+    /// How long a row that was found may be used; `None` when it is none of those that are held.
+    pub(crate) fn freshness(&self, row: &Arc<FileWithRenditions>) -> Option<Fresh> {
+        // Read first: what is forgotten from here on is not held below, or makes this stale.
+        let forgotten = self.forgotten.load(Ordering::Acquire);
+        let held = self.lock();
+        let (since, there) = held.get(&(row.file.org_id.clone(), row.file.id))?;
+        Arc::ptr_eq(there, row).then(|| Fresh { until: *since + MAX_AGE, forgotten })
+    }
+
+    pub(crate) fn is_fresh(&self, fresh: Fresh, now: Instant) -> bool {
+        now < fresh.until && self.forgotten.load(Ordering::Acquire) == fresh.forgotten
     }
 
     fn get(&self, org: &OrgId, file: FileId, now: Instant) -> Option<Arc<FileWithRenditions>> {

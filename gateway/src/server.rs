@@ -28,6 +28,11 @@ mod watch;
 
 /// What a listener serves: one request of one peer.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {
+    /// What can be answered without waiting; `handle` answers all else.
+    fn at_once(&self, _peer: SocketAddr, _request: &Request<Incoming>) -> Option<Response> {
+        None
+    }
+
     fn handle(&self, peer: SocketAddr, request: Request<Incoming>) -> impl Future<Output = Response> + Send;
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    panic::AssertUnwindSafe,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
 
@@ -12,7 +12,7 @@ use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
     header::{EXPECT, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 
 use crate::{
     access_log::{AccessLog, Subject},
@@ -22,9 +22,10 @@ use crate::{
     error::ApiError,
     files, grant, hls, jobs, leases, mint, page, play,
     query::Query,
+    regulars::Asked,
     respond::{Response, bare},
     revoke,
-    route::{Route, loggable},
+    route::Route,
     server::Handler,
     upload,
 };
@@ -44,10 +45,9 @@ impl Handler for Api {
         let origin = request.headers().get(ORIGIN).cloned();
         let route = Route::parse(request.method(), request.uri().path());
         let name = route.as_ref().map_or("none", Route::name);
-        let log =
-            AccessLog::begin(Subject::new(id.clone(), client, request.method(), &loggable(request.uri().path()), name));
+        let log = AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), name));
 
-        let mut response = match route {
+        let response = match route {
             Ok(route) => self.answer(route, client, self.receive(request)).await,
             Err(error) => {
                 // Dropping the body here lets a client that is still sending read the answer.
@@ -55,16 +55,37 @@ impl Handler for Api {
                 error.into_response()
             }
         };
-        let headers = response.headers_mut();
-        headers.insert(X_REQUEST_ID, id);
-        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        cors::allow_origin(&app.config.http.cors_origins, origin.as_ref(), headers);
-        log.watch(response)
+        log.watch(self.dressed(response, id, origin.as_ref()))
+    }
+
+    /// The next range for a player that was let in a moment ago, out of memory: nothing to wait for, so no future.
+    fn at_once(&self, peer: SocketAddr, request: &Request<Incoming>) -> Option<Response> {
+        let app = &self.0;
+        let headers = request.headers();
+        let trusted = app.config.http.trusts(peer.ip());
+        let client = client_address(headers, trusted).unwrap_or(peer.ip());
+        let asked = Asked::of(request, client).filter(|_| request.body().is_end_stream())?;
+        let regular = app.regulars.again(asked, &app.leases, &app.rows)?;
+        let outcome = catch_unwind(AssertUnwindSafe(|| play::at_once(app, &regular, headers, client)));
+        let response = outcome.unwrap_or_else(|_| Some(Err(panicked(regular.route))))?;
+        let id = request_id(headers, trusted);
+        let log = AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), regular.route));
+        let response = response.unwrap_or_else(ApiError::into_response);
+        Some(log.watch(self.dressed(response, id, headers.get(ORIGIN))))
     }
 }
 
 impl Api {
+    /// With what every answer bears.
+    fn dressed(&self, mut response: Response, id: HeaderValue, origin: Option<&HeaderValue>) -> Response {
+        let headers = response.headers_mut();
+        headers.insert(X_REQUEST_ID, id);
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+        headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        cors::allow_origin(&self.0.config.http.cors_origins, origin, headers);
+        response
+    }
+
     fn receive(&self, request: Request<Incoming>) -> Request<RequestBody> {
         let continues = request
             .headers()
@@ -79,12 +100,14 @@ impl Api {
         let name = route.name();
         match AssertUnwindSafe(dispatch(&self.0, route, address, request)).catch_unwind().await {
             Ok(outcome) => outcome.unwrap_or_else(ApiError::into_response),
-            Err(_) => {
-                tracing::error!(route = name, "a handler panicked");
-                ApiError::internal().into_response()
-            }
+            Err(_) => panicked(name).into_response(),
         }
     }
+}
+
+fn panicked(route: &'static str) -> ApiError {
+    tracing::error!(route, "a handler panicked");
+    ApiError::internal()
 }
 
 /// The table of contents of the API. A request's future is moved about and is as large as its largest branch, so all that does
@@ -95,6 +118,8 @@ async fn dispatch(
     address: IpAddr,
     request: Request<RequestBody>,
 ) -> Result<Response, ApiError> {
+    let streams = matches!(route, Route::StreamFile(_));
+    let asked = Asked::of(&request, address).filter(|_| streams).map(Asked::to_address);
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query());
     let head = &parts.headers;
@@ -111,7 +136,10 @@ async fn dispatch(
             cors::preflight(methods, response.headers_mut());
             Ok(response)
         }
-        Route::StreamFile(file) => play::stream_file(app, grant::stream(app, head, &query).await?, file, ask).await,
+        Route::StreamFile(file) => {
+            let grant = grant::stream(app, head, &query).await?;
+            Box::pin(play::stream_file(app, grant, file, ask, asked)).await
+        }
         Route::Master(file) => Box::pin(hls::master(app, grant::stream(app, head, &query).await?, file, ask)).await,
         Route::Manifest(file) => Box::pin(hls::manifest(app, grant::stream(app, head, &query).await?, file, ask)).await,
         Route::Packaged(path) => hls::packaged(app, &path, ask).await,
@@ -149,7 +177,9 @@ fn request_id(headers: &HeaderMap, trusted: bool) -> HeaderValue {
     };
     let given = headers.get(X_REQUEST_ID).filter(|_| trusted).filter(harmless).cloned();
     given.unwrap_or_else(|| {
-        HeaderValue::from_str(&uuid::Uuid::now_v7().to_string()).expect("a hyphenated id is a header value")
+        let mut text = uuid::Uuid::encode_buffer();
+        let text: &str = uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text);
+        HeaderValue::from_str(text).expect("a hyphenated id is a header value")
     })
 }
 

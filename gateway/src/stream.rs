@@ -1,5 +1,5 @@
-//! A slice of a `VirtualFile` as a body: its extents in order, objects read through the cache, `Bytes` handed out in frames of
-//! at most 64 KiB that nobody copies. Dropping the body ends the reading. Knows no HTTP.
+//! A slice of a `VirtualFile` as a body: its extents in order, objects read through the cache, slices of its pieces handed out
+//! that nobody copies, as many at once as the client's `stride` warrants. Dropping the body ends the reading. Knows no HTTP.
 
 use std::{
     collections::VecDeque,
@@ -11,23 +11,33 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{FutureExt, Stream, future::BoxFuture};
-use reelgate_common::{file::FileRecord, rendition::Role};
+use futures_util::{FutureExt, future::BoxFuture};
+use http_body::{Frame, SizeHint};
+use reelgate_common::rendition::Role;
+use smallvec::SmallVec;
 use tokio::time::Instant;
 
-use self::objects::Objects;
+use self::{
+    origin::{RoleOrigin, refresh},
+    stride::Stride,
+};
 use crate::{
     app::App,
-    cache::{Cursor, ReadError, Tier},
+    body::{BoxError, Slices},
+    cache::{Cursor, Origin, ReadError, Tier},
+    objects::Objects,
     virtual_file::{Extent, VirtualFile},
 };
 
-mod objects;
+mod origin;
+mod stride;
 
-/// Bytes given to hyper at once: what a slow client can pin.
-const FRAME: usize = 64 * 1024;
+/// Inline bytes are cut by it too.
+const SLICE: usize = 64 * 1024;
 /// How often a long response asks whether its file still is: deletion cuts it within 10 s (design section 4).
 const LIFE_CHECK: Duration = Duration::from_secs(5);
+/// Extents of one object that lie closer than this are fetched as one run.
+const NEAR: u64 = 1 << 20;
 
 /// What is wrong, shared by all who waited for the same bytes.
 pub(crate) type StreamError = Arc<ReadError>;
@@ -38,40 +48,71 @@ pub(crate) struct Opened {
     pub(crate) tier: Tier,
 }
 
-/// Opens `bytes`, which are of `whole`. Waits for the first piece of the first object, so that a missing object or a store
+/// Opens `bytes` of these objects. Waits for the first piece of the first object, so that a missing object or a store
 /// that is away can still be answered with a status.
 ///
 /// # Errors
 /// The first object cannot be read.
-pub(crate) async fn open(
-    app: Arc<App>,
-    file: &FileRecord,
-    attempt: i64,
-    whole: &VirtualFile,
-    bytes: VirtualFile,
-) -> Result<Opened, StreamError> {
-    let mut reader = Reader {
-        objects: Arc::new(Objects::new(app, file, attempt, whole)),
-        extents: bytes.into_extents().into(),
-        cursors: Vec::new(),
-        next_check: Instant::now() + LIFE_CHECK,
-        checking: None,
-    };
+pub(crate) async fn open(app: Arc<App>, objects: Arc<Objects>, bytes: VirtualFile) -> Result<Opened, StreamError> {
+    let mut reader = Reader::new(app, objects, bytes);
     let tier = poll_fn(|cx| reader.poll_first(cx)).await?;
     Ok(Opened { bytes: reader, tier })
 }
 
+/// The same if its first piece need not be waited for.
+pub(crate) fn at_hand(app: &Arc<App>, objects: &Arc<Objects>, bytes: VirtualFile) -> Option<Opened> {
+    let mut reader = Reader::new(app.clone(), objects.clone(), bytes);
+    let tier = reader.first_at_once()?;
+    Some(Opened { bytes: reader, tier })
+}
+
 pub(crate) struct Reader {
+    app: Arc<App>,
     objects: Arc<Objects>,
     /// Not yet sent; the first one is shortened as it is.
     extents: VecDeque<Extent>,
-    /// One per object, in order of their first use.
-    cursors: Vec<(Role, Cursor)>,
+    /// Bytes of them.
+    left: u64,
+    /// One per object, by its position, in order of their first use.
+    cursors: SmallVec<[(usize, Cursor); 1]>,
+    stride: Stride,
     next_check: Instant,
     checking: Option<BoxFuture<'static, Result<(), ReadError>>>,
 }
 
 impl Reader {
+    fn new(app: Arc<App>, objects: Arc<Objects>, bytes: VirtualFile) -> Self {
+        Self {
+            left: bytes.length(),
+            extents: bytes.into_extents().into(),
+            cursors: SmallVec::new(),
+            stride: Stride::default(),
+            next_check: Instant::now() + LIFE_CHECK,
+            checking: None,
+            app,
+            objects,
+        }
+    }
+
+    /// Where the first byte is, if it need not be waited for.
+    fn first_at_once(&mut self) -> Option<Tier> {
+        let Some(Extent::Object { role, range }) = self.extents.front() else { return Some(Tier::Memory) };
+        let (at, position) = (range.start, self.objects.position(role)?);
+        let place = self.cursor(position);
+        let cursor = &mut self.cursors[place].1;
+        let found = cursor.load_at_once(at, || origin(&self.app, &self.objects, position));
+        found.then(|| cursor.tier().unwrap_or(Tier::Memory))
+    }
+
+    /// The place of an object's cursor.
+    fn cursor(&mut self, position: usize) -> usize {
+        self.cursors.iter().position(|(of, _)| *of == position).unwrap_or_else(|| {
+            let known = self.objects.known(position);
+            self.cursors.push((position, self.app.cache.cursor(known.object.clone(), known.length)));
+            self.cursors.len() - 1
+        })
+    }
+
     /// Until the first piece of the first object is held.
     fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Result<Tier, StreamError>> {
         let Some(first) = self.extents.iter().position(|extent| matches!(extent, Extent::Object { .. })) else {
@@ -81,46 +122,65 @@ impl Reader {
         Poll::Ready(Ok(self.cursors[cursor].1.tier().unwrap_or(Tier::Memory)))
     }
 
-    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
-        ready!(self.poll_life(cx))?;
+    /// At least one slice; more only of what is there already. An error behind them comes again with the next frame.
+    fn poll_slices(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Slices, StreamError>>> {
+        let now = Instant::now();
+        ready!(self.poll_life(cx, now))?;
+        let left = self.left;
+        let Some(first) = ready!(self.poll_slice(cx)) else { return Poll::Ready(None) };
+        let mut slices = Slices::from(first?);
+        let (most, claim) = self.stride.next(now, left, self.app.cache.long_frames());
+        while slices.len() < most
+            && let Poll::Ready(Some(Ok(slice))) = self.poll_slice(cx)
+        {
+            slices.push(slice);
+        }
+        slices.covered_by(claim);
+        Poll::Ready(Some(Ok(slices)))
+    }
+
+    fn poll_slice(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
         let cursor = ready!(self.poll_load(cx, 0))?;
-        let frame = match (self.extents.front_mut(), cursor) {
+        let slice = match (self.extents.front_mut(), cursor) {
             (None, _) => return Poll::Ready(None),
-            (Some(Extent::Inline(bytes)), _) => bytes.split_to(bytes.len().min(FRAME)),
-            (Some(Extent::Object { role, range }), Some(cursor)) => {
-                let frame = self.cursors[cursor].1.take(range, || self.objects.origin(role));
-                range.start += frame.len() as u64;
-                frame
+            (Some(Extent::Inline(bytes)), _) => bytes.split_to(bytes.len().min(SLICE)),
+            (Some(Extent::Object { range, .. }), Some(cursor)) => {
+                let (position, cursor) = &mut self.cursors[cursor];
+                let slice = cursor.take(range, || origin(&self.app, &self.objects, *position));
+                range.start += slice.len() as u64;
+                slice
             }
             (Some(Extent::Object { .. }), None) => return Poll::Ready(Some(Err(Arc::new(ReadError::Interrupted)))),
         };
+        self.left -= slice.len() as u64;
         self.extents.pop_front_if(|extent| extent.length() == 0);
-        Poll::Ready(Some(Ok(frame)))
+        Poll::Ready(Some(Ok(slice)))
     }
 
     /// Has the first byte of an extent held by a cursor; gives that cursor, or none for inline bytes.
     fn poll_load(&mut self, cx: &mut Context<'_>, index: usize) -> Poll<Result<Option<usize>, StreamError>> {
         let Some(Extent::Object { role, range }) = self.extents.get(index) else { return Poll::Ready(Ok(None)) };
-        let place = self.cursors.iter().position(|(of, _)| of == role).unwrap_or_else(|| {
-            self.cursors.push((role.clone(), self.objects.cursor(role)));
-            self.cursors.len() - 1
-        });
-        let (objects, extents) = (&self.objects, &self.extents);
-        let end = || objects.reach(role, extents.iter().skip(index));
-        ready!(self.cursors[place].1.poll_load(cx, range.start, end, || objects.origin(role)))?;
+        let at = range.start;
+        let Some(position) = self.objects.position(role) else {
+            return Poll::Ready(Err(Arc::new(ReadError::Interrupted)));
+        };
+        let place = self.cursor(position);
+        let (app, objects, extents) = (&self.app, &self.objects, &self.extents);
+        let role = &objects.known(position).role;
+        let end = || reach(role, extents.iter().skip(index));
+        ready!(self.cursors[place].1.poll_load(cx, at, end, || origin(app, objects, position)))?;
         Poll::Ready(Ok(Some(place)))
     }
 
     /// While the database is away, what plays goes on.
-    fn poll_life(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), StreamError>> {
+    fn poll_life(&mut self, cx: &mut Context<'_>, now: Instant) -> Poll<Result<(), StreamError>> {
         if self.checking.is_none() {
-            let now = Instant::now();
             if now < self.next_check {
                 return Poll::Ready(Ok(()));
             }
             self.next_check = now + LIFE_CHECK;
-            let objects = Arc::clone(&self.objects);
-            self.checking = Some(async move { objects.refresh().await }.boxed());
+            let (app, objects) = (Arc::clone(&self.app), Arc::clone(&self.objects));
+            self.checking = Some(async move { refresh(&app, &objects).await }.boxed());
         }
         let Some(checking) = &mut self.checking else { return Poll::Ready(Ok(())) };
         let outcome = ready!(checking.as_mut().poll(cx));
@@ -135,10 +195,41 @@ impl Reader {
     }
 }
 
-impl Stream for Reader {
-    type Item = Result<Bytes, StreamError>;
+fn origin(app: &Arc<App>, objects: &Arc<Objects>, position: usize) -> Arc<dyn Origin> {
+    Arc::new(RoleOrigin { app: Arc::clone(app), objects: Arc::clone(objects), position })
+}
 
-    fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.get_mut().poll_frame(cx)
+/// How far the response reads an object without a wide gap, from the first of these extents on, which is of it.
+fn reach<'a>(role: &Role, extents: impl Iterator<Item = &'a Extent>) -> u64 {
+    let mut reach = None;
+    for extent in extents {
+        let Extent::Object { role: of, range } = extent else { continue };
+        let end = reach.unwrap_or(range.start);
+        if of != role {
+            continue;
+        }
+        if range.start < end || range.start - end > NEAR {
+            break;
+        }
+        reach = Some(range.end);
+    }
+    reach.unwrap_or(0)
+}
+
+impl http_body::Body for Reader {
+    type Data = Slices;
+    type Error = BoxError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Slices>, BoxError>>> {
+        let slices = ready!(self.get_mut().poll_slices(cx));
+        Poll::Ready(slices.map(|slices| slices.map(Frame::data).map_err(Into::into)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.extents.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
     }
 }

@@ -18,7 +18,7 @@ use super::{
     error::ReadError,
     fetch,
     flights::{Arrival, Passage, Ticket},
-    object::{Object, PieceKey},
+    object::{Object, PieceRef},
     origin::{Origin, Tier},
     pool::PIECE,
     read_ahead::{Bounds, ReadAhead},
@@ -43,6 +43,8 @@ pub(crate) struct Cursor {
     block: Option<u64>,
     begun: Option<Instant>,
     first: Option<Tier>,
+    /// Pieces found in memory, counted where nobody else counts.
+    hits: u64,
 }
 
 impl Cache {
@@ -61,6 +63,7 @@ impl Cache {
             block: None,
             begun: None,
             first: None,
+            hits: 0,
         }
     }
 }
@@ -68,6 +71,7 @@ impl Cache {
 impl Drop for Cursor {
     fn drop(&mut self) {
         self.cache.readers.fetch_sub(1, Ordering::Relaxed);
+        self.cache.figures.hits.increment(self.hits);
     }
 }
 
@@ -108,6 +112,16 @@ impl Cursor {
         Poll::Ready(Ok(()))
     }
 
+    /// As `poll_load`, but only if nothing must be waited for: whether the byte at `at` is held now.
+    pub(crate) fn load_at_once(&mut self, at: u64, origin: impl Fn() -> Arc<dyn Origin>) -> bool {
+        let next = self.come_to(at);
+        let found = self.find(at) || self.find_on_disk(at);
+        if let Some(next) = next {
+            self.fetch_block(next, &origin);
+        }
+        found
+    }
+
     /// The bytes of `range` as far as the held piece has them: at least the first, which was loaded.
     pub(crate) fn take(&mut self, range: &Range<u64>, origin: impl Fn() -> Arc<dyn Origin>) -> Bytes {
         let Some((start, piece)) = &self.piece else { return Bytes::new() };
@@ -126,14 +140,14 @@ impl Cursor {
         self.piece.as_ref().is_some_and(|(start, piece)| covers(*start, piece, at))
     }
 
-    /// In memory.
+    /// Whether the byte at `at` is in memory; then it is held.
     fn find(&mut self, at: u64) -> bool {
         let key = self.key(at);
-        let found = if self.ahead.is_own(at) { self.cache.memory.peek(&key) } else { self.cache.memory.get(&key) };
         let start = key.index * PIECE as u64;
+        let found = if self.ahead.is_own(at) { self.cache.memory.peek(&key) } else { self.cache.memory.get(&key) };
         match found.filter(|piece| covers(start, piece, at)) {
             Some(piece) => {
-                self.cache.figures.hits.increment(1);
+                self.hits += 1;
                 self.first.get_or_insert(Tier::Memory);
                 self.piece = Some((start, piece));
                 true
@@ -152,7 +166,7 @@ impl Cursor {
         }
         self.cache.figures.read_from_disk.increment(piece.len() as u64);
         if is_hot {
-            self.cache.memory.insert(self.key(at), piece.clone());
+            self.cache.memory.insert(self.key(at).to_key(), piece.clone());
         }
         self.first.get_or_insert(Tier::Disk);
         self.piece = Some((start, piece));
@@ -186,8 +200,10 @@ impl Cursor {
             return Some(self.join(at, ticket, arrival));
         }
         let run = self.plan(at);
-        let key = self.key(at);
-        let landed = || self.cache.memory.peek(&key).is_some_and(|piece| covers(key.index * PIECE as u64, &piece, at));
+        let landed = || {
+            let key = self.key(at);
+            self.cache.memory.peek(&key).is_some_and(|piece| covers(key.index * PIECE as u64, &piece, at))
+        };
         match self.cache.flights.board(&self.object, at, run, landed) {
             Passage::Landed => None,
             Passage::Aboard(ticket, arrival) => Some(self.join(at, ticket, arrival)),
@@ -230,8 +246,8 @@ impl Cursor {
         Bounds { block: config.block_bytes, longest: config.read_ahead_bytes, share: share as u64 }
     }
 
-    fn key(&self, at: u64) -> PieceKey {
-        PieceKey { object: self.object.clone(), index: at / PIECE as u64 }
+    fn key(&self, at: u64) -> PieceRef<'_> {
+        PieceRef { object: &self.object, index: at / PIECE as u64 }
     }
 }
 

@@ -5,11 +5,12 @@
 
 use std::{
     collections::HashSet,
+    hash::Hash,
     sync::{Mutex, PoisonError},
 };
 
 use bytes::Bytes;
-use quick_cache::{DefaultHashBuilder, OptionsBuilder, Weighter, sync::DefaultLifecycle};
+use quick_cache::{DefaultHashBuilder, Equivalent, OptionsBuilder, Weighter, sync::DefaultLifecycle};
 use reelgate_common::ids::FileId;
 
 use super::{
@@ -63,16 +64,16 @@ impl Memory {
     }
 
     /// A piece that somebody asks for: it stays longer.
-    pub(super) fn get(&self, key: &PieceKey) -> Option<Bytes> {
+    pub(super) fn get(&self, key: &(impl Hash + Equivalent<PieceKey>)) -> Option<Bytes> {
         self.pieces.get(key)
     }
 
     /// A piece, by whom it was fetched for: that changes nothing.
-    pub(super) fn peek(&self, key: &PieceKey) -> Option<Bytes> {
+    pub(super) fn peek(&self, key: &(impl Hash + Equivalent<PieceKey>)) -> Option<Bytes> {
         self.pieces.peek(key)
     }
 
-    pub(super) fn contains(&self, key: &PieceKey) -> bool {
+    pub(super) fn contains(&self, key: &(impl Hash + Equivalent<PieceKey>)) -> bool {
         self.pieces.contains_key(key)
     }
 

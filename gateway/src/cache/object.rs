@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, LazyLock, OnceLock},
 };
 
+use quick_cache::Equivalent;
 use reelgate_common::ids::{FileId, OrgId};
 use sha2::{Digest, Sha256};
 
@@ -97,6 +98,25 @@ impl Hash for Object {
 pub(super) struct PieceKey {
     pub(super) object: Object,
     pub(super) index: u64,
+}
+
+/// The same, borrowed, to look for a piece without counting a reference.
+#[derive(Debug, Clone, Copy, Hash)]
+pub(super) struct PieceRef<'a> {
+    pub(super) object: &'a Object,
+    pub(super) index: u64,
+}
+
+impl Equivalent<PieceKey> for PieceRef<'_> {
+    fn equivalent(&self, key: &PieceKey) -> bool {
+        self.index == key.index && *self.object == key.object
+    }
+}
+
+impl PieceRef<'_> {
+    pub(super) fn to_key(self) -> PieceKey {
+        PieceKey { object: self.object.clone(), index: self.index }
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt;
 use reelgate_common::timestamp::Timestamp;
@@ -17,7 +16,7 @@ use super::{
     held::{Connection, Held},
 };
 use crate::{
-    body::{Body, BoxError},
+    body::{Body, BoxError, Slices},
     error::ApiError,
 };
 
@@ -36,23 +35,29 @@ impl Leases {
 
     /// Sends a body under a lease.
     #[must_use]
-    pub(crate) fn send(&self, body: Body, connection: Connection) -> Body {
+    pub(crate) fn send<B>(&self, body: B, connection: Connection) -> Body
+    where
+        B: http_body::Body<Data = Slices, Error = BoxError> + Send + Unpin + 'static,
+    {
         Leased { body, connection, ahead: self.ahead.load(Ordering::Relaxed) }.boxed_unsync()
     }
 }
 
-struct Leased {
-    body: Body,
+struct Leased<B> {
+    body: B,
     connection: Connection,
     /// How far the database's clock is before ours, in milliseconds.
     ahead: i64,
 }
 
-impl http_body::Body for Leased {
-    type Data = Bytes;
+impl<B> http_body::Body for Leased<B>
+where
+    B: http_body::Body<Data = Slices, Error = BoxError> + Unpin,
+{
+    type Data = Slices;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Slices>, BoxError>>> {
         if self.connection.held().is_revoked() {
             return Poll::Ready(Some(Err(Revoked.into())));
         }

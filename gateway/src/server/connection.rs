@@ -1,7 +1,15 @@
 //! One connection from its first byte to its last: TLS if there is a certificate, HTTP/1 or HTTP/2 by what the client
 //! begins with, and an end when it is idle, slow or told to.
 
-use std::{convert::Infallible, future::Future, io, net::SocketAddr, pin::Pin, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::Future,
+    io,
+    net::SocketAddr,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
 
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use hyper::{
@@ -124,12 +132,16 @@ impl<H: Handler> Connections<H> {
     + use<H> {
         let handler = self.handler.clone();
         service_fn(move |request| {
-            let (handler, handling) = (handler.clone(), Handling::begin(watch.clone()));
+            let handling = Handling::begin(watch.clone());
+            if let Some(response) = handler.at_once(peer, &request) {
+                return Answering::AtOnce(Some(response.map(|body| handling.answer(body))));
+            }
+            let handler = handler.clone();
             let answer = async move {
                 let response = handler.handle(peer, request).await;
                 Ok(response.map(|body| handling.answer(body)))
             };
-            Box::pin(answer) as Answering
+            Answering::Later(Box::pin(answer))
         })
     }
 
@@ -197,7 +209,24 @@ enum Signal {
     Look,
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<http::Response<Sent>, Infallible>> + Send>>;
+/// An answer, or the making of one.
+enum Answering {
+    AtOnce(Option<http::Response<Sent>>),
+    Later(Pin<Box<dyn Future<Output = Answer> + Send>>),
+}
+
+type Answer = Result<http::Response<Sent>, Infallible>;
+
+impl Future for Answering {
+    type Output = Answer;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Answer> {
+        match self.get_mut() {
+            Self::AtOnce(answer) => Poll::Ready(Ok(answer.take().expect("a future is not polled after its end"))),
+            Self::Later(making) => making.as_mut().poll(cx),
+        }
+    }
+}
 
 /// A stream of bytes that a connection may be made of.
 trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {

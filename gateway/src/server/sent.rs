@@ -6,11 +6,10 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::watch::Watch;
-use crate::body::{Body, BoxError};
+use crate::body::{Body, BoxError, Slices};
 
 /// A request that is being handled. Dropping it ends it: a client may leave at any time.
 pub(super) struct Handling(Arc<Watch>);
@@ -53,10 +52,10 @@ impl Sent {
 }
 
 impl http_body::Body for Sent {
-    type Data = Bytes;
+    type Data = Slices;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Slices>, BoxError>>> {
         self.our_turn();
         let frame = Pin::new(&mut self.body).poll_frame(cx);
         if let Poll::Ready(Some(Ok(frame))) = &frame {

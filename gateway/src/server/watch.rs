@@ -92,15 +92,18 @@ impl Watch {
         self.blocked.store(true, Relaxed);
     }
 
+    /// While it is handled there is no limit, so no time need be taken.
     pub(super) fn request_began(&self) {
         self.head.store(NEVER, Relaxed);
         self.handling.fetch_add(1, Relaxed);
-        self.moved();
     }
 
     pub(super) fn request_handled(&self) {
         self.handling.fetch_sub(1, Relaxed);
-        self.moved();
+        // An answer that has begun has said so itself.
+        if self.answering.load(Relaxed) == 0 {
+            self.moved();
+        }
     }
 
     pub(super) fn answer_began(&self) {

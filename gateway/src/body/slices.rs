@@ -1,0 +1,190 @@
+//! What a body hands out at once: a few slices of memory that go into one write and are let go of one by one as they are
+//! taken. Long ones are granted out of an allowance that all answers share, since a client may stop taking at any byte.
+
+use std::{
+    io::IoSlice,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+};
+
+use bytes::{Buf, Bytes};
+use smallvec::SmallVec;
+
+/// Slices in order, none of them empty.
+#[derive(Debug, Default)]
+pub struct Slices {
+    parts: SmallVec<[Bytes; 2]>,
+    /// Those before it are spent.
+    at: usize,
+    length: usize,
+    claim: Option<Claim>,
+}
+
+impl Slices {
+    pub(crate) fn push(&mut self, part: Bytes) {
+        if !part.is_empty() {
+            self.length += part.len();
+            self.parts.push(part);
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
+    /// Gives the claim back when the last byte has been taken, or nobody wants them any more.
+    pub(crate) fn covered_by(&mut self, claim: Option<Claim>) {
+        self.claim = claim;
+    }
+}
+
+impl From<Bytes> for Slices {
+    fn from(bytes: Bytes) -> Self {
+        let mut slices = Self::default();
+        slices.push(bytes);
+        slices
+    }
+}
+
+impl Buf for Slices {
+    fn remaining(&self) -> usize {
+        self.length
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.parts.get(self.at).map_or(&[], |part| &part[..])
+    }
+
+    fn chunks_vectored<'a>(&'a self, to: &mut [IoSlice<'a>]) -> usize {
+        let parts = &self.parts[self.at..];
+        for (slot, part) in to.iter_mut().zip(parts) {
+            *slot = IoSlice::new(part);
+        }
+        to.len().min(parts.len())
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        assert!(count <= self.length, "cannot advance past the end");
+        self.length -= count;
+        while let Some(part) = self.parts.get_mut(self.at)
+            && count >= part.len()
+        {
+            count -= part.len();
+            *part = Bytes::new();
+            self.at += 1;
+        }
+        if count > 0 {
+            self.parts[self.at].advance(count);
+        }
+        if self.length == 0 {
+            self.claim = None;
+        }
+    }
+}
+
+/// How many bytes may be out in long frames at a time.
+#[derive(Debug, Clone)]
+pub(crate) struct Allowance(Arc<AtomicUsize>);
+
+impl Allowance {
+    #[must_use]
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self(Arc::new(AtomicUsize::new(bytes)))
+    }
+
+    /// `None` when too many are out.
+    pub(crate) fn claim(&self, bytes: usize) -> Option<Claim> {
+        let left = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
+        left.is_ok().then(|| Claim { bytes, of: Arc::clone(&self.0) })
+    }
+}
+
+/// A part of an allowance, until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Claim {
+    bytes: usize,
+    of: Arc<AtomicUsize>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.of.fetch_add(self.bytes, Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn slices(parts: &[Vec<u8>]) -> Slices {
+        let mut slices = Slices::default();
+        for part in parts {
+            slices.push(Bytes::copy_from_slice(part));
+        }
+        slices
+    }
+
+    /// What a vectored write would send.
+    fn written(slices: &Slices, room: usize) -> Vec<u8> {
+        let mut out = vec![IoSlice::new(&[]); room];
+        let count = slices.chunks_vectored(&mut out);
+        out[..count].iter().flat_map(|part| part.iter().copied()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn they_read_as_one(parts in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..5), 0..6), room in 1usize..8, step in 1usize..7) {
+            let whole = parts.concat();
+            let mut slices = slices(&parts);
+            for done in (0..whole.len()).step_by(step) {
+                let rest = &whole[done..];
+                prop_assert_eq!(slices.remaining(), rest.len());
+                prop_assert!(!slices.chunk().is_empty() && rest.starts_with(slices.chunk()));
+                let seen = written(&slices, room);
+                prop_assert!(rest.starts_with(&seen) && (room < parts.len() || seen == rest));
+                slices.advance(step.min(rest.len()));
+            }
+            prop_assert!(!slices.has_remaining() && slices.chunk().is_empty() && written(&slices, room).is_empty());
+        }
+    }
+
+    #[test]
+    fn a_part_that_is_taken_is_let_go_of() {
+        let owner = Arc::new([0u8; 4]);
+        let counted = |owner: &Arc<[u8; 4]>| Bytes::from_owner(SharedArray(Arc::clone(owner)));
+        let mut slices = Slices::from(counted(&owner));
+        slices.push(counted(&owner));
+        assert_eq!(Arc::strong_count(&owner), 3);
+        slices.advance(5);
+        assert_eq!(Arc::strong_count(&owner), 2);
+    }
+
+    struct SharedArray(Arc<[u8; 4]>);
+
+    impl AsRef<[u8]> for SharedArray {
+        fn as_ref(&self) -> &[u8] {
+            &self.0[..]
+        }
+    }
+
+    #[test]
+    fn what_was_claimed_comes_back_with_the_last_byte_or_the_client() {
+        let allowance = Allowance::of(10);
+        let mut taken = Slices::from(Bytes::from_static(b"ab"));
+        taken.covered_by(allowance.claim(6));
+        assert!(allowance.claim(5).is_none());
+        taken.advance(1);
+        assert!(allowance.claim(5).is_none());
+        taken.advance(1);
+        let mut left = Slices::from(Bytes::from_static(b"ab"));
+        left.covered_by(allowance.claim(10));
+        assert!(allowance.claim(1).is_none());
+        drop(left);
+        assert!(allowance.claim(10).is_some());
+    }
+}

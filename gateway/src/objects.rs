@@ -1,0 +1,93 @@
+//! The objects of one representation: what they are called in the cache, how far they are known to go, and where they lie as
+//! far as is known. Keys are resolved late, for promotion moves a source. Reads nothing.
+
+use std::sync::{Mutex, PoisonError};
+
+use reelgate_common::{
+    file::FileRecord,
+    ids::{FileId, OrgId},
+    key::Key,
+    rendition::Role,
+};
+
+use crate::{
+    cache::{Object, ObjectName},
+    virtual_file::VirtualFile,
+};
+
+pub(crate) struct Objects {
+    org: OrgId,
+    file: FileId,
+    generation: i64,
+    attempt: i64,
+    source: Mutex<Key>,
+    known: Vec<Known>,
+}
+
+/// One of them. Its bytes up to `length` are known to exist.
+pub(crate) struct Known {
+    pub(crate) role: Role,
+    pub(crate) object: Object,
+    pub(crate) length: u64,
+}
+
+impl Objects {
+    /// Those that `whole` reads, and the source. `attempt` is the one whose folder holds `Role::Output` objects.
+    pub(crate) fn of(file: &FileRecord, attempt: i64, whole: &VirtualFile) -> Self {
+        let name = |role: &Role| {
+            let (org, id) = (file.org_id.clone(), file.id);
+            match role {
+                Role::Source => ObjectName::Source { org, file: id, sha256: file.sha256.clone() },
+                Role::Output(name) => {
+                    ObjectName::Output { org, file: id, generation: file.generation, attempt, name: name.clone() }
+                }
+            }
+        };
+        let lengths = whole.object_lengths(&[(Role::Source, file.size_bytes)]);
+        let known = lengths.into_iter().map(|(role, length)| Known { object: Object::new(name(&role)), role, length });
+        Self {
+            org: file.org_id.clone(),
+            file: file.id,
+            generation: file.generation,
+            attempt,
+            source: Mutex::new(file.source_key.clone()),
+            known: known.collect(),
+        }
+    }
+
+    pub(crate) fn org(&self) -> &OrgId {
+        &self.org
+    }
+
+    pub(crate) fn file(&self) -> FileId {
+        self.file
+    }
+
+    /// Which of them plays this role.
+    pub(crate) fn position(&self, role: &Role) -> Option<usize> {
+        self.known.iter().position(|known| known.role == *role)
+    }
+
+    pub(crate) fn known(&self, position: usize) -> &Known {
+        &self.known[position]
+    }
+
+    /// Where an object lies, as far as is known.
+    pub(crate) fn key(&self, position: usize) -> Key {
+        match &self.known[position].role {
+            Role::Source => self.source.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            Role::Output(name) => Key::Output {
+                org: self.org.clone(),
+                file: self.file,
+                generation: self.generation,
+                attempt: self.attempt,
+                name: name.clone(),
+            },
+        }
+    }
+
+    /// The source lies there now.
+    pub(crate) fn source_is_at(&self, key: Key) {
+        *self.source.lock().unwrap_or_else(PoisonError::into_inner) = key;
+    }
+}
