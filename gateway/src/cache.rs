@@ -43,13 +43,13 @@ use tokio::{sync::Semaphore, task::spawn_blocking};
 use self::{
     config::CacheConfig, disk::Disk, figures::Figures, flights::Flights, memory::Memory, pool::Pool, sequels::Sequels,
 };
-use crate::body::Allowance;
 pub(crate) use self::{
     cursor::Cursor,
     error::ReadError,
     object::{Object, ObjectName},
     origin::{Origin, Tier},
 };
+use crate::body::Allowance;
 
 /// Long frames may hold so much of the memory, as a divisor.
 const LONG_FRAMES: usize = 8;
