@@ -4,6 +4,7 @@
 mod checked;
 mod child;
 mod codecs;
+mod compare;
 mod corpus;
 mod faithful;
 mod hostile;

@@ -23,8 +23,13 @@ pub(super) fn ffprobe(path: &Path, arguments: &[&str]) -> Value {
 
 /// Raw bytes of what ffmpeg's program decodes.
 pub(super) fn decoded(path: &Path, arguments: &[&str]) -> Vec<u8> {
-    let out =
-        Command::new("ffmpeg").args(["-v", "error", "-i"]).arg(path).args(arguments).arg("pipe:1").output().unwrap();
+    let out = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(path)
+        .args(arguments)
+        .arg("pipe:1")
+        .output()
+        .unwrap();
     assert!(out.status.success(), "{}: {}", path.display(), String::from_utf8_lossy(&out.stderr));
     out.stdout
 }
