@@ -42,11 +42,11 @@ impl Said {
 
     /// Codes of what was said to be wrong with the source.
     pub(super) fn warnings(&self) -> Vec<&str> {
-        let codes = self.events.iter().filter_map(|event| match event {
+        let warned = self.events.iter().filter_map(|event| match event {
             Event::Warned { reason } => Some(reason.code.as_str()),
             _ => None,
         });
-        codes.collect()
+        warned.collect()
     }
 
     pub(super) fn failure(&self) -> Option<&Failure> {
