@@ -65,10 +65,13 @@ pub(super) async fn publish(
         return Err(refused(expected, "it has another file name than planned"));
     }
     let (file, size) = open(&folder.join(&expected.file), expected)?;
+    // What could not be copied is made again under the same name, elsewhere.
+    let made_in = folder.file_name().unwrap_or_default().to_string_lossy();
+    let beside = format!("verify-{made_in}-{}", expected.name);
     let mut verified = match expected.what {
         Kind::Poster => verify_poster(&file, size, expected, output)?,
         Kind::Rung { .. } | Kind::Audio { .. } => {
-            verify_media(work, (source, grid), &file, size, expected, output).await?
+            verify_media(work, (source, grid), &file, size, expected, output, &beside).await?
         }
     };
     let key = work.key(&expected.file);
@@ -131,16 +134,16 @@ async fn verify_media(
     size: u64,
     expected: &Expected,
     output: &Output,
+    folder: &str,
 ) -> Result<Verified, Halt> {
     let movie = read_movie(file, size).map_err(|why| refused(expected, why))?;
     let second = file.try_clone().map_err(|error| Halt::disk(&error))?;
-    let folder = format!("verify-{}", expected.name);
     let worker = &work.config.worker;
     let whole = worker.proof == Proof::Whole;
     let request = Request::Verify { whole, threads: worker.task_threads().min(MAX_THREADS) };
     let wall = if whole { work.encode_limits(0).wall } else { work.probe_limits().wall };
     let limits = Limits { wall, no_progress: wall, ..work.probe_limits() };
-    let seen = match inspect::ask(work, &folder, rewound(second)?, &request, limits).await {
+    let seen = match inspect::ask(work, folder, rewound(second)?, &request, limits).await {
         Err(Halt::Failed(failure)) => {
             return Err(refused(expected, &format!("a player fails on it ({})", failure.code)));
         }
