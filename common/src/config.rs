@@ -22,10 +22,11 @@ pub const SECTIONS: &[&str] = &[
     "log",         // common::telemetry
     "maintenance", // gateway
     "queue",       // common::queue
-    "storage",     // common::storage
-    "tokens",      // common::tokens
-    "upload",      // gateway
-    "worker",      // worker
+    "storage",
+    "thumbnails", // common::storage
+    "tokens",     // common::tokens
+    "upload",     // gateway
+    "worker",     // worker
 ];
 
 #[derive(Debug, thiserror::Error)]

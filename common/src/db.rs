@@ -7,6 +7,7 @@
 //! - times that several processes compare (heartbeats, leadership, due jobs) use the database's clock.
 
 mod attempts;
+mod captions;
 mod census;
 pub mod config;
 mod connect;
@@ -24,6 +25,7 @@ mod read;
 mod renditions;
 mod requests;
 mod settle;
+mod stills;
 mod tombstones;
 mod transaction;
 mod types;

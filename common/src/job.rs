@@ -14,10 +14,15 @@ pub const PAYLOAD_VERSION: i32 = 1;
 /// Priority of an upload's processing, 0 to 100, higher first.
 pub const DEFAULT_PRIORITY: u8 = 50;
 
+/// Priority of thumbnails: somebody waits for them.
+pub const THUMBNAIL_PRIORITY: u8 = 90;
+
 closed_set! {
     pub enum JobKind {
         /// Probe a source and make everything that its plan says.
         Process = "process",
+        /// Make the thumbnails that are asked for. One per generation, run again whenever there are more.
+        Thumbnail = "thumbnail",
     }
 }
 

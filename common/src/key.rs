@@ -13,6 +13,8 @@ pub enum Key {
     Source { org: OrgId, file: FileId },
     /// What one attempt made: `media/{org}/{file}/{generation}/{attempt}/{name}`.
     Output { org: OrgId, file: FileId, generation: i64, attempt: i64, name: String },
+    /// What a person has added to a file: `media/{org}/{file}/captions/{name}`.
+    Captions { org: OrgId, file: FileId, name: String },
     /// Which deployment owns this prefix: `deployment`.
     Deployment,
 }
@@ -39,7 +41,10 @@ impl Key {
     #[must_use]
     pub fn file(&self) -> Option<FileId> {
         match self {
-            Self::Staging { file, .. } | Self::Source { file, .. } | Self::Output { file, .. } => Some(*file),
+            Self::Staging { file, .. }
+            | Self::Source { file, .. }
+            | Self::Output { file, .. }
+            | Self::Captions { file, .. } => Some(*file),
             Self::Deployment => None,
         }
     }
@@ -53,6 +58,7 @@ impl fmt::Display for Key {
             Self::Output { org, file, generation, attempt, name } => {
                 write!(f, "{}{name}", Self::attempt_prefix(org, *file, *generation, *attempt))
             }
+            Self::Captions { org, file, name } => write!(f, "{}captions/{name}", Self::file_prefix(org, *file)),
             Self::Deployment => f.write_str("deployment"),
         }
     }
@@ -71,6 +77,9 @@ impl FromStr for Key {
             ["deployment"] => Ok(Self::Deployment),
             ["staging", o, f] => Ok(Self::Staging { org: org(o)?, file: file(f)? }),
             ["media", o, f, "source"] => Ok(Self::Source { org: org(o)?, file: file(f)? }),
+            ["media", o, f, "captions", name] if is_output_name(name) => {
+                Ok(Self::Captions { org: org(o)?, file: file(f)?, name: name.to_owned() })
+            }
             ["media", o, f, g, a, name] if is_output_name(name) => Ok(Self::Output {
                 org: org(o)?,
                 file: file(f)?,
@@ -150,6 +159,7 @@ mod tests {
             for key in [
                 Key::Staging { org: org.clone(), file },
                 Key::Source { org: org.clone(), file },
+                Key::Captions { org: org.clone(), file, name: "en-1.vtt".to_owned() },
                 Key::Output { org, file, generation, attempt, name },
             ] {
                 prop_assert_eq!(key.to_string().parse::<Key>(), Ok(key));

@@ -5,6 +5,7 @@
 
 pub mod auth;
 pub mod backends;
+pub mod captions;
 mod closed_set;
 pub mod config;
 pub mod db;
@@ -19,6 +20,7 @@ pub mod media_info;
 pub mod promote;
 pub mod queue;
 pub mod rendition;
+pub mod still;
 pub mod storage;
 pub mod telemetry;
 pub mod timestamp;

@@ -9,8 +9,13 @@ closed_set! {
         Video = "video",
         Audio = "audio",
         Poster = "poster",
+        /// A sheet of small pictures.
         Storyboard = "storyboard",
         Captions = "captions",
+        /// A few moving pictures, as an animated image.
+        Preview = "preview",
+        /// Peaks of the sound, as JSON.
+        Waveform = "waveform",
     }
 }
 
@@ -42,6 +47,8 @@ pub struct Rendition {
     pub rank: i32,
     /// How it is cut into HLS and DASH segments; `None` when it cannot be.
     pub packaging: Option<Packaging>,
+    /// What only its kind has.
+    pub details: Option<Details>,
     pub created_at: Timestamp,
 }
 
@@ -56,7 +63,7 @@ impl Rendition {
     pub fn outputs(&self) -> impl Iterator<Item = &str> {
         let pieces = self.layout.iter().filter_map(|piece| match &piece.object {
             Role::Output(name) => Some(name.as_str()),
-            Role::Source => None,
+            Role::Source | Role::Captions(_) => None,
         });
         pieces.chain(self.packaging.iter().map(|packaging| packaging.index.as_str()))
     }
@@ -87,6 +94,65 @@ pub enum Role {
     Source,
     /// An object of the rendition's own attempt folder, by its fixed name (`720p.mp4`).
     Output(String),
+    /// Captions that a person has added, by the name in their folder; they belong to all generations.
+    Captions(String),
+}
+
+/// What only renditions of one kind have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "of", rename_all = "snake_case")]
+pub enum Details {
+    Captions(CaptionsDetails),
+    Storyboard(Sheet),
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CaptionsDetails {
+    /// BCP 47 or ISO 639-2; `und` when nobody has said.
+    pub language: String,
+    /// For people.
+    pub label: Option<String>,
+    /// Shown unless the viewer chooses otherwise.
+    pub default: bool,
+    /// Added by a person, not found in the source.
+    pub added: bool,
+}
+
+/// A sheet of equal tiles, row by row; tile `n` shows what is seen at `first_ms + n * interval_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sheet {
+    pub first_ms: u64,
+    pub interval_ms: u64,
+    pub columns: u32,
+    pub tiles: u32,
+    pub tile_width: u32,
+    pub tile_height: u32,
+}
+
+impl Rendition {
+    /// Names of its objects that a person has added.
+    pub fn added(&self) -> impl Iterator<Item = &str> {
+        self.layout.iter().filter_map(|piece| match &piece.object {
+            Role::Captions(name) => Some(name.as_str()),
+            Role::Source | Role::Output(_) => None,
+        })
+    }
+
+    #[must_use]
+    pub fn captions(&self) -> Option<&CaptionsDetails> {
+        match &self.details {
+            Some(Details::Captions(details)) => Some(details),
+            _ => None,
+        }
+    }
+
+    #[must_use]
+    pub fn sheet(&self) -> Option<&Sheet> {
+        match &self.details {
+            Some(Details::Storyboard(sheet)) => Some(sheet),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -113,6 +179,7 @@ mod tests {
             etag: String::new(),
             rank: 0,
             packaging: Some(Packaging { index: "source.index".to_owned(), summary: serde_json::Value::Null }),
+            details: None,
             created_at: Timestamp::default(),
         };
         assert_eq!(rendition.outputs().collect::<Vec<_>>(), ["head.mp4", "source.index"]);

@@ -9,7 +9,8 @@ use reelgate_common::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::Cache, config::GatewayConfig, hls::HlsMemory, lease::Leases, regulars::Regulars, rows::Rows, upload::Uploads,
+    cache::Cache, config::GatewayConfig, hls::HlsMemory, lease::Leases, regulars::Regulars, rows::Rows,
+    thumbnail::Thumbnails, upload::Uploads,
 };
 
 /// One per process, behind an `Arc`.
@@ -31,6 +32,7 @@ pub struct App {
     pub process: ProcessId,
     /// What uploads share: budgets and the set of those under way.
     pub uploads: Uploads,
+    pub thumbnails: Thumbnails,
     /// Cancelled when the gateway begins to drain: no new work, `/readyz` says no.
     pub draining: CancellationToken,
 }
@@ -47,6 +49,7 @@ impl App {
         let authenticator = Authenticator::new(&config.auth).await?;
         let process = ProcessId::new(format!("gateway-{}", uuid::Uuid::now_v7().simple()));
         let (uploads, hls) = (Uploads::new(&config.upload), HlsMemory::new(config.cache.playlist_bytes));
+        let thumbnails = Thumbnails::new(&config.thumbnails);
         let cache = Cache::open(&config.cache).await?;
         let Backends { db, storage, queue } = backends;
         let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases());
@@ -65,6 +68,7 @@ impl App {
             hls,
             process,
             uploads,
+            thumbnails,
             draining,
         }))
     }

@@ -16,7 +16,10 @@ use reelgate_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{cache::config::CacheConfig, maintenance::config::MaintenanceConfig, upload::config::UploadConfig};
+use crate::{
+    cache::config::CacheConfig, maintenance::config::MaintenanceConfig, thumbnail::config::ThumbnailsConfig,
+    upload::config::UploadConfig,
+};
 
 /// Everything a gateway needs to know besides its backends.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -24,6 +27,7 @@ pub struct GatewayConfig {
     pub http: HttpConfig,
     pub upload: UploadConfig,
     pub cache: CacheConfig,
+    pub thumbnails: ThumbnailsConfig,
     pub maintenance: MaintenanceConfig,
     pub auth: AuthConfig,
     pub tokens: TokensConfig,
@@ -41,6 +45,7 @@ impl GatewayConfig {
             http: raw.section("http")?,
             upload: raw.section("upload")?,
             cache: raw.section("cache")?,
+            thumbnails: raw.section("thumbnails")?,
             maintenance: raw.section("maintenance")?,
             auth: raw.section("auth")?,
             tokens: raw.section("tokens")?,
@@ -58,6 +63,7 @@ impl GatewayConfig {
         self.http.validate().map_err(named("http"))?;
         self.upload.validate().map_err(named("upload"))?;
         self.cache.validate().map_err(named("cache"))?;
+        self.thumbnails.validate().map_err(named("thumbnails"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;
         self.leases.validate().map_err(named("leases"))?;
         if self.maintenance.upload_silence_ms < self.upload.touch_ms.saturating_mul(3) {

@@ -5,7 +5,7 @@ use reelgate_common::{
     file::{Failure, FileKind, FileState},
     ids::{FileId, UserId},
     media_info::MediaInfo,
-    rendition::{Rendition, RenditionKind},
+    rendition::{CaptionsDetails, Rendition, RenditionKind},
     timestamp::Timestamp,
 };
 use serde::Serialize;
@@ -33,7 +33,7 @@ pub struct FileJson<'a> {
 }
 
 #[derive(Debug, Serialize)]
-struct RenditionJson<'a> {
+pub(crate) struct RenditionJson<'a> {
     name: &'a str,
     kind: RenditionKind,
     content_type: &'a str,
@@ -42,6 +42,8 @@ struct RenditionJson<'a> {
     height: Option<u32>,
     bitrate: Option<u64>,
     codecs: Option<&'a str>,
+    #[serde(flatten)]
+    captions: Option<CaptionsJson<'a>>,
     /// A path; the client adds its token.
     url: String,
 }
@@ -70,6 +72,23 @@ impl<'a> From<&'a FileWithRenditions> for FileJson<'a> {
     }
 }
 
+/// Only captions have these.
+#[derive(Debug, Serialize)]
+struct CaptionsJson<'a> {
+    language: &'a str,
+    label: Option<&'a str>,
+    default: bool,
+    /// By a person, who can remove them.
+    added: bool,
+}
+
+impl<'a> From<&'a CaptionsDetails> for CaptionsJson<'a> {
+    fn from(details: &'a CaptionsDetails) -> Self {
+        let CaptionsDetails { language, label, default, added } = details;
+        Self { language, label: label.as_deref(), default: *default, added: *added }
+    }
+}
+
 impl<'a> From<&'a Rendition> for RenditionJson<'a> {
     fn from(rendition: &'a Rendition) -> Self {
         Self {
@@ -81,6 +100,7 @@ impl<'a> From<&'a Rendition> for RenditionJson<'a> {
             height: rendition.height,
             bitrate: rendition.bitrate,
             codecs: rendition.codecs.as_deref(),
+            captions: rendition.captions().map(CaptionsJson::from),
             url: url(rendition),
         }
     }
@@ -90,8 +110,13 @@ fn url(rendition: &Rendition) -> String {
     let Rendition { file_id, name, .. } = rendition;
     match rendition.kind {
         RenditionKind::Poster => format!("/v1/files/{file_id}/poster"),
-        RenditionKind::Video | RenditionKind::Audio | RenditionKind::Storyboard | RenditionKind::Captions => {
-            format!("/v1/files/stream/{file_id}?rendition={name}")
+        RenditionKind::Preview => format!("/v1/files/{file_id}/preview"),
+        RenditionKind::Waveform => format!("/v1/files/{file_id}/waveform.json"),
+        RenditionKind::Storyboard => format!("/v1/files/{file_id}/{name}.jpg"),
+        RenditionKind::Captions => {
+            let language = name.strip_prefix("captions-").unwrap_or(name);
+            format!("/v1/files/{file_id}/captions/{language}.vtt")
         }
+        RenditionKind::Video | RenditionKind::Audio => format!("/v1/files/stream/{file_id}?rendition={name}"),
     }
 }

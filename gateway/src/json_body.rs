@@ -17,7 +17,7 @@ const MAX_JSON: usize = 64 * 1024;
 /// # Errors
 /// 413, 422, 408 or 400, by what went wrong.
 pub(crate) async fn object(body: RequestBody) -> Result<Option<Map<String, Value>>, ApiError> {
-    let bytes = read(body).await?;
+    let bytes = whole(body, MAX_JSON, too_large).await?;
     if bytes.is_empty() {
         return Ok(None);
     }
@@ -32,13 +32,21 @@ fn invalid(message: impl Into<std::borrow::Cow<'static, str>>, kind: &'static st
     ApiError::invalid(vec![Violation::new(["body".into()], message, kind)])
 }
 
-async fn read(body: RequestBody) -> Result<Bytes, ApiError> {
-    let error = match Limited::new(body, MAX_JSON).collect().await {
+fn too_large() -> ApiError {
+    ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body exceeds 64 KiB")
+}
+
+/// A body of at most so many bytes.
+///
+/// # Errors
+/// `too_large`, 408 or 400.
+pub(crate) async fn whole(body: RequestBody, most: usize, too_large: fn() -> ApiError) -> Result<Bytes, ApiError> {
+    let error = match Limited::new(body, most).collect().await {
         Ok(collected) => return Ok(collected.to_bytes()),
         Err(error) => error,
     };
     if error.is::<LengthLimitError>() {
-        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body exceeds 64 KiB"));
+        return Err(too_large());
     }
     Err(match error.downcast_ref::<RequestBodyError>() {
         Some(RequestBodyError::Stalled(_)) => {

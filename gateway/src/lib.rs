@@ -5,11 +5,13 @@
 //! a response. Only `server`, `service` and `body` know hyper.
 
 mod access_log;
+mod announce;
 pub mod app;
 pub mod body;
 mod byteranges;
 pub mod cache;
 mod cache_upkeep;
+mod captions;
 mod conditional;
 pub mod config;
 mod cors;
@@ -21,6 +23,7 @@ pub mod file_json;
 mod files;
 mod grant;
 mod hls;
+mod images;
 mod job_json;
 mod jobs;
 mod json_body;
@@ -45,6 +48,7 @@ mod run;
 mod server;
 mod service;
 mod stream;
+pub mod thumbnail;
 mod tls;
 pub mod upload;
 mod virtual_file;

@@ -41,6 +41,10 @@ impl Objects {
                 Role::Output(name) => {
                     ObjectName::Output { org, file: id, generation: file.generation, attempt, name: name.clone() }
                 }
+                // Of no generation, and of no attempt: each has a name of its own.
+                Role::Captions(name) => {
+                    ObjectName::Output { org, file: id, generation: 0, attempt: 0, name: name.clone() }
+                }
             }
         };
         let lengths = whole.object_lengths(&[(Role::Source, file.size_bytes)]);
@@ -83,6 +87,7 @@ impl Objects {
                 attempt: self.attempt,
                 name: name.clone(),
             },
+            Role::Captions(name) => Key::Captions { org: self.org.clone(), file: self.file, name: name.clone() },
         }
     }
 

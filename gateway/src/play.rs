@@ -1,4 +1,4 @@
-//! Streaming: the stream routes, a file by id or location, the poster. From a grant to a response with its range.
+//! Streaming: the stream routes, a file by id or location. From a grant to a response with its range.
 
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
@@ -9,7 +9,6 @@ use http::{
 use http_body_util::BodyExt;
 use reelgate_common::{
     auth::Caller, db::FileWithRenditions, file::FileRecord, ids::FileId, lease::Client, storage::StorageError,
-    tokens::Scope,
 };
 use serde_json::Value;
 
@@ -28,7 +27,7 @@ use crate::{
     query::Query,
     range::{ByteRange, Wanted, wanted},
     regulars::{Address, Regular},
-    representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, pinned, poster as poster_of},
+    representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, pinned},
     respond::Response,
     route::STREAM_FILE,
     stream,
@@ -151,16 +150,19 @@ pub(crate) async fn open_location(
     show(app, pass, ask).await
 }
 
-/// `GET /v1/files/{id}/poster`
+/// One rendition by its name, as `stream_file` with `rendition`.
 ///
 /// # Errors
-/// 404, 403, 409, 412, 416, or 503.
-pub(crate) async fn poster(app: &Arc<App>, grant: Grant, file: FileId, ask: Ask<'_>) -> Result<Response, ApiError> {
-    grant.covers(file)?;
-    grant.allows(Scope::Image)?;
-    let row = app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)?;
-    let poster = poster_of(&row)?;
-    serve(app, &row.file, Representation::of(&row.file, Choice::Rendition(poster)), None, ask).await
+/// As `stream_file`.
+pub(crate) async fn named(
+    app: &Arc<App>,
+    grant: &Grant,
+    file: FileId,
+    name: &str,
+    ask: Ask<'_>,
+) -> Result<Response, ApiError> {
+    let pass = admit(app, grant, file, Wish::Named(name), ask).await?;
+    show(app, pass, ask).await
 }
 
 /// The location is only ever compared with rows of the own organisation; it never becomes a key.

@@ -9,11 +9,12 @@ use reelgate_common::{
     timestamp::Timestamp,
     tokens::Scope,
 };
+use sha2::{Digest, Sha256};
 
 use crate::{
     disposition::{Disposition, content_disposition},
     error::ApiError,
-    virtual_file::VirtualFile,
+    virtual_file::{Extent, VirtualFile},
 };
 
 /// The exact upload, under the name that asks for it.
@@ -90,17 +91,25 @@ pub(crate) fn choose<'a>(row: &'a FileWithRenditions, wish: Wish) -> Result<Choi
     }
 }
 
-/// The poster, if one has been published.
+/// An image of this name, if it has been published.
 ///
 /// # Errors
 /// 404, or 409 while one may still come.
-pub(crate) fn poster(row: &FileWithRenditions) -> Result<&Rendition, ApiError> {
-    let found = row.renditions.iter().find(|rendition| rendition.kind == RenditionKind::Poster);
+pub(crate) fn image_named<'a>(row: &'a FileWithRenditions, name: &str) -> Result<&'a Rendition, ApiError> {
+    let found = row.renditions.iter().find(|rendition| is_image(rendition.kind) && rendition.name == name);
     found.ok_or_else(|| if may_come(&row.file) { ApiError::not_ready(row.file.state) } else { no_rendition() })
 }
 
+/// What is shown under the scope of images.
+fn is_image(kind: RenditionKind) -> bool {
+    match kind {
+        RenditionKind::Poster | RenditionKind::Storyboard | RenditionKind::Preview | RenditionKind::Waveform => true,
+        RenditionKind::Video | RenditionKind::Audio | RenditionKind::Captions => false,
+    }
+}
+
 fn named<'a>(row: &'a FileWithRenditions, name: &str) -> Result<Choice<'a>, ApiError> {
-    let served = |rendition: &&Rendition| rendition.kind != RenditionKind::Poster && rendition.name == name;
+    let served = |rendition: &&Rendition| !is_image(rendition.kind) && rendition.name == name;
     match row.renditions.iter().find(served) {
         Some(rendition) => Ok(Choice::Rendition(rendition)),
         None => Err(missing_rendition(&row.file)),
@@ -208,7 +217,26 @@ impl Representation {
             modified: rendition.created_at,
             bytes: VirtualFile::of_layout(&rendition.layout),
             attempt: rendition.attempt,
-            caching: Caching::Private,
+            // People may put others in their place.
+            caching: match rendition.kind {
+                RenditionKind::Captions => Caching::Revalidate,
+                _ => Caching::Private,
+            },
+        }
+    }
+
+    /// A document of our own making.
+    #[must_use]
+    pub(crate) fn of_text(content_type: HeaderValue, text: String, modified: Timestamp, caching: Caching) -> Self {
+        let digest = Sha256::digest(text.as_bytes());
+        Self {
+            content_type,
+            disposition: HeaderValue::from_static("inline"),
+            etag: digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect(),
+            modified,
+            bytes: VirtualFile::from_extents([Extent::Inline(text.into())]),
+            attempt: 0,
+            caching,
         }
     }
 }
@@ -322,6 +350,7 @@ mod tests {
             etag: name.to_owned(),
             rank,
             packaging: None,
+            details: None,
             created_at: Timestamp(created_at),
         }
     }

@@ -8,6 +8,7 @@ use reelgate_common::ids::{FileId, JobId};
 use crate::{
     error::{ApiError, Violation},
     hls::{PackagedPath, Part, generation},
+    images::Image,
 };
 
 /// What is asked for. Nothing behind this line looks at a method or a path again.
@@ -27,7 +28,12 @@ pub(crate) enum Route {
     Open(FileId),
     Delete(FileId),
     Info(FileId),
-    Poster(FileId),
+    Image(FileId, Image),
+    Thumbnail(FileId),
+    AddCaptions(FileId),
+    /// The name of the rendition.
+    Captions(FileId, String),
+    RemoveCaptions(FileId, String),
     Leases,
     RevokeLeases,
     RetryFile(FileId),
@@ -63,7 +69,13 @@ impl Route {
             (Resource::File(id), &Method::GET) => Self::Open(file_id(id)?),
             (Resource::File(id), &Method::DELETE) => Self::Delete(file_id(id)?),
             (Resource::Info(id), &Method::GET) => Self::Info(file_id(id)?),
-            (Resource::Poster(id), &Method::GET) => Self::Poster(file_id(id)?),
+            (Resource::Image(id, image), &Method::GET) => Self::Image(file_id(id)?, image),
+            (Resource::Thumbnail(id), &Method::GET) => Self::Thumbnail(file_id(id)?),
+            (Resource::AddCaptions(id), &Method::POST) => Self::AddCaptions(file_id(id)?),
+            (Resource::Captions(id, language), &Method::GET) => Self::Captions(file_id(id)?, captions(language)),
+            (Resource::Captions(id, language), &Method::DELETE) => {
+                Self::RemoveCaptions(file_id(id)?, captions(language))
+            }
             (Resource::Leases, &Method::GET) => Self::Leases,
             (Resource::RevokeLeases, &Method::POST) => Self::RevokeLeases,
             (Resource::RetryFile(id), &Method::POST) => Self::RetryFile(file_id(id)?),
@@ -92,7 +104,11 @@ impl Route {
             Self::Open(_) => "open",
             Self::Delete(_) => "delete",
             Self::Info(_) => "info",
-            Self::Poster(_) => "poster",
+            Self::Image(_, image) => image.name(),
+            Self::Thumbnail(_) => "thumbnail",
+            Self::AddCaptions(_) => "add_captions",
+            Self::Captions(..) => "captions",
+            Self::RemoveCaptions(..) => "remove_captions",
             Self::Leases => "leases",
             Self::RevokeLeases => "revoke_leases",
             Self::RetryFile(_) => "retry_file",
@@ -177,7 +193,11 @@ enum Resource<'a> {
     Packaged(Below<'a>),
     File(&'a str),
     Info(&'a str),
-    Poster(&'a str),
+    Image(&'a str, Image),
+    Thumbnail(&'a str),
+    AddCaptions(&'a str),
+    /// With the language.
+    Captions(&'a str, &'a str),
     Leases,
     RevokeLeases,
     RetryFile(&'a str),
@@ -224,7 +244,10 @@ impl<'a> Resource<'a> {
             [id] => Some(Self::File(id)),
             [id, "info"] => Some(Self::Info(id)),
             [id, "retry"] => Some(Self::RetryFile(id)),
-            [id, "poster"] => Some(Self::Poster(id)),
+            [id, "thumbnail"] => Some(Self::Thumbnail(id)),
+            [id, "captions"] => Some(Self::AddCaptions(id)),
+            [id, "captions", name] => Some(Self::Captions(id, name.strip_suffix(".vtt")?)),
+            [id, name] => Some(Self::Image(id, Image::parse(name)?)),
             _ => None,
         }
     }
@@ -247,14 +270,20 @@ impl<'a> Resource<'a> {
     fn methods(self) -> &'static str {
         match self {
             Self::Files => "GET, HEAD, POST, OPTIONS",
-            Self::Token | Self::Location | Self::RevokeLeases => "POST, OPTIONS",
-            Self::File(_) => "GET, HEAD, DELETE, OPTIONS",
-            Self::Page | Self::StreamRoot | Self::Stream(_) | Self::Info(_) | Self::Poster(_) => "GET, HEAD, OPTIONS",
+            Self::Token | Self::Location | Self::RevokeLeases | Self::AddCaptions(_) => "POST, OPTIONS",
+            Self::File(_) | Self::Captions(..) => "GET, HEAD, DELETE, OPTIONS",
+            Self::Page | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
+            Self::Image(..) | Self::Thumbnail(_) => "GET, HEAD, OPTIONS",
             Self::Leases | Self::Jobs | Self::Job(_) => "GET, HEAD, OPTIONS",
             Self::RetryFile(_) | Self::RetryJob(_) | Self::CancelJob(_) => "POST, OPTIONS",
             Self::Master(_) | Self::Manifest(_) | Self::Packaged(_) => "GET, HEAD, OPTIONS",
         }
     }
+}
+
+/// What captions of a language are called. Languages have one case there.
+fn captions(language: &str) -> String {
+    format!("captions-{}", language.to_ascii_lowercase())
 }
 
 fn unknown_path() -> ApiError {
@@ -327,7 +356,21 @@ mod tests {
             (Method::HEAD, format!("/v1/files/{ID}"), Route::Open(id)),
             (Method::DELETE, format!("/v1/files/{ID}"), Route::Delete(id)),
             (Method::GET, format!("/v1/files/{ID}/info"), Route::Info(id)),
-            (Method::GET, format!("/v1/files/{ID}/poster"), Route::Poster(id)),
+            (Method::GET, format!("/v1/files/{ID}/poster"), Route::Image(id, Image::Poster)),
+            (Method::GET, format!("/v1/files/{ID}/storyboard.vtt"), Route::Image(id, Image::Cues)),
+            (Method::HEAD, format!("/v1/files/{ID}/storyboard-2.jpg"), Route::Image(id, Image::Sheet(2))),
+            (Method::GET, format!("/v1/files/{ID}/thumbnail"), Route::Thumbnail(id)),
+            (Method::POST, format!("/v1/files/{ID}/captions"), Route::AddCaptions(id)),
+            (
+                Method::GET,
+                format!("/v1/files/{ID}/captions/pt-BR.vtt"),
+                Route::Captions(id, "captions-pt-br".to_owned()),
+            ),
+            (
+                Method::DELETE,
+                format!("/v1/files/{ID}/captions/en.vtt"),
+                Route::RemoveCaptions(id, "captions-en".to_owned()),
+            ),
             (Method::GET, format!("/v1/files/stream/{ID}/master.m3u8"), Route::Master(id)),
             (Method::HEAD, format!("/v1/files/stream/{ID}/manifest.mpd"), Route::Manifest(id)),
             (Method::GET, format!("/v1/files/stream/{ID}/L/7/720p/1/0.m4s"), Route::Packaged(below(id))),

@@ -18,16 +18,16 @@ use crate::{
     access_log::{AccessLog, Subject},
     app::App,
     body::RequestBody,
-    cors, delete,
+    captions, cors, delete,
     error::ApiError,
-    files, grant, hls, jobs, leases, mint, page, play,
+    files, grant, hls, images, jobs, leases, mint, page, play,
     query::Query,
     regulars::Asked,
     respond::{Response, bare},
     revoke,
     route::Route,
     server::Handler,
-    upload,
+    thumbnail, upload,
 };
 
 const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -147,7 +147,21 @@ async fn dispatch(
             Box::pin(play::stream_location(app, grant::stream(app, head, &query).await, ask)).await
         }
         Route::Open(file) => Box::pin(play::open_file(app, grant::playback(app, head, &query).await?, file, ask)).await,
-        Route::Poster(file) => Box::pin(play::poster(app, grant::media(app, head, &query).await?, file, ask)).await,
+        Route::Image(file, image) => {
+            Box::pin(images::image(app, grant::media(app, head, &query).await?, (file, image), ask)).await
+        }
+        Route::Thumbnail(file) => {
+            Box::pin(thumbnail::thumbnail(app, grant::media(app, head, &query).await?, file, ask)).await
+        }
+        Route::Captions(file, name) => {
+            Box::pin(captions::track(app, grant::playback(app, head, &query).await?, file, &name, ask)).await
+        }
+        Route::AddCaptions(file) => {
+            Box::pin(captions::add(app, &grant::caller(app, head).await?, file, (head, &query, body))).await
+        }
+        Route::RemoveCaptions(file, name) => {
+            Box::pin(captions::remove(app, &grant::caller(app, head).await?, file, &name)).await
+        }
         Route::OpenLocation => Box::pin(play::open_location(app, grant::caller(app, head).await?, body, ask)).await,
         Route::MintToken => Box::pin(mint::mint(app, grant::caller(app, head).await?, body)).await,
         Route::List => Box::pin(files::list(app, &grant::caller(app, head).await?, &query)).await,

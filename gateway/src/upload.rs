@@ -15,7 +15,7 @@ mod form;
 mod gather;
 mod live;
 mod location;
-mod multipart;
+pub(crate) mod multipart;
 mod sniff;
 mod stage;
 #[cfg(test)]

@@ -6,6 +6,7 @@ mod m20261123_000001_first;
 mod m20261123_000002_leases;
 mod m20261123_000003_packaging;
 mod m20261123_000004_explain;
+mod m20261123_000005_extras;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000002_leases::Migration),
             Box::new(m20261123_000003_packaging::Migration),
             Box::new(m20261123_000004_explain::Migration),
+            Box::new(m20261123_000005_extras::Migration),
         ]
     }
 }

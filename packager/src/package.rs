@@ -22,6 +22,7 @@ mod facts;
 mod hex;
 mod init;
 mod moof;
+mod picture;
 mod points;
 mod record;
 mod samples;
@@ -35,6 +36,7 @@ mod write;
 pub use build::{Built, build, build_covering};
 pub use init::init_segment;
 pub use moof::media_segment;
+pub use picture::picture_bytes;
 pub use segment::{ENTRY_BYTES, Segment, SegmentEntry, SegmentPiece};
 pub use summary::{AudioSummary, Kind, Summary, TrackSummary, VideoRange, VideoSummary};
 

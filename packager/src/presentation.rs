@@ -40,6 +40,8 @@ pub struct Caption {
     /// For people.
     pub name: String,
     pub language: Option<String>,
+    /// Shown unless the viewer chooses otherwise.
+    pub default: bool,
     /// The playlist of the document, and the document.
     pub playlist: String,
     pub document: String,
@@ -119,7 +121,7 @@ pub(crate) mod fixture {
     pub(crate) fn english() -> Caption {
         let address = |name: &str| format!("L/1/captions-en/{name}");
         let (playlist, document) = (address("captions.m3u8"), address("captions.vtt"));
-        Caption { name: "en".to_owned(), language: Some("en".to_owned()), playlist, document }
+        Caption { name: "en".to_owned(), language: Some("en".to_owned()), default: false, playlist, document }
     }
 }
 

@@ -13,7 +13,7 @@ use reelgate_common::{
 };
 use reelgate_gateway::{
     GatewayConfig, cache::config::CacheConfig, config::HttpConfig, maintenance::config::MaintenanceConfig,
-    upload::config::UploadConfig,
+    thumbnail::config::ThumbnailsConfig, upload::config::UploadConfig,
 };
 use reelgate_worker::{
     config::{WorkerConfig, WorkerSection},
@@ -34,6 +34,7 @@ pub(crate) struct Settings {
     pub(crate) maintenance: MaintenanceConfig,
     pub(crate) queue: QueueConfig,
     pub(crate) storage: StorageConfig,
+    pub(crate) thumbnails: ThumbnailsConfig,
     pub(crate) tokens: TokensConfig,
     pub(crate) cache: CacheConfig,
     pub(crate) upload: UploadConfig,
@@ -55,6 +56,7 @@ impl Settings {
             maintenance: raw.section("maintenance")?,
             queue: raw.section("queue")?,
             storage: raw.section("storage")?,
+            thumbnails: raw.section("thumbnails")?,
             tokens: raw.section("tokens")?,
             cache: raw.section("cache")?,
             upload: raw.section("upload")?,
@@ -69,6 +71,7 @@ impl Settings {
         GatewayConfig {
             http: self.http.clone(),
             cache: self.cache.clone(),
+            thumbnails: self.thumbnails.clone(),
             upload: self.upload.clone(),
             maintenance: self.maintenance.clone(),
             auth: self.auth.clone(),

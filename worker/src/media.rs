@@ -3,6 +3,7 @@
 //! hostile. All `unsafe` is in `ffi`; knows nothing of jobs, storage or the network.
 
 mod cadence;
+mod captions;
 mod cascade;
 mod clock;
 mod codec;
@@ -11,9 +12,11 @@ mod copy;
 mod decode;
 mod encode;
 mod error;
+mod extras;
 mod ffi;
 mod film;
 mod filter;
+mod image;
 mod input;
 mod limits;
 mod loudness;
@@ -23,6 +26,7 @@ mod mixdown;
 mod mux;
 mod picture;
 mod poster;
+mod preview;
 mod probe;
 mod remux;
 mod report;
@@ -32,10 +36,13 @@ mod sound;
 mod sound_file;
 mod sounds;
 mod soundtrack;
+mod stills;
+mod storyboard;
 mod threads;
 mod tone;
 mod transcode;
 mod verify;
+mod waveform;
 
 pub use codec::can_encode;
 pub use error::MediaError;
@@ -43,6 +50,7 @@ pub use input::Source;
 pub use probe::probe;
 pub use remux::remux;
 pub use report::Report;
+pub use stills::stills;
 pub use transcode::transcode;
 pub use verify::verify;
 

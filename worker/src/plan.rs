@@ -2,6 +2,7 @@
 //! stored with the job as it is.
 
 mod audio;
+pub(crate) mod extras;
 mod ladder;
 mod policy;
 mod rate;
@@ -139,7 +140,7 @@ pub fn plan(media: &MediaInfo, grid: SegmentGrid, policy: &LadderPolicy) -> Plan
     let audio = audio::steps(media, policy, remuxed, &mut reasons);
     let heavy = heavy(media, policy, &mut reasons);
     let first = if media.web_safe || remuxed { None } else { first(media, &rungs, &mut reasons) };
-    let extras = extras(media, policy, &mut reasons);
+    let extras = extras::extras(media, policy, &mut reasons);
     Plan { serve_source: media.web_safe, heavy, rungs, audio, first, extras, constant_rate, grid, reasons }
 }
 
@@ -167,25 +168,6 @@ fn first(media: &MediaInfo, rungs: &[Rung], reasons: &mut Vec<Choice>) -> Option
         format!("the source lasts {} s and cannot play at once", media.duration_ms / 1_000),
     ));
     Some(rung.name.clone())
-}
-
-fn extras(media: &MediaInfo, policy: &LadderPolicy, reasons: &mut Vec<Choice>) -> Extras {
-    let film = media.video.is_some();
-    let texts = media.subtitles.iter().filter(|track| policy.captions && track.text);
-    let extras = Extras {
-        poster: film,
-        storyboard: film && policy.storyboard,
-        preview: film && policy.preview,
-        waveform: !film && policy.waveform && !media.audio.is_empty(),
-        captions: texts.map(|track| track.stream).collect(),
-    };
-    if film {
-        reasons.push(Choice::new("poster", "the source has video"));
-    }
-    if !extras.captions.is_empty() {
-        reasons.push(Choice::new("captions", "the source has subtitles that are text"));
-    }
-    extras
 }
 
 fn serve_choice(media: &MediaInfo) -> Choice {

@@ -4,6 +4,8 @@
 //! dropping the future kills the child, and what lies in the store unpublished is noted in `Litter`.
 
 mod encode;
+mod extras;
+mod image_size;
 mod inspect;
 mod judgement;
 mod output;
@@ -14,6 +16,7 @@ mod publish;
 mod remux;
 mod source;
 mod source_rendition;
+mod stills;
 mod store;
 
 use std::{sync::Arc, time::Duration};
@@ -21,6 +24,7 @@ use std::{sync::Arc, time::Duration};
 use reelgate_common::{
     backends::Backends,
     db::{Attempt, Fenced, Refusal},
+    job::JobKind,
     key::Key,
     media_info::MediaInfo,
     promote::{Promoted, promote},
@@ -61,11 +65,18 @@ pub(crate) struct Work {
     pub(crate) children: TaskTracker,
 }
 
-/// Runs all steps.
+/// Does what the job is for.
 ///
 /// # Errors
 /// Why it ended early.
 pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
+    match work.attempt.job.kind {
+        JobKind::Process => process(work).await,
+        JobKind::Thumbnail => stills::run(work).await,
+    }
+}
+
+async fn process(work: &Work) -> Result<(), Halt> {
     let source = Source::pin(work, &work.attempt.file.source_key).await?;
     // Beyond the probe gateways promote as well: the object in staging may go while a second attempt reads it.
     let source = if work.attempt.file.media.is_some() { promoted(work, source).await? } else { source };
@@ -80,7 +91,7 @@ pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
         published |= source_rendition::publish(work, &inspected, plan.source_rank()).await?;
     }
     published |= remux::publish(work, &source, &inspected, &mut plan).await?;
-    let missing = work.missing(plan.clone());
+    let missing = work.missing(plan.clone(), &inspected.media);
     let made = if missing.makes_nothing() {
         encode::Made::default()
     } else {
@@ -112,10 +123,10 @@ impl Work {
     }
 
     /// The plan without what earlier attempts have published.
-    fn missing(&self, mut plan: Plan) -> Plan {
+    fn missing(&self, mut plan: Plan, media: &MediaInfo) -> Plan {
         plan.rungs.retain(|rung| rung.video != VideoStep::Copy && !self.has(&rung.name));
         plan.audio.retain(|step| !(step.alone && self.has(&step.name)));
-        plan.extras.poster &= !self.has("poster");
+        plan.extras = plan.extras.without(media, |name| self.has(name));
         plan
     }
 
@@ -135,6 +146,11 @@ impl Work {
         let limit = Duration::from_millis(self.config.worker.probe_limit_ms);
         // It writes nothing.
         Limits { no_progress: limit, wall: limit, memory_bytes: memory::PROBE, file_bytes: 0 }
+    }
+
+    /// A look that leaves images behind.
+    fn still_limits(&self) -> Limits {
+        Limits { file_bytes: stills::MAX_BYTES, ..self.probe_limits() }
     }
 
     /// What is left of the plan and the threads in the memory that there is, fewer after each death of memory.
@@ -159,7 +175,7 @@ impl Work {
 impl Plan {
     /// Whether no encoding task is needed.
     fn makes_nothing(&self) -> bool {
-        self.rungs.is_empty() && self.audio_only().next().is_none() && !self.extras.poster
+        self.rungs.is_empty() && self.audio_only().next().is_none() && self.extras.is_empty()
     }
 }
 

@@ -13,4 +13,5 @@ mod reporter;
 mod supervisor;
 mod trial;
 pub(crate) mod verdict;
+pub(crate) mod waveform;
 pub(crate) mod words;

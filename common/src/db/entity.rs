@@ -9,6 +9,7 @@ pub(super) mod jobs;
 pub(super) mod leases;
 pub(super) mod offices;
 pub(super) mod renditions;
+pub(super) mod stills;
 pub(super) mod uploads;
 
 use std::{fmt::Display, str::FromStr};

@@ -112,7 +112,7 @@ impl Db {
     ) -> Result<Option<FileWithRenditions>, DbError> {
         let Some(mut found) = self.find_file(org, file).await? else { return Ok(None) };
         if found.file.generation != generation {
-            let published = self.in_time(read::published(&self.connection, file.0, generation)).await?;
+            let published = self.in_time(read::shown(&self.connection, file.0, generation)).await?;
             found.file.generation = generation;
             found.renditions = published;
         }

@@ -6,9 +6,10 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 
 use super::{
     DbError, FileWithRenditions,
+    captions::ALL_GENERATIONS,
     entity::{files, jobs, renditions},
 };
-use crate::rendition::Rendition;
+use crate::{job::JobKind, rendition::Rendition};
 
 pub(super) async fn complete_one(
     connection: &impl ConnectionTrait,
@@ -25,12 +26,17 @@ pub(super) async fn complete(
         return Ok(Vec::new());
     }
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-    let jobs = jobs::Entity::find().filter(jobs::Column::FileId.is_in(ids.clone())).all(connection).await?;
+    let jobs = jobs::Entity::find()
+        .filter(jobs::Column::FileId.is_in(ids.clone()))
+        .filter(jobs::Column::Kind.eq(JobKind::Process.as_str()))
+        .all(connection)
+        .await?;
     let jobs: HashMap<_, _> = jobs.into_iter().map(|job| ((job.file_id, job.generation), job)).collect();
     let mut made = renditions_of(connection, ids).await?;
     let complete = |row: files::Model| {
         let current = (row.id, row.generation);
-        let renditions = made.remove(&current).unwrap_or_default();
+        let added = made.remove(&(row.id, ALL_GENERATIONS)).unwrap_or_default();
+        let renditions = with_added(made.remove(&current).unwrap_or_default(), added, row.generation);
         let file = row.into_record(jobs.get(&current))?;
         Ok(FileWithRenditions { file, renditions })
     };
@@ -45,6 +51,24 @@ pub(super) async fn published(
 ) -> Result<Vec<Rendition>, DbError> {
     let mut made = renditions_of(connection, vec![file]).await?;
     Ok(made.remove(&(file, generation)).unwrap_or_default())
+}
+
+/// As `published`, and what people have added.
+pub(super) async fn shown(
+    connection: &impl ConnectionTrait,
+    file: Uuid,
+    generation: i64,
+) -> Result<Vec<Rendition>, DbError> {
+    let mut made = renditions_of(connection, vec![file]).await?;
+    let added = made.remove(&(file, ALL_GENERATIONS)).unwrap_or_default();
+    Ok(with_added(made.remove(&(file, generation)).unwrap_or_default(), added, generation))
+}
+
+/// What a person has added stands in the place of what was found under the same name.
+fn with_added(mut made: Vec<Rendition>, added: Vec<Rendition>, generation: i64) -> Vec<Rendition> {
+    made.retain(|rendition| added.iter().all(|other| other.name != rendition.name));
+    made.extend(added.into_iter().map(|rendition| Rendition { generation, ..rendition }));
+    made
 }
 
 async fn renditions_of(

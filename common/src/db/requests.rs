@@ -154,7 +154,8 @@ async fn restage(tx: &WriteTx, file: files::Model) -> Result<(), DbError> {
     Ok(())
 }
 
-async fn requeue(tx: &WriteTx, job: jobs::Model) -> Result<(), DbError> {
+/// Queues a job that is over once more, its counters reset; attempts go on counting, so fences hold.
+pub(super) async fn requeue(tx: &WriteTx, job: jobs::Model) -> Result<(), DbError> {
     let mut job = job.into_active_model();
     job.failures = Set(0);
     job.losses = Set(0);

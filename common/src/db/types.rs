@@ -9,6 +9,7 @@ use crate::{
     key::Key,
     lease::{Epoch, PlaybackLease},
     rendition::Rendition,
+    still::MadeStill,
     storage::MultipartId,
     timestamp::Timestamp,
 };
@@ -211,6 +212,52 @@ pub enum Retried {
     Queued(DueJob),
     /// Not failed, or failed for a reason that another run would meet again.
     NotRetryable,
+    NoSuchFile,
+}
+
+/// How many thumbnails one organisation may have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StillLimits {
+    /// Asked for and not made yet.
+    pub waiting: u64,
+    /// In the store; the oldest make room.
+    pub stored: u64,
+}
+
+/// Answer to `ask_still` and `find_still`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AskedStill {
+    Made(MadeStill),
+    /// Noted; `job` may be put into the queue, and `evicted` lies in the store for nobody any more.
+    Waiting {
+        job: Option<DueJob>,
+        evicted: Vec<Key>,
+    },
+    /// It cannot be made; why.
+    Refused(String),
+    /// The organisation has too many waiting already.
+    TooMany,
+    NoSuchFile,
+}
+
+/// Answer to `finish_stills`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FinishedStills {
+    Done,
+    /// Somebody has asked for more meanwhile.
+    More,
+    Stale,
+}
+
+/// Answer to `put_captions`.
+#[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one at a time")]
+pub enum AddedCaptions {
+    /// What stood there before may be deleted.
+    Stored {
+        replaced: Option<Rendition>,
+    },
+    TooMany,
     NoSuchFile,
 }
 

@@ -21,40 +21,43 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Columns, in the order of the table: `mint` is `POST /v1/files/token`, `best`, `source` and `text` are
 /// `GET /v1/files/stream/{id}` of the video, of its exact upload and of a text, `by-loc` the same by location, `loc`
 /// `POST /v1/files/location`, `get` and `delete` `/v1/files/{id}`, `post` `POST /v1/files`, `job` `GET /v1/jobs/{id}`, `rerun` and
-/// `cancel` `POST` below it, `retry` `POST /v1/files/{id}/retry`; the video's job is done.
+/// `cancel` `POST` below it, `retry` `POST /v1/files/{id}/retry`; the video's job is done. `board`, `thumb` and `words` are the
+/// storyboard, a thumbnail and captions of the video, `caption` adds some.
 ///
 /// `422`: no `token` parameter. `401`: `not_signed_in`. `exp`, `inv`: 401 `token_expired`, `token_invalid`.
 /// `404`: `file_not_found`. `403`: `not_owner`, `scope`: 403 `scope_missing`. `adm`: 403 `not_admin`. `nojob`: 404
 /// `job_not_found`. `nrt`, `over`: 409 `not_retryable`, `job_over`.
 const TABLE: &str = "
-                           mint best source text by-loc loc get delete post list info poster jobs job  retry rerun cancel
-    nobody                 401  422  422    422  422    401 401 401    401  401  401  401   401  401   401   401   401
-    owner                  ok   ok   ok     ok   ok     ok  ok  ok     ok   ok   ok   ok    adm  ok    nrt   adm   adm
-    same-organisation      ok   ok   ok     ok   ok     ok  403 403    ok   ok   ok   ok    adm  403   403   adm   adm
-    organisation-admin     ok   ok   ok     ok   ok     ok  ok  ok     ok   ok   ok   ok    ok   ok    nrt   nrt   over
-    other-organisation     ok   404  404    404  404    404 404 404    ok   ok   404  404   adm  nojob 404   adm   adm
-    other-organisation-adm ok   404  404    404  404    404 404 404    ok   ok   404  404   ok   nojob 404   nojob nojob
-    expired                exp  exp  exp    exp  exp    exp exp exp    exp  exp  exp  exp   exp  exp   exp   exp   exp
-    tampered               inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv   inv  inv   inv   inv   inv
-    alg-none               inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv   inv  inv   inv   inv   inv
-    wrong-key              inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv   inv  inv   inv   inv   inv
-    stream-token-as-bearer inv  inv  inv    inv  inv    inv inv inv    inv  inv  inv  inv   inv  inv   inv   inv   inv
-    ?owner                 401  ok   ok     ok   ok     401 ok  401    401  401  401  ok    401  401   401   401   401
-    ?same-organisation     401  ok   ok     ok   ok     401 403 401    401  401  401  ok    401  401   401   401   401
-    ?organisation-admin    401  ok   ok     ok   ok     401 403 401    401  401  401  ok    401  401   401   401   401
-    ?other-organisation    401  404  404    404  404    401 404 401    401  401  401  404   401  401   401   401   401
-    ?expired               401  exp  exp    exp  exp    401 exp 401    401  401  401  exp   401  401   401   401   401
-    ?tampered              401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
-    ?alg-none              401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
-    ?wrong-key             401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
-    ?sign-in-as-token      401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
-    ?empty                 401  inv  inv    inv  inv    401 inv 401    401  401  401  inv   401  401   401   401   401
-    ?of-another-file       401  404  404    404  404    401 404 401    401  401  401  404   401  401   401   401   401
-    ?of-these-files        401  ok   ok     ok   ok     401 ok  401    401  401  401  ok    401  401   401   401   401
-    ?scope-play            401  ok   scope  scope ok    401 scope 401  401  401  401  scope 401  401   401   401   401
-    ?scope-source          401  scope ok    scope scope 401 ok  401    401  401  401  scope 401  401   401   401   401
-    ?scope-image           401  scope scope scope scope 401 scope 401  401  401  401  ok    401  401   401   401   401
+                           mint best  source text  by-loc loc get   delete post list info poster jobs job   retry rerun cancel board thumb words caption
+    nobody                 401  422   422    422   422    401 401   401    401  401  401  401    401  401   401   401   401    401   401   401   401
+    owner                  ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     adm  ok    nrt   adm   adm    ok    ok    ok    ok
+    same-organisation      ok   ok    ok     ok    ok     ok  403   403    ok   ok   ok   ok     adm  403   403   adm   adm    ok    ok    ok    403
+    organisation-admin     ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     ok   ok    nrt   nrt   over   ok    ok    ok    ok
+    other-organisation     ok   404   404    404   404    404 404   404    ok   ok   404  404    adm  nojob 404   adm   adm    404   404   404   404
+    other-organisation-adm ok   404   404    404   404    404 404   404    ok   ok   404  404    ok   nojob 404   nojob nojob  404   404   404   404
+    expired                exp  exp   exp    exp   exp    exp exp   exp    exp  exp  exp  exp    exp  exp   exp   exp   exp    exp   exp   exp   exp
+    tampered               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv
+    alg-none               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv
+    wrong-key              inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv
+    stream-token-as-bearer inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv
+    ?owner                 401  ok    ok     ok    ok     401 ok    401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401
+    ?same-organisation     401  ok    ok     ok    ok     401 403   401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401
+    ?organisation-admin    401  ok    ok     ok    ok     401 403   401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401
+    ?other-organisation    401  404   404    404   404    401 404   401    401  401  401  404    401  401   401   401   401    404   404   404   401
+    ?expired               401  exp   exp    exp   exp    401 exp   401    401  401  401  exp    401  401   401   401   401    exp   exp   exp   401
+    ?tampered              401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
+    ?alg-none              401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
+    ?wrong-key             401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
+    ?sign-in-as-token      401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
+    ?empty                 401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
+    ?of-another-file       401  404   404    404   404    401 404   401    401  401  401  404    401  401   401   401   401    404   404   404   401
+    ?of-these-files        401  ok    ok     ok    ok     401 ok    401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401
+    ?scope-play            401  ok    scope  scope ok     401 scope 401    401  401  401  scope  401  401   401   401   401    scope scope ok    401
+    ?scope-source          401  scope ok     scope scope  401 ok    401    401  401  401  scope  401  401   401   401   401    scope scope scope 401
+    ?scope-image           401  scope scope  scope scope  401 scope 401    401  401  401  ok     401  401   401   401   401    ok    ok    scope 401
 ";
+
+const CAPTIONS: &str = "WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_may_do_what_the_table_says_and_nothing_else_embedded() -> Result<()> {
@@ -67,7 +70,7 @@ async fn everybody_may_do_what_the_table_says_and_nothing_else_production() -> R
 }
 
 async fn check_matrix(footing: Footing) -> Result<()> {
-    let site = Site::start(footing).await?;
+    let site = Site::builder(footing).env("REELGATE__THUMBNAILS__WAIT_MS", "30000").start().await?;
     let stage = Stage::set(&site).await?;
     let wrong = stage.check().await?;
     assert!(wrong.is_empty(), "{} wrong cells:\n{}", wrong.len(), wrong.join("\n"));
@@ -110,6 +113,8 @@ impl Stage {
         let victims = rows().1.iter().map(|(name, _)| Upload::text("victim.txt", *name)).collect();
         let victims = owner.upload(victims).await?.iter().map(id_of).collect::<Result<_>>()?;
         owner.wait_settled(&video, PATIENCE).await?;
+        let captions = format!("/v1/files/{video}/captions?language=en");
+        owner.send(Method::POST, &captions, &[], CAPTIONS).await?.expect(200)?;
         let location = owner.info(&video).await?["location"].as_str().unwrap().to_owned();
         let credentials = credentials(&nobody, &[&video, &text], &another).await?;
         let admin = nobody.signed_in(SignIn::admin("carol", "acme").jwt());
@@ -158,6 +163,10 @@ impl Stage {
             "retry" => format!("/v1/files/{video}/retry"),
             "rerun" => format!("/v1/jobs/{job}/retry"),
             "cancel" => format!("/v1/jobs/{job}/cancel"),
+            "board" => format!("/v1/files/{video}/storyboard.vtt"),
+            "thumb" => format!("/v1/files/{video}/thumbnail?t=0&w=160"),
+            "words" => format!("/v1/files/{video}/captions/en.vtt"),
+            "caption" => format!("/v1/files/{video}/captions?language=en"),
             _ => panic!("no column {column}"),
         };
         if let Some(token) = token {
@@ -168,6 +177,7 @@ impl Stage {
             "mint" | "retry" | "rerun" | "cancel" => client.send(Method::POST, &path, &[], Bytes::new()).await,
             "loc" => client.post_json(&path, &json!({ "location": location })).await,
             "delete" => client.delete(&path).await,
+            "caption" => client.send(Method::POST, &path, &[], CAPTIONS).await,
             "post" => client.post_files(&path, vec![Upload::text("new.txt", "new")]).await,
             _ => client.get(&path).await,
         }
@@ -195,7 +205,9 @@ impl Stage {
                 let listed = String::from_utf8_lossy(&answer.body).contains(&self.job);
                 (listed == row.starts_with("other")).then_some("lists another organisation's jobs, or not the own")
             }
-            "best" | "source" | "text" | "by-loc" | "loc" | "get" | "poster" if cell == "ok" => {
+            "best" | "source" | "text" | "by-loc" | "loc" | "get" | "poster" | "board" | "thumb" | "words"
+                if cell == "ok" =>
+            {
                 answer.body.is_empty().then_some("an empty body")
             }
             _ => None,

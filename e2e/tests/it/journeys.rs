@@ -331,7 +331,7 @@ async fn four_workers_on_one_queue_give_forty_uploads_one_result_each() -> Resul
         let info = client.wait_settled(id, PATIENCE).await?;
         let mut names = names(&info);
         names.sort();
-        if info["state"] != "ready" || names != ["360p", "poster"] {
+        if info["state"] != "ready" || names != ["360p", "poster", "preview", "storyboard-1"] {
             bail!("{id}: {info}\n{}", site.output());
         }
         let job = the_job(&site, id).await?;

@@ -6,6 +6,7 @@ mod cache;
 mod deploy;
 mod documentation;
 mod drain;
+mod extras;
 mod faults;
 mod harness;
 mod hostile;

@@ -213,8 +213,18 @@ async fn grown_master(client: &Client, path: &str, count: usize) -> Result<Strin
 async fn assert_stored(site: &Site) -> Result<()> {
     let stored = site.stored("media/").await?;
     let names: BTreeSet<&str> = stored.iter().filter_map(|key| Path::new(key).file_name()?.to_str()).collect();
-    let expected =
-        ["360p.index", "360p.mp4", "480p.index", "480p.mp4", "head.mp4", "poster.jpg", "source", "source.index"];
+    let expected = [
+        "360p.index",
+        "360p.mp4",
+        "480p.index",
+        "480p.mp4",
+        "head.mp4",
+        "poster.jpg",
+        "preview.webp",
+        "source",
+        "source.index",
+        "storyboard-1.jpg",
+    ];
     assert_eq!(names, BTreeSet::from(expected));
     Ok(())
 }

@@ -72,7 +72,7 @@ async fn row(app: &App, held: &Held, path: &PackagedPath) -> Result<Arc<FileWith
     if row.file.generation == path.generation {
         return match find(&row, path) {
             // Another gateway may have seen a newer row than the one that is remembered here, and have named what is in it.
-            None if row.file.progress < 1.0 => {
+            None if row.file.progress < 1.0 || path.rendition.starts_with("captions-") => {
                 app.rows.forget(org, file);
                 app.rows.find(&app.db, org, file).await?.ok_or_else(ApiError::file_not_found)
             }

@@ -88,22 +88,24 @@ fn audios<'a>(packed: &'a [Packed<'a>]) -> Vec<Chosen<'a>> {
     audios
 }
 
-/// The documents that are offered beside.
+/// The documents that are offered beside, each under a name of its own.
 pub(super) fn captions(renditions: &[Rendition], lease: &str) -> Vec<Caption> {
-    let documents = renditions.iter().filter(|rendition| rendition.kind == RenditionKind::Captions);
-    documents
-        .map(|rendition| {
-            let folder = rendition_folder(lease, rendition.generation, &rendition.name);
-            // `captions-en` says its language.
-            let language = rendition.name.split_once('-').map(|(_, language)| language.to_owned());
-            Caption {
-                name: language.clone().unwrap_or_else(|| rendition.name.clone()),
-                language,
-                playlist: format!("{folder}{CAPTIONS_PLAYLIST}"),
-                document: format!("{folder}{CAPTIONS_DOCUMENT}"),
-            }
-        })
-        .collect()
+    let mut offered: Vec<Caption> = Vec::new();
+    for rendition in renditions {
+        let Some(details) = rendition.captions() else { continue };
+        let folder = rendition_folder(lease, rendition.generation, &rendition.name);
+        let name = details.label.as_ref().unwrap_or(&details.language);
+        let taken = offered.iter().any(|other| other.name == *name);
+        offered.push(Caption {
+            name: if taken { rendition.name.clone() } else { name.clone() },
+            language: Some(details.language.clone()),
+            // Of several the first counts.
+            default: details.default && !offered.iter().any(|other| other.default),
+            playlist: format!("{folder}{CAPTIONS_PLAYLIST}"),
+            document: format!("{folder}{CAPTIONS_DOCUMENT}"),
+        });
+    }
+    offered
 }
 
 /// The target duration of all tracks: that of the rendition which was there first, so that playlists already given out stay
@@ -134,7 +136,11 @@ fn audio_tracks<'a>(packed: &'a Packed<'a>) -> impl Iterator<Item = Chosen<'a>> 
 
 #[cfg(test)]
 mod tests {
-    use reelgate_common::{ids::FileId, rendition::Packaging, timestamp::Timestamp};
+    use reelgate_common::{
+        ids::FileId,
+        rendition::{CaptionsDetails, Details, Packaging},
+        timestamp::Timestamp,
+    };
     use reelgate_packager::package::Kind;
 
     use super::*;
@@ -161,6 +167,7 @@ mod tests {
             etag: String::new(),
             rank,
             packaging: Some(Packaging { index: String::new(), summary: serde_json::Value::Null }),
+            details: None,
             created_at: Timestamp(created_at),
         }
     }
@@ -231,7 +238,9 @@ mod tests {
     #[test]
     fn addresses_name_lease_generation_rendition_and_track() {
         let source = rendition("source", RenditionKind::Video, 100_000, 1);
-        let words = rendition("captions-en", RenditionKind::Captions, -1, 1);
+        let details = CaptionsDetails { language: "en".to_owned(), label: None, default: true, added: true };
+        let details = Some(Details::Captions(details));
+        let words = Rendition { details, ..rendition("captions-en", RenditionKind::Captions, -1, 1) };
         let all = [packed(&source, 2, &[(AAC_LC, true)])];
         let choices = Choices::of(&all);
         let offered = choices.present("LEASE", captions(&[source.clone(), words], "LEASE"));
@@ -239,5 +248,6 @@ mod tests {
         assert_eq!(offered.audios[0].folder, "LEASE/3/source/1/");
         assert_eq!(offered.captions[0].playlist, "LEASE/3/captions-en/captions.m3u8");
         assert_eq!(offered.captions[0].language.as_deref(), Some("en"));
+        assert!(offered.captions[0].default);
     }
 }

@@ -122,6 +122,7 @@ mod tests {
             etag: "tag".to_owned(),
             rank: 0,
             packaging: None,
+            details: None,
             created_at: Timestamp(7),
         }
     }

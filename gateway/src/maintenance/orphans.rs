@@ -13,8 +13,10 @@ use futures_util::TryStreamExt;
 use reelgate_common::{
     db::FileWithRenditions,
     ids::{FileId, OrgId},
-    job::{JobRecord, JobState},
+    job::{JobKind, JobRecord, JobState},
     key::Key,
+    rendition::Rendition,
+    still::{MadeStill, Still},
     storage::ObjectMeta,
     timestamp::Timestamp,
 };
@@ -150,7 +152,9 @@ async fn judge_batch(ground: &Ground, objects: Vec<ObjectMeta>, survey: &mut Sur
 
 fn org_of(key: &Key) -> Option<&OrgId> {
     match key {
-        Key::Staging { org, .. } | Key::Source { org, .. } | Key::Output { org, .. } => Some(org),
+        Key::Staging { org, .. } | Key::Source { org, .. } | Key::Output { org, .. } | Key::Captions { org, .. } => {
+            Some(org)
+        }
         Key::Deployment => None,
     }
 }
@@ -162,8 +166,12 @@ struct Row {
     generation: i64,
     /// Attempts up to this one are over.
     last_over: i64,
-    /// (attempt, name) of every object that a rendition is made of, its segment index included.
+    /// The same of the thumbnail job, which counts its own.
+    last_stills_over: i64,
+    /// (attempt, name) of every object that a rendition is made of, its segment index included, and of every still.
     named: HashSet<(i64, String)>,
+    /// Captions that people have added.
+    captions: HashSet<String>,
     /// Generations that somebody still watches.
     pinned: HashSet<i64>,
 }
@@ -173,26 +181,27 @@ async fn row(ground: &Ground, org: &OrgId, file: FileId) -> Result<Option<Row>, 
     let db = &ground.backends.db;
     let Some(found) = db.find_file(org, file).await? else { return Ok(None) };
     let jobs = db.jobs_of(org, file).await?;
+    let stills = db.made_stills(org, file).await?;
     let pinned = db.pinned_generations(org, file, ground.leases.idle() + ground.leases.touch() * 2).await?;
-    Ok(Some(Row::new(&found, &jobs, pinned)))
+    Ok(Some(Row::new(&found, &jobs, &stills, pinned)))
 }
 
 impl Row {
-    fn new(found: &FileWithRenditions, jobs: &[JobRecord], pinned: HashSet<i64>) -> Self {
+    fn new(found: &FileWithRenditions, jobs: &[JobRecord], stills: &[(i64, MadeStill)], pinned: HashSet<i64>) -> Self {
         let generation = found.file.generation;
-        let over = jobs.iter().filter(|job| job.generation == generation).map(|job| match job.state {
-            JobState::Running => job.attempt - 1,
-            _ => job.attempt,
-        });
-        let named = found
+        let of_renditions = found
             .renditions
             .iter()
             .flat_map(|rendition| rendition.outputs().map(|name| (rendition.attempt, name.to_owned())));
+        let of_stills =
+            stills.iter().filter(|(of, _)| *of == generation).map(|(_, made)| (made.attempt, made.still.name()));
         Self {
             source_key: found.file.source_key.clone(),
             generation,
-            last_over: over.min().unwrap_or(0),
-            named: named.collect(),
+            last_over: last_over(jobs, generation, JobKind::Process),
+            last_stills_over: last_over(jobs, generation, JobKind::Thumbnail),
+            named: of_renditions.chain(of_stills).collect(),
+            captions: found.renditions.iter().flat_map(Rendition::added).map(str::to_owned).collect(),
             pinned,
         }
     }
@@ -205,11 +214,20 @@ impl Row {
                 *generation < self.generation && !self.pinned.contains(generation)
             }
             Key::Output { attempt, name, .. } => {
-                *attempt <= self.last_over && !self.named.contains(&(*attempt, name.clone()))
+                let over = if Still::is_name(name) { self.last_stills_over } else { self.last_over };
+                *attempt <= over && !self.named.contains(&(*attempt, name.clone()))
             }
+            Key::Captions { name, .. } => !self.captions.contains(name),
             Key::Source { .. } | Key::Deployment => false,
         }
     }
+}
+
+/// Attempts of a job up to this one are over.
+fn last_over(jobs: &[JobRecord], generation: i64, kind: JobKind) -> i64 {
+    let of = jobs.iter().filter(|job| job.generation == generation && job.kind == kind);
+    let over = of.map(|job| if job.state == JobState::Running { job.attempt - 1 } else { job.attempt });
+    over.min().unwrap_or(0)
 }
 
 #[cfg(test)]
@@ -227,7 +245,15 @@ mod tests {
     fn row() -> Row {
         let (org, file) = (OrgId::new("acme"), FileId::new());
         let named = HashSet::from([(1, "720p.mp4".to_owned()), (2, "480p.mp4".to_owned())]);
-        Row { source_key: Key::Source { org, file }, generation: 3, last_over: 2, named, pinned: HashSet::from([1]) }
+        Row {
+            source_key: Key::Source { org, file },
+            generation: 3,
+            last_over: 2,
+            last_stills_over: 1,
+            named,
+            captions: HashSet::from(["en-1.vtt".to_owned()]),
+            pinned: HashSet::from([1]),
+        }
     }
 
     #[test]
@@ -238,6 +264,20 @@ mod tests {
         assert!(row.has_outlived(&output(3, 1, "480p.mp4")));
         assert!(row.has_outlived(&output(2, 1, "720p.mp4")));
         assert!(!row.has_outlived(&output(1, 1, "720p.mp4")), "somebody watches it");
+    }
+
+    #[test]
+    fn stills_are_judged_by_the_attempts_of_their_own_job() {
+        assert!(row().has_outlived(&output(3, 1, "still-0-160.jpg")));
+        assert!(!row().has_outlived(&output(3, 2, "still-0-160.jpg")), "its attempt may still run");
+    }
+
+    #[test]
+    fn captions_that_were_replaced_are_left_over() {
+        let (org, file) = (OrgId::new("acme"), FileId::new());
+        let key = |name: &str| Key::Captions { org: org.clone(), file, name: name.to_owned() };
+        assert!(row().has_outlived(&key("en-0.vtt")));
+        assert!(!row().has_outlived(&key("en-1.vtt")));
     }
 
     #[test]

@@ -1,14 +1,11 @@
-//! The commit that answers an upload, and the hint to the queue after it.
+//! The commit that answers an upload.
 
 use std::time::Duration;
 
 use reelgate_common::{
-    backends::Backends,
     db::{Db, FileWithRenditions, NewJob, StagedFile},
     file::FileState,
     ids::{FileId, OrgId},
-    queue::Entry,
-    timestamp::Timestamp,
 };
 
 use super::error::UploadError;
@@ -16,8 +13,6 @@ use super::error::UploadError;
 /// Waits between tries; together a short restart of the database.
 const WAITS: [Duration; 4] =
     [Duration::from_millis(100), Duration::from_millis(400), Duration::from_millis(1_500), Duration::from_secs(4)];
-/// An upload never waits longer than this for the queue: the dispatcher finds the row.
-const ENQUEUE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Makes the upload a file. Trying again is safe: it only changes a row that is still `uploading`, so a commit whose
 /// answer was lost shows as a row that is not.
@@ -51,16 +46,4 @@ async fn try_stage(
     }
     let found = db.find_file(org, file).await?;
     found.filter(|found| found.file.state != FileState::Uploading).ok_or(UploadError::Closed)
-}
-
-/// Tells the queue, which may be away.
-pub(super) async fn announce(backends: &Backends, org: &OrgId, job: &NewJob) {
-    let entry = Entry { job_id: job.id, org_id: org.clone(), priority: job.priority, run_at: Timestamp::now() };
-    let entries = [entry];
-    let reason = match tokio::time::timeout(ENQUEUE_TIMEOUT, backends.queue.enqueue(&entries)).await {
-        Ok(Ok(_)) => return,
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "no answer in time".to_owned(),
-    };
-    tracing::warn!(job.id = %job.id, reason, "the queue did not take a job; the dispatcher will bring it");
 }

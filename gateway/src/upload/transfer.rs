@@ -9,6 +9,7 @@ use reelgate_common::{
     ids::{FileId, JobId, OrgId},
     job::{DEFAULT_PRIORITY, JobKind},
     key::Key,
+    queue::Entry,
     storage::{MultipartId, PartTag, StorageError},
     timestamp::Timestamp,
 };
@@ -25,6 +26,7 @@ use super::{
     sniff::{self, SNIFF_BYTES},
     stage,
 };
+use crate::announce::announce;
 
 /// Dropped before `finish` has succeeded, it undoes itself.
 pub(crate) struct Transfer {
@@ -177,7 +179,9 @@ impl Transfer {
         }
         let stored = outcome?;
         if let Some(job) = job {
-            stage::announce(&self.backends, &self.org, &job).await;
+            let (job_id, org_id, run_at) = (job.id, self.org.clone(), Timestamp::now());
+            let entry = Entry { job_id, org_id, priority: job.priority, run_at };
+            announce(self.backends.queue.as_ref(), entry).await;
         }
         tracing::info!(file.id = %self.file, size_bytes = self.size, content_type = %staged.content_type, "a file was uploaded");
         Ok(stored)

@@ -218,6 +218,7 @@ impl Bench {
             etag: format!("tag-{name}"),
             rank,
             packaging: None,
+            details: None,
             created_at: Timestamp::now(),
         }
     }

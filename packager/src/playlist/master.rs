@@ -56,7 +56,7 @@ fn captions_line(caption: &Caption) -> String {
         .quoted("GROUP-ID", CAPTIONS_GROUP)
         .quoted("NAME", &caption.name)
         .quoted("LANGUAGE", language(caption.language.as_deref()))
-        .plain("DEFAULT", "NO")
+        .plain("DEFAULT", if caption.default { "YES" } else { "NO" })
         .plain("AUTOSELECT", "YES")
         .plain("FORCED", "NO")
         .quoted("URI", &caption.playlist)

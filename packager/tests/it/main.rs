@@ -9,4 +9,5 @@ mod hostile;
 mod hostile_packaging;
 mod packaging;
 mod packed;
+mod picture;
 mod small;

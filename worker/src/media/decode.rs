@@ -36,6 +36,11 @@ impl VideoDecoder {
         self.decoder.skip_loop_filter(ffmpeg_next::Discard::All);
     }
 
+    /// Decodes key frames only.
+    pub(super) fn only_keys(&mut self) {
+        self.decoder.skip_frame(ffmpeg_next::Discard::NonKey);
+    }
+
     pub(super) fn send(&mut self, packet: &Packet) -> Result<(), MediaError> {
         tolerate("decode video", &mut self.damaged, self.decoder.send_packet(packet))
     }

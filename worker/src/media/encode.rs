@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use ffmpeg_next::{Dictionary, Packet, codec, encoder, format, frame, picture::Type};
+use ffmpeg_next::{Packet, codec, encoder, format, frame, picture::Type};
 
 use super::{
     clock::Clock,
@@ -164,25 +164,6 @@ impl AudioEncoder {
     pub(super) fn clock(&self) -> Clock {
         self.clock
     }
-}
-
-/// One picture as a JPEG.
-pub(super) fn jpeg(picture: &frame::Video) -> Result<Vec<u8>, MediaError> {
-    let failed = "make the poster";
-    let codec =
-        encoder::find(codec::Id::MJPEG).ok_or_else(|| MediaError::UnsupportedCodec { codec: "mjpeg".to_owned() })?;
-    let mut video = codec::Context::new_with_codec(codec).encoder().video().map_err(MediaError::libav(failed))?;
-    video.set_width(picture.width());
-    video.set_height(picture.height());
-    video.set_format(format::Pixel::YUVJ420P);
-    video.set_time_base((1, 25));
-    let options: Dictionary<'_> = [("qmin", "3"), ("qmax", "3")].into_iter().collect();
-    let mut encoder = video.open_with(options).map_err(MediaError::libav(failed))?;
-    encoder.send_frame(picture).map_err(MediaError::libav(failed))?;
-    encoder.send_eof().map_err(MediaError::libav(failed))?;
-    let mut packet = Packet::empty();
-    encoder.receive_packet(&mut packet).map_err(MediaError::libav(failed))?;
-    packet.data().map(<[u8]>::to_vec).ok_or_else(|| MediaError::broken("the poster is empty"))
 }
 
 #[cfg(test)]

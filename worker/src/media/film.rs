@@ -10,20 +10,22 @@ use super::{
     clock::Clock,
     decode::VideoDecoder,
     error::MediaError,
+    extras::Extras,
     ffi::{self, StreamFacts},
     input::Source,
     limits,
     mend::Mender,
     picture::{Pictures, Target},
-    poster::Poster,
     report::{Progress, Report, Tell},
     shortfall::Reached,
     sounds::Sounds,
 };
-use crate::{plan::Plan, task::protocol::Output};
+use crate::plan::Plan;
 
-/// Without rungs only the poster needs pictures.
-const MAX_SIDE_OF_POSTER: u32 = 1280;
+/// Without rungs only images need pictures.
+const MAX_SIDE_OF_IMAGES: u32 = 1280;
+/// And of a film longer than this key frames will do.
+const ALL_FRAMES_MS: u64 = 60_000;
 /// The last picture is shown at most so long, whatever the container says.
 const LONGEST_STILL_SECONDS: u32 = 3600;
 
@@ -43,7 +45,7 @@ pub(super) struct Film {
     clock: Clock,
     mender: Mender,
     pictures: Pictures,
-    poster: Option<Poster>,
+    extras: Extras,
     sounds: Sounds,
     cascade: Cascade,
     /// A picture waits here until its successor says how long it is shown.
@@ -73,20 +75,24 @@ impl Film {
         let nominal = nominal_duration(rate, clock);
         let (width, height) = match plan.rungs.first() {
             Some(top) => (top.width, top.height),
-            None => poster_size(video.width, video.height),
+            None => image_size(video.width, video.height),
         };
         let target =
             Target { width, height, rotation: video.rotation, mirrored: video.mirrored, interlaced: video.interlaced };
         let common = Common { plan, clock, sound: sounds.track(), frame_rate: rate, threads };
         let cascade = Cascade::start(&common)?;
+        let mut decoder = VideoDecoder::open(source, &stream, threads)?;
+        if plan.rungs.is_empty() && media.duration_ms > ALL_FRAMES_MS {
+            decoder.only_keys();
+        }
         Ok(Self {
-            decoder: VideoDecoder::open(source, &stream, threads)?,
+            decoder,
             stream,
             origin,
             clock,
             mender: Mender::new(clock, nominal),
             pictures: Pictures::new(target, clock, threads).at(ticks),
-            poster: plan.extras.poster.then(|| Poster::new(media.duration_ms)),
+            extras: Extras::new(source, media, &plan.extras, clock, origin),
             sounds,
             cascade,
             held: None,
@@ -103,12 +109,13 @@ impl Film {
     pub(super) fn run(mut self, source: &mut Source, plan: &Plan, tell: Tell<'_>) -> Result<(), MediaError> {
         let mut wanted = vec![self.stream.index];
         wanted.extend(self.sounds.streams());
+        wanted.extend(self.extras.streams());
         ffi::discard_all_but(&mut source.input, &wanted);
         let decoded = self.decode_all(source, plan, tell);
         if decoded.is_ok() && self.shown > 0 {
             // While the encoders give out what they hold back.
             self.cascade.close();
-            self.finish_poster(tell);
+            self.extras.finish(tell);
         }
         if decoded.is_ok() {
             self.warn(tell);
@@ -117,14 +124,16 @@ impl Film {
         decoded?;
         finished?;
         // Only without any picture: then this says why there is none.
-        self.finish_poster(tell);
+        self.extras.finish(tell);
         Ok(())
     }
 
     fn decode_all(&mut self, source: &mut Source, plan: &Plan, tell: Tell<'_>) -> Result<(), MediaError> {
         match self.read_all(source, plan, tell) {
             Ok(whole) => {
-                self.whole = whole;
+                // Without rungs no more is decoded than is wanted, and of a long film key frames alone.
+                let looked = self.stated_ms <= ALL_FRAMES_MS && self.extras.wants_pictures();
+                self.whole = whole && (!plan.rungs.is_empty() || looked);
                 if whole { self.flush(tell) } else { Ok(()) }
             }
             // A source that breaks in the middle still gives what was decoded until then; a bomb gives nothing.
@@ -144,16 +153,16 @@ impl Film {
         let mut packets = Vec::new();
         while let Some(packet) = source.receive()? {
             if packet.stream() == self.stream.index as usize {
-                self.decoder.send(&packet)?;
-                self.decoded(tell)?;
+                if !plan.rungs.is_empty() || self.extras.wants_pictures() {
+                    self.decoder.send(&packet)?;
+                    self.decoded(tell)?;
+                }
             } else {
                 self.sounds.send(&packet, &mut packets)?;
+                self.extras.packet(&packet);
                 self.cascade.sound(&mut packets);
             }
-            if plan.rungs.is_empty()
-                && plan.audio_only().next().is_none()
-                && self.poster.as_ref().is_none_or(Poster::is_settled)
-            {
+            if plan.rungs.is_empty() && plan.audio_only().next().is_none() && self.extras.is_settled() {
                 return Ok(false);
             }
         }
@@ -204,9 +213,7 @@ impl Film {
     fn filtered(&mut self, tell: Tell<'_>) -> Result<(), MediaError> {
         while let Some(picture) = self.pictures.receive()? {
             let time_ms = u64::try_from(self.clock.to_millis(picture.pts().unwrap_or(0))).unwrap_or(0);
-            if let Some(poster) = &mut self.poster {
-                poster.look(&picture, time_ms)?;
-            }
+            self.extras.look(&picture, time_ms);
             self.shown += 1;
             if self.shown > limits::MAX_FRAMES {
                 return Err(MediaError::broken("it has more frames than any film"));
@@ -247,28 +254,6 @@ impl Film {
             _ => Ok(()),
         }
     }
-
-    fn finish_poster(&mut self, tell: Tell<'_>) {
-        let Some(poster) = self.poster.take() else { return };
-        let made = poster.finish(self.clock).and_then(|made| match made {
-            Some((jpeg, width, height)) => {
-                std::fs::write("poster.jpg", jpeg).map_err(MediaError::io("write the poster"))?;
-                Ok((width, height))
-            }
-            None => Err(MediaError::broken("no picture could be decoded")),
-        });
-        let name = "poster".to_owned();
-        tell(match made {
-            Ok((width, height)) => Report::Output(Output {
-                name,
-                file: "poster.jpg".to_owned(),
-                width: Some(width),
-                height: Some(height),
-                ..Output::default()
-            }),
-            Err(error) => Report::Refused { name, failure: error.failure() },
-        });
-    }
 }
 
 fn nominal_duration((num, den): (u32, u32), clock: Clock) -> i64 {
@@ -279,11 +264,11 @@ fn nominal_duration((num, den): (u32, u32), clock: Clock) -> i64 {
     clock.convert(den, (1, num)).max(1)
 }
 
-/// Display size, even, at most as wide as a poster gets.
-fn poster_size(width: u32, height: u32) -> (u32, u32) {
+/// Display size, even, at most as large as an image gets.
+fn image_size(width: u32, height: u32) -> (u32, u32) {
     let longest = width.max(height).max(1);
     let scale = |side: u32| {
-        let scaled = u64::from(side) * u64::from(MAX_SIDE_OF_POSTER.min(longest)) / u64::from(longest);
+        let scaled = u64::from(side) * u64::from(MAX_SIDE_OF_IMAGES.min(longest)) / u64::from(longest);
         u32::try_from(scaled).unwrap_or(2).max(2) & !1
     };
     (scale(width), scale(height))

@@ -13,6 +13,7 @@ use super::{
     shortfall::Reached,
     sound_file::SoundFile,
     soundtrack::Soundtrack,
+    waveform::Waveform,
 };
 use crate::plan::{Plan, VideoStep};
 
@@ -91,7 +92,13 @@ impl Sounds {
     }
 
     /// A source without pictures.
-    pub(super) fn run(mut self, source: &mut Source, media: &MediaInfo, tell: Tell<'_>) -> Result<(), MediaError> {
+    pub(super) fn run(
+        mut self,
+        source: &mut Source,
+        media: &MediaInfo,
+        mut waveform: Option<Waveform>,
+        tell: Tell<'_>,
+    ) -> Result<(), MediaError> {
         if self.alone.is_empty() {
             return Err(MediaError::NotMedia);
         }
@@ -99,11 +106,13 @@ impl Sounds {
         let mut progress = Progress::new(media.duration_ms);
         while let Some(packet) = source.receive()? {
             self.send(&packet, &mut Vec::new())?;
+            waveform.iter_mut().for_each(|waveform| waveform.send(&packet));
             progress.reached(self.end_ms().unwrap_or(0), tell);
         }
         let (sound_ms, damaged) = (self.end_ms(), self.damaged());
         let tracks = self.alone.len();
         let mut failed = self.finish_files(tell);
+        waveform.into_iter().for_each(|waveform| waveform.finish(&mut *tell));
         if failed.len() == tracks {
             return Err(failed.swap_remove(0));
         }

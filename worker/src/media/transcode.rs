@@ -12,6 +12,7 @@ use super::{
     loudness,
     report::Tell,
     sounds::Sounds,
+    waveform::Waveform,
 };
 use crate::plan::{Plan, chosen_audio};
 
@@ -32,7 +33,11 @@ pub fn transcode(
             let reel = Reel { stream, sounds, origin, threads };
             Film::new(source, media, plan, reel)?.run(source, plan, tell)
         }
-        None => sounds.run(source, media, tell),
+        None => {
+            let heard = chosen_audio(media).filter(|_| plan.extras.waveform);
+            let waveform = heard.map(|track| Waveform::open(source, track.stream, origin));
+            sounds.run(source, media, waveform, tell)
+        }
     }
 }
 

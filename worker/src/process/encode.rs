@@ -18,7 +18,13 @@ use reelgate_common::{
     media_info::{MediaInfo, Reason},
 };
 
-use super::{PROBED, Work, output, passes::passes, source::Source};
+use super::{
+    PROBED, Work,
+    extras::{self, Extra},
+    output,
+    passes::passes,
+    source::Source,
+};
 use crate::{
     halt::Halt,
     memory::Thrifty,
@@ -90,7 +96,8 @@ pub(super) enum Kind {
     Audio {
         default: bool,
     },
-    Poster,
+    /// Nothing that plays.
+    Extra(Extra),
 }
 
 impl Kind {
@@ -130,7 +137,7 @@ impl Made {
     }
 }
 
-fn expected(plan: &Plan) -> Vec<Expected> {
+fn expected(media: &MediaInfo, plan: &Plan) -> Vec<Expected> {
     let spoken = plan.main_audio().and_then(|step| step.language.clone());
     let rungs = plan.rungs.iter().map(|rung| Expected {
         language: spoken.clone().filter(|_| rung.audio),
@@ -146,14 +153,7 @@ fn expected(plan: &Plan) -> Vec<Expected> {
         file: format!("{}.m4a", step.name),
         what: Kind::Audio { default: step.default },
     });
-    let poster = plan.extras.poster.then(|| Expected {
-        name: "poster".to_owned(),
-        file: "poster.jpg".to_owned(),
-        what: Kind::Poster,
-        language: None,
-        copied: Copied::default(),
-    });
-    rungs.chain(audio).chain(poster).collect()
+    rungs.chain(audio).chain(extras::expected(media, &plan.extras)).collect()
 }
 
 fn is_copied(step: &AudioStep) -> bool {
@@ -167,7 +167,7 @@ impl<'a> Encoding<'a> {
             media,
             grid: plan.grid.clone(),
             folder: work.scratch.folder(&format!("encode-{number}"))?,
-            open: expected(plan),
+            open: expected(media, plan),
             publishing: FuturesUnordered::new(),
             made: Made::default(),
         })

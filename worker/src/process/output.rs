@@ -1,18 +1,12 @@
 //! One output: verified as a player would see it, stored, published. The child made it from hostile input, so its file is
 //! opened with care and its numbers are taken from a second look, not from its word.
 
-use std::{
-    fs::File,
-    io::{Read, Seek},
-    os::unix::fs::OpenOptionsExt,
-    path::Path,
-    sync::Arc,
-};
+use std::{fs::File, io::Seek, os::unix::fs::OpenOptionsExt, path::Path, sync::Arc};
 
 use reelgate_common::{
     grid::SegmentGrid,
     media_info::MediaInfo,
-    rendition::{Piece, Rendition, RenditionKind, Role},
+    rendition::{Details, Piece, Rendition, RenditionKind, Role},
     timestamp::Timestamp,
 };
 use reelgate_packager::{MAX_MOOV_BYTES, Movie, TopBox, TopWalk, codecs, parse_movie};
@@ -21,6 +15,7 @@ use rustix::fs::OFlags;
 use super::{
     Work,
     encode::{Expected, Kind},
+    extras::{self, Seen},
     inspect, packaging,
     proof::{self, Exhibit},
     publish, store,
@@ -36,7 +31,6 @@ use crate::{
 
 /// Of a second look; more would only make it larger.
 const MAX_THREADS: u32 = 4;
-const MAX_POSTER: u64 = 16 << 20;
 
 /// What the second look found.
 struct Verified {
@@ -49,6 +43,7 @@ struct Verified {
     rank: i32,
     /// Of an output that can be cut into segments.
     movie: Option<Arc<Movie>>,
+    details: Option<Details>,
 }
 
 /// # Errors
@@ -69,7 +64,10 @@ pub(super) async fn publish(
     let made_in = folder.file_name().unwrap_or_default().to_string_lossy();
     let beside = format!("verify-{made_in}-{}", expected.name);
     let mut verified = match expected.what {
-        Kind::Poster => verify_poster(&file, size, expected, output)?,
+        Kind::Extra(extra) => {
+            let seen = extras::verify(source, &file, size, expected, extra, output);
+            verified_extra(seen.map_err(|why| refused(expected, why))?)
+        }
         Kind::Rung { .. } | Kind::Audio { .. } => {
             verify_media(work, (source, grid), &file, size, expected, output, &beside).await?
         }
@@ -89,17 +87,16 @@ fn refused(expected: &Expected, why: &str) -> Halt {
     Halt::failed("output_refused", format!("The output {} was refused: {why}.", expected.name), false)
 }
 
-/// Only a plain file: the child might have put a link there, or a pipe that never answers.
 pub(super) fn open(path: &Path, expected: &Expected) -> Result<(File, u64), Halt> {
+    open_plain(path).ok_or_else(|| refused(expected, "it is empty or no file"))
+}
+
+/// Only a plain file with something in it: the child might have put a link there, or a pipe that never answers.
+pub(super) fn open_plain(path: &Path) -> Option<(File, u64)> {
     let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK;
-    let flags = i32::try_from(flags.bits()).map_err(|_| refused(expected, "it cannot be opened"))?;
-    let file = File::options().read(true).custom_flags(flags).open(path);
-    let file = file.map_err(|_| refused(expected, "it cannot be opened"))?;
-    let meta = file.metadata().map_err(|error| Halt::disk(&error))?;
-    if !meta.is_file() || meta.len() == 0 {
-        return Err(refused(expected, "it is empty or no file"));
-    }
-    Ok((file, meta.len()))
+    let file = File::options().read(true).custom_flags(i32::try_from(flags.bits()).ok()?).open(path).ok()?;
+    let meta = file.metadata().ok()?;
+    (meta.is_file() && meta.len() > 0).then_some((file, meta.len()))
 }
 
 fn rewound(mut file: File) -> Result<File, Halt> {
@@ -107,24 +104,18 @@ fn rewound(mut file: File) -> Result<File, Halt> {
     Ok(file)
 }
 
-/// Pictures go to browsers as JPEG, so that is what it must be.
-fn verify_poster(file: &File, size: u64, expected: &Expected, output: &Output) -> Result<Verified, Halt> {
-    let mut head = [0; 3];
-    let mut reader = file;
-    if size > MAX_POSTER || reader.read_exact(&mut head).is_err() || head != [0xff, 0xd8, 0xff] {
-        return Err(refused(expected, "it is no JPEG of a sane size"));
-    }
-    let side = |value: Option<u32>| value.filter(|side| (1..=16_384).contains(side));
-    Ok(Verified {
-        kind: RenditionKind::Poster,
-        content_type: "image/jpeg",
-        width: side(output.width),
-        height: side(output.height),
+fn verified_extra(seen: Seen) -> Verified {
+    Verified {
+        kind: seen.kind,
+        content_type: seen.content_type,
+        width: seen.size.map(|(width, _)| width),
+        height: seen.size.map(|(_, height)| height),
         duration_ms: None,
         codecs: None,
         rank: -1,
         movie: None,
-    })
+        details: seen.details,
+    }
 }
 
 async fn verify_media(
@@ -151,7 +142,7 @@ async fn verify_media(
     };
     let size = match expected.what {
         Kind::Rung { width, height, .. } => Some((width, height)),
-        Kind::Audio { .. } | Kind::Poster => None,
+        Kind::Audio { .. } | Kind::Extra(_) => None,
     };
     let language = expected.language.as_deref();
     let exhibit = Exhibit { source, grid, movie: &movie, seen: &seen, output, size, language, copied: expected.copied };
@@ -167,6 +158,7 @@ async fn verify_media(
         codecs: Some(names).filter(|names| !names.is_empty()),
         rank: rank(expected.what),
         movie: Some(Arc::new(movie)),
+        details: None,
     })
 }
 
@@ -175,7 +167,7 @@ fn rank(what: Kind) -> i32 {
     match what {
         Kind::Rung { rank, .. } => rank,
         Kind::Audio { default: true } => 1,
-        Kind::Audio { default: false } | Kind::Poster => -1,
+        Kind::Audio { default: false } | Kind::Extra(_) => -1,
     }
 }
 
@@ -227,13 +219,14 @@ fn rendition(work: &Work, expected: &Expected, verified: Verified, size: u64, et
         etag,
         rank: verified.rank,
         packaging: None,
+        details: verified.details,
         created_at: Timestamp::now(),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::extras::Extra, *};
     use crate::process::encode::Copied;
 
     #[test]
@@ -242,7 +235,7 @@ mod tests {
         let expected = Expected {
             name: "poster".to_owned(),
             file: "poster.jpg".to_owned(),
-            what: Kind::Poster,
+            what: Kind::Extra(Extra::Poster),
             language: None,
             copied: Copied::default(),
         };

@@ -74,6 +74,7 @@ fn plain(work: &Work, inspected: &Inspected, index: &Index, rank: i32) -> Rendit
         etag: file.sha256.clone(),
         rank,
         packaging: None,
+        details: None,
         created_at: Timestamp::now(),
     }
 }

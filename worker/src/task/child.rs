@@ -82,6 +82,7 @@ fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
         }
         // Answered before a source is looked at.
         Request::Trial => Ok(()),
+        Request::Stills { orders } => telling(reporter, |tell| media::stills(&mut source, orders, tell)),
     }
 }
 

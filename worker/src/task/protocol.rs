@@ -10,6 +10,7 @@
 use reelgate_common::{
     file::Failure,
     media_info::{MediaInfo, Reason},
+    still::StillFormat,
 };
 use serde::{Deserialize, Serialize};
 
@@ -30,11 +31,24 @@ pub enum Request {
     Remux { media: MediaInfo, plan: Plan },
     /// Make what the plan says but `serve_source` and what is copied.
     Encode { media: MediaInfo, plan: Plan, threads: u32 },
+    /// Make thumbnails of a film; it may be sparse (of each only the group of pictures around its time is there).
+    Stills { orders: Vec<StillOrder> },
     /// Look at a finished output as a player would, before it is published.
     /// Short outputs are decoded whole in any case.
     Verify { whole: bool, threads: u32 },
     /// Try what a task that was taken over would try. Knows of one file outside its folder, `../canary`.
     Trial,
+}
+
+/// One thumbnail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StillOrder {
+    /// File in the scratch folder, and the name in answers.
+    pub file: String,
+    pub time_ms: u64,
+    /// A narrower film stays as it is.
+    pub width: u32,
+    pub format: StillFormat,
 }
 
 /// One line from the child. The parent trusts none of its numbers without looking.

@@ -19,7 +19,7 @@ case "$request" in
 *)
     echo $$ > ../../../../draft; /bin/mv ../../../../draft ../../../../started
     while [ ! -e ../../../../go ]; do /bin/sleep 0.01; done
-    printf '\377\330\377' > poster.jpg
+    printf '\377\330\377\300\000\021\010\000\264\001\100\003' > poster.jpg
     echo '{"event":"output","name":"poster","file":"poster.jpg","width":320,"height":180,"duration_ms":null,"codecs":null}' ;;
 esac
 echo '{"event":"done"}'

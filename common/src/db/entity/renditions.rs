@@ -27,6 +27,7 @@ pub struct Model {
     pub etag: String,
     pub rank: i32,
     pub packaging: Option<String>,
+    pub details: Option<String>,
     pub created_at: i64,
 }
 
@@ -54,6 +55,7 @@ impl Model {
             etag: self.etag,
             rank: self.rank,
             packaging: self.packaging.as_deref().map(read_json).transpose()?,
+            details: self.details.as_deref().map(read_json).transpose()?,
             created_at: Timestamp(self.created_at),
         })
     }
@@ -78,6 +80,7 @@ pub(in crate::db) fn row(fence: &Fence, made: &Rendition, now: Timestamp) -> Res
         etag: Set(made.etag.clone()),
         rank: Set(made.rank),
         packaging: Set(made.packaging.as_ref().map(write_json).transpose()?),
+        details: Set(made.details.as_ref().map(write_json).transpose()?),
         created_at: Set(now.0),
     })
 }

@@ -2,6 +2,7 @@
 
 mod attempts;
 mod contention;
+mod extras;
 mod files;
 mod leases;
 mod offices;

@@ -16,7 +16,7 @@ use super::{
 };
 use reelgate_worker::{
     plan::VideoStep,
-    task::protocol::{Event, Request},
+    task::protocol::{Event, Output, Request},
 };
 
 /// Milliseconds that an output may differ from its source.
@@ -123,15 +123,20 @@ fn plays(source: &Path) {
     for event in &said.events {
         assert!(!matches!(event, Event::Refused { .. }), "{event:?}\n{}", said.log);
     }
-    let planned = plan.rungs.len() + plan.audio_only().count() + usize::from(plan.extras.poster);
-    assert_eq!(said.outputs().count(), planned, "{:?}", said.events);
+    let plays = |output: &&Output| output.file.ends_with(".mp4") || output.file.ends_with(".m4a");
+    assert_eq!(said.outputs().filter(plays).count(), plan.rungs.len() + plan.audio_only().count(), "{:?}", said.events);
+    let extras = &plan.extras;
+    let images = [(extras.poster, "poster"), (extras.storyboard, "storyboard-1"), (extras.preview, "preview")];
+    for (_, name) in images.iter().filter(|(planned, _)| *planned) {
+        assert!(said.outputs().any(|output| output.name == *name), "no {name}: {:?}", said.events);
+    }
     let name = source.file_name().unwrap().to_str().unwrap();
     // The lower rungs are scaled from the highest.
     let top = plan.rungs.first().filter(|rung| rung.video != VideoStep::Copy && COMPARED.contains(&name));
     if let (Some(top), Some(video)) = (top, &media.video) {
         same_film(source, video, &said.path(&top.name));
     }
-    for output in said.outputs().filter(|output| output.name != "poster") {
+    for output in said.outputs().filter(plays) {
         let path = said.file(output);
         decodes(&path);
         starts_at_once(&path);

@@ -147,6 +147,7 @@ pub(super) fn rendition(fence: &Fence, name: &str, kind: RenditionKind) -> Rendi
         etag: format!("{name}-{}", fence.attempt),
         rank: 720,
         packaging: None,
+        details: None,
         created_at: Timestamp::default(),
     }
 }

@@ -1,0 +1,160 @@
+//! `GET /v1/files/{id}/thumbnail?t=&w=`: a stored one is served; else a job is asked for it, and the answer waits a moment.
+//! Of many clients of this gateway that want the same, one asks and all are told; between gateways the database's row is what
+//! makes one job of it.
+
+pub mod config;
+mod wish;
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Shared, WeakShared},
+};
+use http::{HeaderValue, StatusCode, header::VARY};
+use reelgate_common::{
+    db::{AskedStill, DueJob, FileWithRenditions, StillLimits},
+    ids::{FileId, OrgId},
+    key::Key,
+    queue::Entry,
+    rendition::{RenditionKind, Role},
+    still::{MadeStill, Still},
+};
+use tokio::time::{Instant, sleep};
+
+use self::{config::ThumbnailsConfig, wish::Wish};
+use crate::{
+    announce::announce,
+    app::App,
+    error::ApiError,
+    grant::Grant,
+    images,
+    play::{Ask, serve},
+    representation::{Caching, Representation, missing_rendition},
+    respond::Response,
+    virtual_file::VirtualFile,
+};
+
+/// How often it is looked for: soon at first, for most are made at once.
+const FIRST_LOOK: Duration = Duration::from_millis(40);
+const LONGEST_LOOK: Duration = Duration::from_millis(200);
+
+type Outcome = Result<MadeStill, ApiError>;
+type Making = BoxFuture<'static, Outcome>;
+type Name = (FileId, i64, Still);
+
+/// Those that are waited for.
+pub struct Thumbnails {
+    config: ThumbnailsConfig,
+    waiting: Mutex<HashMap<Name, WeakShared<Making>>>,
+}
+
+impl Thumbnails {
+    pub(crate) fn new(config: &ThumbnailsConfig) -> Self {
+        Self { config: config.clone(), waiting: Mutex::default() }
+    }
+
+    /// The one question about a still that is under way, or a new one.
+    fn make(&self, app: &Arc<App>, row: &FileWithRenditions, still: Still) -> Shared<Making> {
+        let name = (row.file.id, row.file.generation, still);
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(making) = waiting.get(&name).and_then(WeakShared::upgrade) {
+            return making;
+        }
+        waiting.retain(|_, making| making.upgrade().is_some());
+        let (app, org) = (app.clone(), row.file.org_id.clone());
+        let making = async move { make(&app, &org, name).await }.boxed().shared();
+        waiting.extend(making.downgrade().map(|making| (name, making)));
+        making
+    }
+}
+
+/// # Errors
+/// 422 for parameters that are none; 404, 403, 409; 429 and 503 when it takes longer; 412, 416.
+pub(crate) async fn thumbnail(app: &Arc<App>, grant: Grant, file: FileId, ask: Ask<'_>) -> Result<Response, ApiError> {
+    let wish = Wish::parse(ask.query, ask.headers)?;
+    let row = images::row(app, &grant, file).await?;
+    if !row.renditions.iter().any(|rendition| rendition.kind == RenditionKind::Video) {
+        return Err(missing_rendition(&row.file));
+    }
+    let still = wish.within(row.file.media.as_ref().map(|media| media.duration_ms))?;
+    let made = app.thumbnails.make(app, &row, still).await?;
+    let mut response = serve(app, &row.file, shown(&made), None, ask).await?;
+    if wish.negotiated {
+        response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
+    }
+    Ok(response)
+}
+
+fn shown(made: &MadeStill) -> Representation {
+    Representation {
+        content_type: HeaderValue::from_static(made.still.format.content_type()),
+        disposition: HeaderValue::from_static("inline"),
+        etag: made.etag.clone(),
+        modified: made.made_at,
+        bytes: VirtualFile::of_object(Role::Output(made.still.name()), made.size_bytes),
+        attempt: made.attempt,
+        caching: Caching::Private,
+    }
+}
+
+async fn make(app: &Arc<App>, org: &OrgId, (file, generation, still): Name) -> Outcome {
+    if let Some(known) = app.db.find_still(org, file, generation, &still).await? {
+        return settled(known).unwrap_or_else(|| Err(ApiError::internal()));
+    }
+    let ThumbnailsConfig { max_waiting, max_stored, .. } = app.thumbnails.config;
+    let limits = StillLimits { waiting: max_waiting, stored: max_stored };
+    match app.db.ask_still(org, file, &still, limits).await? {
+        AskedStill::Waiting { job, evicted } => wake(app, job, evicted).await,
+        known => return settled(known).unwrap_or_else(|| Err(ApiError::internal())),
+    }
+    let (mut look, end) = (FIRST_LOOK, Instant::now() + app.thumbnails.config.wait());
+    while Instant::now() < end {
+        sleep(look.min(end - Instant::now())).await;
+        if let Some(settled) = app.db.find_still(org, file, generation, &still).await?.and_then(settled) {
+            return settled;
+        }
+        look = (look * 3 / 2).min(LONGEST_LOOK);
+    }
+    let detail = "The thumbnail is being made; ask again in a moment";
+    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "thumbnail_pending", detail).retry_after(2))
+}
+
+async fn wake(app: &Arc<App>, job: Option<DueJob>, evicted: Vec<Key>) {
+    if let Some(DueJob { id, org_id, priority, run_at }) = job {
+        announce(app.queue.as_ref(), Entry { job_id: id, org_id, priority, run_at }).await;
+    }
+    if evicted.is_empty() {
+        return;
+    }
+    let storage = app.storage.clone();
+    // Nobody waits for it; what fails is found by the reconciler.
+    drop(tokio::spawn(async move {
+        for key in evicted {
+            if let Err(error) = storage.delete(&key).await {
+                tracing::warn!(%key, %error, "an old thumbnail is left to the reconciler");
+            }
+        }
+    }));
+}
+
+/// `None` while it is waited for.
+fn settled(asked: AskedStill) -> Option<Outcome> {
+    Some(match asked {
+        AskedStill::Made(made) => Ok(made),
+        AskedStill::Waiting { .. } => return None,
+        AskedStill::NoSuchFile => Err(ApiError::file_not_found()),
+        AskedStill::Refused(why) => {
+            let detail = format!("No thumbnail can be made here: {why}");
+            Err(ApiError::new(StatusCode::CONFLICT, "thumbnail_failed", detail))
+        }
+        AskedStill::TooMany => {
+            let detail = "The organisation waits for too many thumbnails already";
+            Err(ApiError::new(StatusCode::TOO_MANY_REQUESTS, "too_many_thumbnails", detail).retry_after(5))
+        }
+    })
+}

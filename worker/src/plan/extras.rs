@@ -1,0 +1,125 @@
+//! What is made beside what plays: the choice, and the shapes of it that both sides of a task compute alike, so that the
+//! parent knows what the child must give. Pure.
+
+use reelgate_common::media_info::{MediaInfo, SubtitleInfo};
+
+use super::{Choice, Extras, LadderPolicy};
+
+/// Codecs of subtitles that are text.
+const TEXT: [&str; 6] = ["subrip", "mov_text", "ass", "ssa", "webvtt", "text"];
+/// Captions of one file at the most.
+const MAX_CAPTIONS: usize = 32;
+const INTERVALS_MS: [u64; 4] = [1_000, 2_000, 5_000, 10_000];
+const MAX_TILES: u64 = 400;
+const COLUMNS: u32 = 10;
+const ROWS: u32 = 10;
+const TILE_SIDE: u32 = 160;
+
+pub(super) fn extras(media: &MediaInfo, policy: &LadderPolicy, reasons: &mut Vec<Choice>) -> Extras {
+    let (film, sound) = (media.video.is_some(), media.video.is_none() && !media.audio.is_empty());
+    let is_text = |track: &&SubtitleInfo| policy.captions && TEXT.contains(&track.codec.as_str());
+    let captions = media.subtitles.iter().filter(is_text).map(|track| track.stream).take(MAX_CAPTIONS).collect();
+    let made = Extras {
+        poster: film,
+        storyboard: film && policy.storyboard,
+        preview: film && policy.preview,
+        waveform: sound && policy.waveform,
+        captions: if film { captions } else { Vec::new() },
+    };
+    let pictures = [(made.poster, "poster"), (made.storyboard, "storyboard"), (made.preview, "preview")];
+    reasons
+        .extend(pictures.iter().filter(|(made, _)| *made).map(|(_, what)| Choice::new(*what, "the source has video")));
+    if made.waveform {
+        reasons.push(Choice::new("waveform", "the source has audio and no video"));
+    }
+    if !made.captions.is_empty() {
+        reasons.push(Choice::new("captions", "the source has subtitles that are text"));
+    }
+    made
+}
+
+/// How a storyboard is laid out; a function of the source alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StoryboardLayout {
+    pub(crate) interval_ms: u64,
+    /// On all sheets.
+    pub(crate) tiles: u32,
+    pub(crate) columns: u32,
+    /// Even.
+    pub(crate) tile_width: u32,
+    pub(crate) tile_height: u32,
+}
+
+impl StoryboardLayout {
+    /// `None` without pictures.
+    pub(crate) fn of(media: &MediaInfo) -> Option<Self> {
+        let video = media.video.as_ref()?;
+        let duration_ms = video.duration_ms.unwrap_or(media.duration_ms).max(media.duration_ms).max(1);
+        let enough = |interval: &u64| duration_ms.div_ceil(*interval) <= MAX_TILES;
+        let interval_ms = INTERVALS_MS.into_iter().find(enough).unwrap_or_else(|| duration_ms.div_ceil(MAX_TILES));
+        let tiles = u32::try_from(duration_ms.div_ceil(interval_ms)).unwrap_or(1);
+        let longest = u64::from(video.width.max(video.height).max(1));
+        let side = |side: u32| {
+            let scaled = u64::from(side) * u64::from(TILE_SIDE) / longest;
+            u32::try_from(scaled).unwrap_or(2).max(2) & !1
+        };
+        let (tile_width, tile_height) = (side(video.width), side(video.height));
+        Some(Self { interval_ms, tiles, columns: COLUMNS.min(tiles), tile_width, tile_height })
+    }
+
+    pub(crate) fn per_sheet(&self) -> u32 {
+        self.columns * ROWS
+    }
+
+    pub(crate) fn sheets(&self) -> u32 {
+        self.tiles.div_ceil(self.per_sheet())
+    }
+
+    /// Of a sheet from which on so many tiles are planned.
+    pub(crate) fn sheet_size(&self, tiles: u32) -> (u32, u32) {
+        let rows = tiles.min(self.per_sheet()).div_ceil(self.columns);
+        (self.columns * self.tile_width, rows * self.tile_height)
+    }
+
+    /// Tiles planned on the sheet of this number, from 1.
+    pub(crate) fn tiles_on(&self, sheet: u32) -> u32 {
+        (self.tiles - (sheet - 1) * self.per_sheet()).min(self.per_sheet())
+    }
+
+    /// What the sheet of this number is called, from 1.
+    pub(crate) fn name(sheet: u32) -> String {
+        format!("storyboard-{sheet}")
+    }
+}
+
+/// Captions out of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EmbeddedCaptions {
+    pub(crate) stream: u32,
+    /// `captions-en`; a second one in the same language is `captions-en-2`.
+    pub(crate) name: String,
+    pub(crate) language: String,
+}
+
+impl EmbeddedCaptions {
+    /// Those of the streams that are wanted.
+    pub(crate) fn of(media: &MediaInfo, streams: &[u32]) -> Vec<Self> {
+        let mut named: Vec<Self> = Vec::new();
+        for track in media.subtitles.iter().filter(|track| streams.contains(&track.stream)) {
+            let language = tag(track.language.as_deref());
+            let before = named.iter().filter(|other| other.language == language).count();
+            let number = if before == 0 { String::new() } else { format!("-{}", before + 1) };
+            let name = format!("captions-{language}{number}");
+            named.push(Self { stream: track.stream, name, language });
+        }
+        named
+    }
+}
+
+/// The language in lower case, if it is one: it becomes part of an object's name.
+fn tag(language: Option<&str>) -> String {
+    let is_tag = |text: &&str| {
+        (2..=35).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    language.filter(is_tag).unwrap_or("und").to_ascii_lowercase()
+}
