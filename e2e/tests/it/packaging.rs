@@ -151,7 +151,9 @@ async fn play(site: &Site, path: &Path) -> Result<String> {
     let client = alice(site);
     let name = path.file_name().and_then(|name| name.to_str()).context("a plain name")?;
     let id = client.upload_one(Upload::file(name, "video/mp4", path)).await?;
-    client.wait_ready(&id).await?;
+    // It may have to wait for the rungs of those before it.
+    let info = client.wait_until(&id, PATIENCE, |info| info["state"] == "ready" || info["state"] == "failed").await?;
+    ensure!(info["state"] == "ready", "{name}: {info}");
     decodes_to(&client, &id, path, &["/master.m3u8", "/manifest.mpd"]).await?;
     Ok(id)
 }
