@@ -45,7 +45,7 @@ pub fn write(cues: &[Cue]) -> String {
     cues.sort_by_key(|cue| (cue.start_ms, cue.end_ms));
     let mut text = format!("{MAGIC}\n");
     for cue in cues {
-        let settings = one_line(&cue.settings);
+        let settings = one_line(cue.settings.trim());
         let space = if settings.is_empty() { "" } else { " " };
         let (start, end) = (time::write(cue.start_ms), time::write(cue.end_ms));
         let _ = write!(text, "\n{start} --> {end}{space}{settings}\n{}\n", body(&cue.text));
@@ -59,8 +59,16 @@ fn body(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Without control characters and without an arrow, however many dashes it has.
 fn one_line(text: &str) -> String {
-    text.replace("-->", "->").chars().filter(|letter| !letter.is_control() || *letter == '\t').collect()
+    let mut line = String::with_capacity(text.len());
+    for letter in text.chars().filter(|letter| !letter.is_control() || *letter == '\t') {
+        while letter == '>' && line.ends_with("--") {
+            line.pop();
+        }
+        line.push(letter);
+    }
+    line
 }
 
 #[cfg(test)]
@@ -82,6 +90,11 @@ mod tests {
             "WEBVTT\n\n00:00:01.000 --> 00:00:04.500 line:0\n<v Ann>Hello\nthere\n\n\
              00:00:05.000 --> 00:00:06.000\nBye\n"
         );
+    }
+
+    #[test]
+    fn no_arrow_is_left_in_a_text() {
+        assert_eq!(one_line("a --> b ----> c - > \u{1}-\u{1}->"), "a -> b -> c - > ->");
     }
 
     proptest! {
