@@ -86,7 +86,7 @@ impl Drop for AccessLog {
             request.id = subject.id.to_str().unwrap_or_default(),
             client = %subject.client,
             method = %subject.method,
-            path = %loggable(subject.uri.path()),
+            path = loggable(subject.uri.path()).as_ref(),
             route = subject.route,
             status = *status,
             size_bytes = *sent,
