@@ -5,8 +5,6 @@ use reelgate_common::media_info::{MediaInfo, SubtitleInfo};
 
 use super::{Choice, Extras, LadderPolicy};
 
-/// Codecs of subtitles that are text.
-const TEXT: [&str; 6] = ["subrip", "mov_text", "ass", "ssa", "webvtt", "text"];
 /// Captions of one file at the most.
 const MAX_CAPTIONS: usize = 32;
 const INTERVALS_MS: [u64; 4] = [1_000, 2_000, 5_000, 10_000];
@@ -17,7 +15,7 @@ const TILE_SIDE: u32 = 160;
 
 pub(super) fn extras(media: &MediaInfo, policy: &LadderPolicy, reasons: &mut Vec<Choice>) -> Extras {
     let (film, sound) = (media.video.is_some(), media.video.is_none() && !media.audio.is_empty());
-    let is_text = |track: &&SubtitleInfo| policy.captions && TEXT.contains(&track.codec.as_str());
+    let is_text = |track: &&SubtitleInfo| policy.captions && track.text;
     let captions = media.subtitles.iter().filter(is_text).map(|track| track.stream).take(MAX_CAPTIONS).collect();
     let made = Extras {
         poster: film,
