@@ -3,6 +3,7 @@
 
 use std::{
     io::IoSlice,
+    ops::RangeInclusive,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::Relaxed},
@@ -95,10 +96,12 @@ impl Allowance {
         Self(Arc::new(AtomicUsize::new(bytes)))
     }
 
-    /// `None` when too many are out.
-    pub(crate) fn claim(&self, bytes: usize) -> Option<Claim> {
-        let left = self.0.fetch_update(Relaxed, Relaxed, |left| left.checked_sub(bytes));
-        left.is_ok().then(|| Claim { bytes, of: Arc::clone(&self.0) })
+    /// As many of so many as are left; `None` when that are too few.
+    pub(crate) fn claim(&self, wanted: RangeInclusive<usize>) -> Option<Claim> {
+        let (least, most) = wanted.into_inner();
+        let granted = |left: usize| Some(left.min(most)).filter(|granted| *granted >= least.min(most));
+        let left = self.0.fetch_update(Relaxed, Relaxed, |left| Some(left - granted(left)?)).ok()?;
+        Some(Claim { bytes: granted(left)?, of: Arc::clone(&self.0) })
     }
 }
 
@@ -107,6 +110,12 @@ impl Allowance {
 pub(crate) struct Claim {
     bytes: usize,
     of: Arc<AtomicUsize>,
+}
+
+impl Claim {
+    pub(crate) fn bytes(&self) -> usize {
+        self.bytes
+    }
 }
 
 impl Drop for Claim {
@@ -176,15 +185,15 @@ mod tests {
     fn what_was_claimed_comes_back_with_the_last_byte_or_the_client() {
         let allowance = Allowance::of(10);
         let mut taken = Slices::from(Bytes::from_static(b"ab"));
-        taken.covered_by(allowance.claim(6));
-        assert!(allowance.claim(5).is_none());
+        taken.covered_by(allowance.claim(6..=6));
+        assert!(allowance.claim(5..=9).is_none());
         taken.advance(1);
-        assert!(allowance.claim(5).is_none());
+        assert_eq!(allowance.claim(3..=9).map(|claim| claim.bytes()), Some(4), "what is left");
         taken.advance(1);
         let mut left = Slices::from(Bytes::from_static(b"ab"));
-        left.covered_by(allowance.claim(10));
-        assert!(allowance.claim(1).is_none());
+        left.covered_by(allowance.claim(10..=10));
+        assert!(allowance.claim(1..=1).is_none());
         drop(left);
-        assert!(allowance.claim(10).is_some());
+        assert!(allowance.claim(10..=10).is_some());
     }
 }

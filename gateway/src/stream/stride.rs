@@ -9,10 +9,9 @@ use crate::body::{Allowance, Claim};
 
 /// What needs no claim.
 const SHORT: usize = 64 * 1024;
-const FIRST: usize = 256 * 1024;
-/// 16 pieces. Longer ones made no difference that could be measured.
-const LONGEST: usize = 512 * 1024;
-/// Within this a client that is fast asks again: 512 KiB in 20 ms are 26 MB/s.
+/// 32 pieces; hyper writes up to 64 slices at once. A range of 1 MiB in three writes costs a tenth more than in one.
+const LONGEST: usize = 1024 * 1024;
+/// Within this a client that is fast asks again: 1 MiB in 20 ms are 52 MB/s.
 const QUICK: Duration = Duration::from_millis(20);
 
 #[derive(Debug, Default)]
@@ -25,7 +24,7 @@ impl Stride {
     /// Bytes to hand out at `now`, of the `left` ones, and the claim that permits it. Less than a slice means one slice.
     pub(super) fn next(&mut self, now: Instant, left: u64, allowance: &Allowance) -> (usize, Option<Claim>) {
         self.length = match self.given {
-            None => FIRST,
+            None => LONGEST,
             Some(given) if now - given < QUICK => (self.length.max(SHORT) * 2).min(LONGEST),
             Some(_) => 0,
         };
@@ -34,7 +33,10 @@ impl Stride {
         if wanted <= SHORT {
             return (wanted, None);
         }
-        allowance.claim(wanted).map_or((SHORT, None), |claim| (wanted, Some(claim)))
+        match allowance.claim(2 * SHORT..=wanted) {
+            Some(claim) => (claim.bytes(), Some(claim)),
+            None => (SHORT, None),
+        }
     }
 }
 
@@ -56,22 +58,22 @@ mod tests {
     #[test]
     fn who_takes_at_once_gets_more_and_who_pauses_a_piece() {
         let lengths = strides(&[0, 1, 1, 30, 1, 1], MUCH, &Allowance::of(usize::MAX));
-        assert_eq!(lengths, [256 << 10, 512 << 10, 512 << 10, 0, 128 << 10, 256 << 10]);
+        assert_eq!(lengths, [1 << 20, 1 << 20, 1 << 20, 0, 128 << 10, 256 << 10]);
     }
 
     #[test]
     fn nobody_gets_more_than_is_left() {
-        assert_eq!(strides(&[0, 1], 70_000, &Allowance::of(usize::MAX)), [70_000, 70_000]);
+        assert_eq!(strides(&[0, 1], 200_000, &Allowance::of(usize::MAX)), [200_000, 200_000]);
     }
 
     #[test]
     fn without_an_allowance_frames_stay_short() {
-        let allowance = Allowance::of(300 << 10);
+        let allowance = Allowance::of(1100 << 10);
         let mut first = Stride::default();
         let (length, claim) = first.next(Instant::now(), MUCH, &allowance);
-        assert_eq!((length, claim.is_some()), (256 << 10, true));
+        assert_eq!((length, claim.is_some()), (1 << 20, true));
         assert_eq!(strides(&[0, 1], MUCH, &allowance), [64 << 10, 64 << 10]);
         drop(claim);
-        assert_eq!(strides(&[0], MUCH, &allowance), [256 << 10]);
+        assert_eq!(strides(&[0], MUCH, &allowance), [1 << 20]);
     }
 }
