@@ -192,3 +192,65 @@ impl Rows {
 fn named_file(location: &str) -> Option<FileId> {
     location.split('/').nth(2)?.parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use reelgate_common::{
+        file::{FileKind, FileRecord},
+        ids::UserId,
+        key::Key,
+        timestamp::Timestamp,
+    };
+
+    use super::*;
+
+    fn row() -> Arc<FileWithRenditions> {
+        let (id, org_id) = (FileId::new(), OrgId::new("acme"));
+        let file = FileRecord {
+            id,
+            org_id: org_id.clone(),
+            owner_id: UserId::new("alice"),
+            location: "l".to_owned(),
+            filename: "film.mp4".to_owned(),
+            content_type: "video/mp4".to_owned(),
+            size_bytes: 10,
+            sha256: "ab".to_owned(),
+            kind: FileKind::Video,
+            state: FileState::Ready,
+            progress: 1.0,
+            failure: None,
+            generation: 1,
+            media: None,
+            grid: None,
+            source_key: Key::Source { org: org_id, file: id },
+            created_at: Timestamp(1),
+            updated_at: Timestamp(1),
+            ready_at: None,
+            deleted_at: None,
+        };
+        Arc::new(FileWithRenditions { file, renditions: Vec::new() })
+    }
+
+    #[test]
+    fn what_was_made_of_a_row_is_fresh_as_long_as_the_row_and_until_anything_is_forgotten() {
+        let (rows, held, other, asked) = (Rows::default(), row(), row(), Instant::now());
+        rows.put(held.clone(), asked);
+        let fresh = rows.freshness(&held).unwrap();
+        assert!(rows.is_fresh(fresh, asked) && rows.is_fresh(fresh, asked + MAX_AGE - Duration::from_millis(1)));
+        assert!(!rows.is_fresh(fresh, asked + MAX_AGE), "a row counts from when it was asked for");
+        rows.forget(&other.file.org_id, other.file.id);
+        assert!(!rows.is_fresh(fresh, asked));
+        assert!(rows.is_fresh(rows.freshness(&held).unwrap(), asked));
+    }
+
+    #[test]
+    fn a_row_that_is_not_held_or_not_any_more_is_never_fresh() {
+        let (rows, held) = (Rows::default(), row());
+        assert!(rows.freshness(&held).is_none());
+        rows.put(held.clone(), Instant::now());
+        let newer = Arc::new(FileWithRenditions { file: held.file.clone(), renditions: Vec::new() });
+        assert!(rows.freshness(&newer).is_none(), "another answer about the same file");
+        rows.forget(&held.file.org_id, held.file.id);
+        assert!(rows.freshness(&held).is_none());
+    }
+}
