@@ -332,6 +332,22 @@ async fn short_requests_one_after_the_other_find_the_next_block_begun() {
 }
 
 #[tokio::test]
+async fn a_reader_who_is_answered_at_once_has_the_next_block_begun_too() {
+    let bench = Bench::new(Store::new(8 * MIB)).await;
+    for block in 0..2 {
+        bench.read(block * MIB..(block + 1) * MIB).await;
+        bench.settle().await;
+    }
+    let origin = || Arc::new(Door(Arc::clone(&bench.store))) as Arc<dyn Origin>;
+    assert!(bench.client(2 * MIB..3 * MIB).cursor.load_at_once(2 * MIB, origin));
+    bench.settle().await;
+    assert_eq!(bench.store.sent(), 4 * MIB);
+    assert!(!bench.client(7 * MIB..8 * MIB).cursor.load_at_once(7 * MIB, origin));
+    bench.settle().await;
+    assert_eq!(bench.store.sent(), 4 * MIB, "what must be waited for is not fetched by the look");
+}
+
+#[tokio::test]
 async fn a_client_that_seeks_among_short_requests_costs_two_blocks_a_seek_at_most() {
     let bench = Bench::new(Store::new(128 * MIB)).await;
     let mut taken = 0;
