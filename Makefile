@@ -35,6 +35,15 @@ test: ## everything that decides whether a change may land
 deny: ## holds the dependencies against deny.toml (needs cargo install --locked cargo-deny)
 	cargo deny check bans licenses sources
 
+.PHONY: chaos
+chaos: ## faults at random for half an hour, and the promises held against what is left (CHAOS_SEED, CHAOS_FAULTS, CHAOS_MINUTES)
+	@scripts/install-packages test
+	@scripts/install-garage
+	cargo build --workspace --bins
+	CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} CHAOS_FAULTS=$${CHAOS_FAULTS:-500} CHAOS_MINUTES=$${CHAOS_MINUTES:-30} \
+		cargo test -p reelgate-e2e --test it -- --nocapture --exact \
+		chaos::whatever_fails_every_answered_upload_is_kept_once_and_whole
+
 .PHONY: load
 load: ## peak memory of a gateway under 20 uploads of 1 GiB each and under 1,000 slow clients, with the figures
 	cargo test -p reelgate-e2e --test it -- --nocapture --test-threads=1 the_gateways_memory

@@ -2,11 +2,13 @@
 //! HTTP to them, and leaves nothing behind. It knows the product only from outside: its commands, its environment, its API.
 
 pub mod browser;
+pub mod chaos;
 pub mod client;
 pub mod film;
 pub mod generated;
 pub mod ports;
 pub mod process;
+pub mod proxy;
 pub mod services;
 pub mod sign_in;
 pub mod site;

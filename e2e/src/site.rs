@@ -280,14 +280,28 @@ impl Site {
         Ok(())
     }
 
-    /// Nothing when a port is taken.
-    async fn gateway_on(&self, port: u16, ops_port: u16) -> Result<Option<Gateway>> {
+    /// Starts a gateway that has died again in its place, as a supervisor does: it may take until what it needs is there.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn relaunch_gateway(&mut self, index: usize) -> Result<()> {
+        let Gateway { port, ops_port, .. } = self.gateways[index];
+        self.gateways[index].process = self.launch_gateway(port, ops_port)?;
+        Ok(())
+    }
+
+    fn launch_gateway(&self, port: u16, ops_port: u16) -> Result<Process> {
         let name = format!("gateway-{port}");
         let mut launch = self.launch(&name, self.gateway_arguments(port, ops_port))?;
         if self.disk_cache {
             launch = launch.env("REELGATE__CACHE__DISK_DIR", self.cache_folder(port).to_string_lossy());
         }
-        let mut process = launch.start()?;
+        launch.start()
+    }
+
+    /// Nothing when a port is taken.
+    async fn gateway_on(&self, port: u16, ops_port: u16) -> Result<Option<Gateway>> {
+        let mut process = self.launch_gateway(port, ops_port)?;
         let ops = Client::new(format!("http://127.0.0.1:{ops_port}"));
         eventually("the gateway is ready", START, async || {
             !process.is_running() || ops.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
@@ -315,10 +329,23 @@ impl Site {
     /// It cannot be started, or the footing is embedded.
     pub fn start_worker(&mut self) -> Result<()> {
         ensure!(self.footing == Footing::Production, "the worker of the embedded footing is part of its process");
+        self.workers.push(self.launch_worker()?);
+        Ok(())
+    }
+
+    /// Starts a worker that has died again in its place.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn relaunch_worker(&mut self, index: usize) -> Result<()> {
+        self.workers[index] = self.launch_worker()?;
+        Ok(())
+    }
+
+    fn launch_worker(&self) -> Result<Process> {
         let name = format!("worker-{}", uuid::Uuid::new_v4().simple());
         let launch = self.launch(&name, vec!["worker".to_owned()])?;
-        self.workers.push(launch.env("REELGATE__WORKER__SCRATCH_DIR", self.scratch()).start()?);
-        Ok(())
+        launch.env("REELGATE__WORKER__SCRATCH_DIR", self.scratch()).start()
     }
 
     /// The scratch folder that all workers of the site share.
@@ -348,6 +375,16 @@ impl Site {
             .env("REELGATE__AUTH__SECRET", AUTH_SECRET)
             .env("REELGATE__TOKENS__KEYS", token_keys())
             .envs(fast.chain(services).chain(self.env.iter().cloned())))
+    }
+
+    /// The files that all processes there ever were have printed to.
+    ///
+    /// # Errors
+    /// The site's folder cannot be read.
+    pub fn logs(&self) -> Result<Vec<PathBuf>> {
+        let entries = std::fs::read_dir(self.folder.path())?.collect::<std::io::Result<Vec<_>>>()?;
+        let paths = entries.into_iter().map(|entry| entry.path());
+        Ok(paths.filter(|path| path.extension().is_some_and(|extension| extension == "log")).collect())
     }
 
     /// What the gateways and workers have printed, for errors.

@@ -3,6 +3,7 @@
 mod access;
 mod browser;
 mod cache;
+mod chaos;
 mod deploy;
 mod documentation;
 mod drain;

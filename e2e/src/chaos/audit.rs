@@ -1,0 +1,277 @@
+//! After the faults: waits for quiet, then holds the promises against what there is. Reads the database and the store by
+//! itself, not through the product, wherever the product could be wrong about itself.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context, Result};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use reelgate_common::{
+    db::{Db, FileFilter, FileWithRenditions},
+    file::FileState,
+    ids::OrgId,
+    key::Key,
+};
+use rustix::process::Signal;
+use sha2::{Digest, Sha256};
+use tokio::time::sleep;
+
+use super::{
+    arena::Arena,
+    clients::ORGS,
+    ledger::{Deletion, Ledger, Promise},
+    media::Kind,
+    report::Report,
+};
+use crate::{
+    client::Client,
+    sign_in::{AUTH_SECRET, SignIn, token_keys},
+};
+
+/// Enough for every backoff, every grace period and every sweep of the run's configuration, on a busy machine.
+const QUIET: Duration = Duration::from_secs(180);
+const PAUSE: Duration = Duration::from_millis(300);
+const STOPPING: Duration = Duration::from_secs(60);
+
+/// # Errors
+/// Database or store cannot be read. What is wrong with the product goes into the report.
+pub(super) async fn audit(arena: &mut Arena, ledger: &Ledger, report: &mut Report) -> Result<()> {
+    let begun = Instant::now();
+    let unsettled = quiet(arena, unsettled).await?;
+    report.figures.push(("settled after (s)", begun.elapsed().as_secs().to_string()));
+    report.broken.extend(unsettled);
+    let rows = rows(&arena.site.database().await?).await?;
+    let differences = quiet(arena, differences).await?;
+    report.figures.push(("nothing left over after (s)", begun.elapsed().as_secs().to_string()));
+    report.broken.extend(differences);
+    promises(arena, ledger, &rows, report).await?;
+    report.broken.extend(redis(arena).await?);
+    report.broken.extend(stop(arena)?);
+    report.broken.extend(secrets(arena)?);
+    report.broken.extend(ledger.broken());
+    report.answers = ledger.answers();
+    Ok(())
+}
+
+/// Asks until nothing is wrong, or time is up; gives what is wrong then.
+async fn quiet(arena: &mut Arena, wrong: impl AsyncFn(&Arena) -> Result<Vec<String>>) -> Result<Vec<String>> {
+    let end = Instant::now() + QUIET;
+    loop {
+        arena.supervise()?;
+        let left = wrong(arena).await;
+        if Instant::now() > end || left.as_ref().is_ok_and(Vec::is_empty) {
+            return left;
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn rows(db: &Db) -> Result<Vec<FileWithRenditions>> {
+    let mut rows: Vec<FileWithRenditions> = Vec::new();
+    for org in ORGS {
+        let mut after = None;
+        loop {
+            let filter = FileFilter { after, limit: 200, ..FileFilter::default() };
+            let page = db.list_files(&OrgId::new(org), &filter).await?;
+            after = page.last().map(|row| row.file.id);
+            rows.extend(page);
+            if after.is_none() {
+                break;
+            }
+        }
+    }
+    Ok(rows)
+}
+
+/// Files that still are on their way, answered or not, and deletions that are not done.
+async fn unsettled(arena: &Arena) -> Result<Vec<String>> {
+    let db = arena.site.database().await?;
+    let rows = rows(&db).await?.into_iter().map(|row| row.file);
+    let left = rows.filter(|file| match file.state {
+        FileState::Failed => file.failure.is_none(),
+        FileState::Ready => file.progress < 1.0,
+        _ => true,
+    });
+    let mut wrong: Vec<String> =
+        left.map(|file| format!("{} stays {} at {}", file.id, file.state, file.progress)).collect();
+    wrong
+        .extend(db.tombstones(10).await?.iter().map(|gone| format!("{} is deleted and still has a row", gone.file_id)));
+    Ok(wrong)
+}
+
+/// Objects that no row names, names without an object, and gauges that are not zero.
+async fn differences(arena: &Arena) -> Result<Vec<String>> {
+    let rows = rows(&arena.site.database().await?).await?;
+    let named: BTreeSet<String> = rows.iter().flat_map(keys).map(|key| key.to_string()).collect();
+    let mut stored: BTreeSet<String> = arena.site.stored("staging/").await?.into_iter().collect();
+    stored.extend(arena.site.stored("media/").await?);
+    let orphans = stored.difference(&named).map(|key| format!("nobody names {key}"));
+    let missing = named.difference(&stored).map(|key| format!("{key} is named and not there"));
+    let mut wrong: Vec<String> = orphans.chain(missing).collect();
+    for gateway in &arena.site.gateways {
+        let metrics = Client::new(gateway.ops_url()).get("/metrics").await?.expect(200)?.body;
+        let text = String::from_utf8_lossy(&metrics).into_owned();
+        let gauges = text
+            .lines()
+            .filter(|line| line.starts_with("reelgate_stuck_files ") || line.starts_with("reelgate_orphan_bytes "));
+        wrong.extend(gauges.filter(|line| !line.ends_with(" 0")).map(str::to_owned));
+    }
+    Ok(wrong)
+}
+
+fn keys(row: &FileWithRenditions) -> Vec<Key> {
+    let file = &row.file;
+    let output = |attempt, name: &str| Key::Output {
+        org: file.org_id.clone(),
+        file: file.id,
+        generation: file.generation,
+        attempt,
+        name: name.to_owned(),
+    };
+    let outputs = row.renditions.iter().flat_map(|it| it.outputs().map(|name| output(it.attempt, name)));
+    outputs.chain([file.source_key.clone()]).collect()
+}
+
+async fn promises(arena: &Arena, ledger: &Ledger, rows: &[FileWithRenditions], report: &mut Report) -> Result<()> {
+    let by_id: HashMap<String, &FileWithRenditions> = rows.iter().map(|row| (row.file.id.to_string(), row)).collect();
+    let promises = ledger.promises();
+    let (mut ready, mut failed, mut deleted, mut failures) = (0, 0, 0, Vec::new());
+    for (file, promise) in &promises {
+        let row = by_id.get(file);
+        match (promise.deletion, row) {
+            (Deletion::Answered, Some(_)) => report.broken.push(format!("{file} was deleted and is back")),
+            (Deletion::None, None) => report.broken.push(format!("{file} was promised and is lost")),
+            (Deletion::Answered | Deletion::Asked, None) => deleted += 1,
+            (_, Some(row)) => {
+                report.broken.extend(same(arena, file, promise, row).await?);
+                let is_failed = row.file.state == FileState::Failed;
+                failed += usize::from(is_failed);
+                ready += usize::from(!is_failed);
+                if is_failed && promise.kind != Kind::Junk {
+                    failures.push(row.file.failure.clone().map(|failure| failure.code).unwrap_or_default());
+                }
+            }
+        }
+    }
+    let unanswered = rows.iter().filter(|row| !promises.contains_key(&row.file.id.to_string())).count();
+    report.figures.push(("uploads answered", promises.len().to_string()));
+    report.figures.push(("  of these ready, failed, deleted", format!("{ready}, {failed}, {deleted}")));
+    report.figures.push(("  good ones that failed", format!("{failures:?}")));
+    report.figures.push(("uploads that arrived and were not answered", unanswered.to_string()));
+    report.broken.extend(twice(rows, &promises));
+    Ok(())
+}
+
+/// The bytes that were sent, read through a gateway, and every rendition whole.
+async fn same(arena: &Arena, file: &str, promise: &Promise, row: &FileWithRenditions) -> Result<Vec<String>> {
+    let client = arena.site.gateways[0].client().signed_in(SignIn::member("alice", promise.org).ttl(86_400).jwt());
+    let mut wrong = Vec::new();
+    let source = client.get(&format!("/v1/files/{file}?rendition=source")).await?;
+    if source.status != 200 || source.body != promise.bytes {
+        wrong.push(format!("{file} is not what was sent ({})", source.status));
+    }
+    if row.file.sha256 != hex(&promise.bytes) {
+        wrong.push(format!("{file} has the digest of something else"));
+    }
+    for rendition in &row.renditions {
+        let name = &rendition.name;
+        let whole = client.get(&format!("/v1/files/{file}?rendition={name}")).await?;
+        if whole.status == 200 && whole.body.len() as u64 == rendition.size_bytes {
+            continue;
+        }
+        // What is no stream has an address of its own.
+        if !rendition.is_playable() {
+            continue;
+        }
+        wrong.push(format!("{name} of {file} is not whole ({})", whole.status));
+    }
+    Ok(wrong)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Each name once; and what is ready has everything that others of its kind have.
+fn twice(rows: &[FileWithRenditions], promises: &HashMap<String, Promise>) -> Vec<String> {
+    let mut wrong = Vec::new();
+    let mut most: HashMap<Kind, BTreeSet<&str>> = HashMap::new();
+    let results = |row: &'_ FileWithRenditions| row.renditions.iter().map(|it| it.name.clone()).collect::<Vec<_>>();
+    let promised = |row: &FileWithRenditions| promises.get(&row.file.id.to_string()).map(|promise| promise.kind);
+    for row in rows {
+        let (names, unique) = (results(row).len(), results(row).into_iter().collect::<BTreeSet<_>>().len());
+        if names != unique {
+            wrong.push(format!("{} has a rendition twice: {:?}", row.file.id, results(row)));
+        }
+        if let Some(kind) = promised(row) {
+            most.entry(kind).or_default().extend(row.renditions.iter().map(|it| it.name.as_str()));
+        }
+    }
+    for row in rows.iter().filter(|row| row.file.state == FileState::Ready) {
+        let Some(all) = promised(row).and_then(|kind| most.get(&kind)) else { continue };
+        let has: BTreeSet<&str> = row.renditions.iter().map(|it| it.name.as_str()).collect();
+        if has != *all {
+            wrong.push(format!("{} has {has:?} where others have {all:?}", row.file.id));
+        }
+    }
+    wrong
+}
+
+/// Only what expires by itself, and the dead letters kept for show.
+async fn redis(arena: &mut Arena) -> Result<Vec<String>> {
+    let keys = arena.site.services()?.redis.command("KEYS *").await?;
+    let names = keys.lines().filter(|line| line.starts_with('{'));
+    let kept = |name: &&str| ["lease", ":dead", ":reasons"].iter().any(|kept| name.contains(kept));
+    Ok(names.filter(|name| !kept(name)).map(|name| format!("Redis still has {name}")).collect())
+}
+
+/// Everybody ends well when asked to, and leaves nothing in scratch.
+fn stop(arena: &mut Arena) -> Result<Vec<String>> {
+    let scratch = arena.site.scratch();
+    let site = &mut arena.site;
+    let mut wrong = Vec::new();
+    for process in site.workers.iter_mut().chain(site.gateways.iter_mut().map(|gateway| &mut gateway.process)) {
+        process.signal(Signal::TERM)?;
+    }
+    for process in site.workers.iter_mut().chain(site.gateways.iter_mut().map(|gateway| &mut gateway.process)) {
+        match process.wait(STOPPING) {
+            Ok(status) if status.success() => {}
+            other => wrong.push(format!("a process did not end well: {other:?}")),
+        }
+    }
+    for entry in fs::read_dir(&scratch)? {
+        let name = entry?.file_name();
+        if name != "lock" {
+            wrong.push(format!("scratch still has {}", name.to_string_lossy()));
+        }
+    }
+    Ok(wrong)
+}
+
+fn secrets(arena: &mut Arena) -> Result<Vec<String>> {
+    let services = arena.site.services()?;
+    let keys = token_keys();
+    let key = keys.split_once(':').context("a key")?.1.to_owned();
+    let raw = String::from_utf8_lossy(&STANDARD.decode(&key)?).into_owned();
+    let secrets = [
+        ("the secret of sign-in", AUTH_SECRET.to_owned()),
+        ("the key of stream tokens", key),
+        ("the key of stream tokens, decoded", raw),
+        ("the store's secret", services.bucket.secret_key.to_owned()),
+        ("a sign-in token", "eyJ".to_owned()),
+        ("a stream token", "token=".to_owned()),
+    ];
+    let mut wrong = Vec::new();
+    for log in arena.site.logs()? {
+        let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
+        for (what, secret) in &secrets {
+            if let Some(line) = text.lines().find(|line| line.contains(secret)) {
+                wrong.push(format!("{what} stands in a log: {line}"));
+            }
+        }
+    }
+    Ok(wrong)
+}
