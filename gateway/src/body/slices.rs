@@ -86,30 +86,45 @@ impl Buf for Slices {
     }
 }
 
-/// How many bytes may be out in long frames at a time.
+/// How many bytes may be out in long frames at a time, shared evenly by all who want such frames now: where the first took
+/// all there is, the others would wait behind them in short ones.
 #[derive(Debug, Clone)]
-pub(crate) struct Allowance(Arc<AtomicUsize>);
+pub(crate) struct Allowance(Arc<Pot>);
+
+#[derive(Debug)]
+struct Pot {
+    whole: usize,
+    left: AtomicUsize,
+    /// Claims that are out, those of nothing too.
+    claims: AtomicUsize,
+}
 
 impl Allowance {
     #[must_use]
     pub(crate) fn of(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
+        Self(Arc::new(Pot { whole: bytes, left: AtomicUsize::new(bytes), claims: AtomicUsize::new(0) }))
     }
 
-    /// As many of so many as are left; `None` when that are too few.
-    pub(crate) fn claim(&self, wanted: RangeInclusive<usize>) -> Option<Claim> {
-        let (least, most) = wanted.into_inner();
-        let granted = |left: usize| Some(left.min(most)).filter(|granted| *granted >= least.min(most));
-        let left = self.0.fetch_update(Relaxed, Relaxed, |left| Some(left - granted(left)?)).ok()?;
-        Some(Claim { bytes: granted(left)?, of: Arc::clone(&self.0) })
+    /// As many of so many as are this one's share and are left; when that are too few, none.
+    pub(crate) fn claim(&self, wanted: RangeInclusive<usize>) -> Claim {
+        let pot = &*self.0;
+        let share = pot.whole / (pot.claims.fetch_add(1, Relaxed) + 1);
+        let granted = |left| granted(&wanted, left, share);
+        let taken = pot.left.fetch_update(Relaxed, Relaxed, |left| granted(left).map(|bytes| left - bytes));
+        Claim { bytes: taken.ok().and_then(granted).unwrap_or(0), of: Arc::clone(&self.0) }
     }
+}
+
+fn granted(wanted: &RangeInclusive<usize>, left: usize, share: usize) -> Option<usize> {
+    let (least, most) = (*wanted.start(), *wanted.end());
+    Some(left.min(share).min(most)).filter(|bytes| *bytes >= least.min(most))
 }
 
 /// A part of an allowance, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Claim {
     bytes: usize,
-    of: Arc<AtomicUsize>,
+    of: Arc<Pot>,
 }
 
 impl Claim {
@@ -120,7 +135,8 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        self.of.fetch_add(self.bytes, Relaxed);
+        self.of.left.fetch_add(self.bytes, Relaxed);
+        self.of.claims.fetch_sub(1, Relaxed);
     }
 }
 
@@ -184,16 +200,38 @@ mod tests {
     #[test]
     fn what_was_claimed_comes_back_with_the_last_byte_or_the_client() {
         let allowance = Allowance::of(10);
+        let bytes = |wanted| allowance.claim(wanted).bytes();
         let mut taken = Slices::from(Bytes::from_static(b"ab"));
-        taken.covered_by(allowance.claim(6..=6));
-        assert!(allowance.claim(5..=9).is_none());
+        taken.covered_by(Some(allowance.claim(6..=6)));
+        assert_eq!(bytes(5..=9), 0);
         taken.advance(1);
-        assert_eq!(allowance.claim(3..=9).map(|claim| claim.bytes()), Some(4), "what is left");
+        assert_eq!(bytes(3..=9), 4, "what is left");
         taken.advance(1);
         let mut left = Slices::from(Bytes::from_static(b"ab"));
-        left.covered_by(allowance.claim(10..=10));
-        assert!(allowance.claim(1..=1).is_none());
+        left.covered_by(Some(allowance.claim(10..=10)));
+        assert_eq!(bytes(1..=1), 0);
         drop(left);
-        assert!(allowance.claim(10..=10).is_some());
+        assert_eq!(bytes(10..=10), 10);
+    }
+
+    #[test]
+    fn of_many_who_ask_again_and_again_all_get_the_same() {
+        const MIB: usize = 1 << 20;
+        let allowance = Allowance::of(32 * MIB);
+        let mut claims: Vec<_> = (0..256).map(|_| Some(allowance.claim(1..=MIB))).collect();
+        for _ in 0..3 {
+            for claim in &mut claims {
+                *claim = None;
+                *claim = Some(allowance.claim(1..=MIB));
+            }
+        }
+        assert!(claims.iter().flatten().all(|claim| claim.bytes() == 128 << 10), "{claims:?}");
+    }
+
+    #[test]
+    fn a_few_get_all_they_ask_for() {
+        let allowance = Allowance::of(32 << 20);
+        let claims: Vec<_> = (0..32).map(|_| allowance.claim(1..=1 << 20).bytes()).collect();
+        assert_eq!(claims, [1 << 20; 32]);
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Stride {
 }
 
 impl Stride {
-    /// Bytes to hand out at `now`, of the `left` ones, and the claim that permits it. Less than a slice means one slice.
+    /// Bytes to hand out at `now`, of the `left` ones, and the claim that permits more than a short frame. Less than a slice means one slice.
     pub(super) fn next(&mut self, now: Instant, left: u64, allowance: &Allowance) -> (usize, Option<Claim>) {
         self.length = match self.given {
             None => LONGEST,
@@ -33,10 +33,8 @@ impl Stride {
         if wanted <= SHORT {
             return (wanted, None);
         }
-        match allowance.claim(2 * SHORT..=wanted) {
-            Some(claim) => (claim.bytes(), Some(claim)),
-            None => (SHORT, None),
-        }
+        let claim = allowance.claim(2 * SHORT..=wanted);
+        (claim.bytes().max(SHORT), Some(claim))
     }
 }
 
@@ -67,13 +65,18 @@ mod tests {
     }
 
     #[test]
-    fn without_an_allowance_frames_stay_short() {
-        let allowance = Allowance::of(1100 << 10);
+    fn where_many_share_frames_get_shorter() {
+        let allowance = Allowance::of(3 << 19);
         let mut first = Stride::default();
         let (length, claim) = first.next(Instant::now(), MUCH, &allowance);
         assert_eq!((length, claim.is_some()), (1 << 20, true));
-        assert_eq!(strides(&[0, 1], MUCH, &allowance), [64 << 10, 64 << 10]);
+        assert_eq!(strides(&[0, 1], MUCH, &allowance), [1 << 19, 1 << 19]);
         drop(claim);
         assert_eq!(strides(&[0], MUCH, &allowance), [1 << 20]);
+    }
+
+    #[test]
+    fn without_an_allowance_frames_stay_short() {
+        assert_eq!(strides(&[0, 1], MUCH, &Allowance::of(100 << 10)), [64 << 10, 64 << 10]);
     }
 }
