@@ -20,6 +20,7 @@ pub mod media_info;
 pub mod promote;
 pub mod queue;
 pub mod rendition;
+pub mod states;
 pub mod still;
 pub mod storage;
 pub mod telemetry;

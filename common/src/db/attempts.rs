@@ -12,10 +12,11 @@ use super::{
     transaction::WriteTx,
 };
 use crate::{
-    file::{Failure, FileState},
+    file::Failure,
     ids::{FileId, JobId, ProcessId},
     job::{Fence, JobPolicy, JobState, PAYLOAD_VERSION},
     queue::backoff::backoff,
+    states::job::{JobEvent, JobView, Refused},
     timestamp::Timestamp,
 };
 
@@ -34,13 +35,13 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(locked) = fence::lock(&tx, job).await? else { return Ok(Err(NotBegun::Obsolete)) };
-            let answer = match readiness(&locked, tx.now) {
-                Readiness::Due => begin(&tx, locked, worker, policy).await?,
-                Readiness::Not(why) => return Ok(Err(why)),
-                Readiness::Silent => match lose(&tx, locked, policy, 1.0).await? {
+            let answer = match locked.ask(wish_to_begin(&locked, tx.now), policy)? {
+                Ok(next) => begin(&tx, locked, &next, worker, policy).await?,
+                Err(Refused::Silent) => match lose(&tx, locked, policy, 1.0).await? {
                     Verdict::Again(due) => Err(NotBegun::NotDue(due)),
                     Verdict::Dead | Verdict::Stale => Err(NotBegun::Obsolete),
                 },
+                Err(refused) => return Ok(Err(not_begun(refused, &locked))),
             };
             tx.commit().await?;
             Ok(answer)
@@ -98,15 +99,18 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(locked) = fence::lock(&tx, fence.job_id).await? else { return Ok(Fenced::Stale) };
-            if !locked.is_held_by(fence) {
-                let again = locked.is_attempt_of(fence) && locked.is_current() && locked.job.is(JobState::Done);
-                settle::stopped(&tx, locked, fence).await?;
-                tx.commit().await?;
-                return Ok(if again { Fenced::Written } else { Fenced::Stale });
-            }
-            settle::done(&tx, locked).await?;
+            let answer = match locked.ask_for(fence, JobEvent::Finish(fence.into()), &JobPolicy::default())? {
+                Ok(next) => {
+                    settle::done(&tx, locked, &next).await?;
+                    Fenced::Written
+                }
+                Err(refused) => {
+                    settle::stopped(&tx, locked, fence).await?;
+                    if refused == Refused::Repeated { Fenced::Written } else { Fenced::Stale }
+                }
+            };
             tx.commit().await?;
-            Ok(Fenced::Written)
+            Ok(answer)
         })
         .await
     }
@@ -127,16 +131,17 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(locked) = fence::lock(&tx, fence.job_id).await? else { return Ok(Verdict::Stale) };
-            if !locked.is_held_by(fence) {
-                settle::stopped(&tx, locked, fence).await?;
-                tx.commit().await?;
-                return Ok(Verdict::Stale);
-            }
-            let failures = locked.job.failures.saturating_add(1);
-            let again = failure.retryable && failures < policy.max_failures;
-            let due = again.then(|| tx.now.plus(wait(policy, failures, jitter)));
-            let losses = locked.job.losses;
-            let verdict = settle::ended(&tx, locked, settle::Counts { failures, losses }, failure, due).await?;
+            let event = JobEvent::Fail { token: fence.into(), retryable: failure.retryable };
+            let verdict = match locked.ask_for(fence, event, policy)? {
+                Ok(next) => {
+                    let due = tx.now.plus(wait(policy, next.failures, jitter));
+                    settle::ended(&tx, locked, &next, failure, due).await?
+                }
+                Err(_) => {
+                    settle::stopped(&tx, locked, fence).await?;
+                    Verdict::Stale
+                }
+            };
             tx.commit().await?;
             Ok(verdict)
         })
@@ -151,14 +156,18 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(locked) = fence::lock(&tx, fence.job_id).await? else { return Ok(Fenced::Stale) };
-            if !locked.is_held_by(fence) {
-                settle::stopped(&tx, locked, fence).await?;
-                tx.commit().await?;
-                return Ok(Fenced::Stale);
-            }
-            settle::queued(&tx, locked.job.into_active_model(), tx.now).await?;
+            let answer = match locked.ask_for(fence, JobEvent::Interrupt(fence.into()), &JobPolicy::default())? {
+                Ok(next) => {
+                    settle::queued(&tx, locked.job.into_active_model(), &next, tx.now).await?;
+                    Fenced::Written
+                }
+                Err(_) => {
+                    settle::stopped(&tx, locked, fence).await?;
+                    Fenced::Stale
+                }
+            };
             tx.commit().await?;
-            Ok(Fenced::Written)
+            Ok(answer)
         })
         .await
     }
@@ -178,8 +187,7 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(locked) = fence::lock(&tx, job).await? else { return Ok(Verdict::Stale) };
-            let meant = attempt.is_none_or(|attempt| attempt == locked.job.attempt);
-            if !meant || !locked.is_current() || !locked.job.is(JobState::Running) {
+            if attempt.is_some_and(|attempt| attempt != locked.job.attempt) {
                 return Ok(Verdict::Stale);
             }
             let verdict = lose(&tx, locked, policy, jitter).await?;
@@ -207,43 +215,35 @@ impl Db {
     }
 }
 
-enum Readiness {
-    Due,
-    /// Held by a worker that has not been heard of for a lease.
-    Silent,
-    Not(NotBegun),
+fn wish_to_begin(locked: &Locked, now: Timestamp) -> JobEvent {
+    let job = &locked.job;
+    JobEvent::Begin {
+        due: job.next_attempt_at <= now.0,
+        alive: job.is_alive(now),
+        readable: job.payload_version <= PAYLOAD_VERSION,
+    }
 }
 
-fn readiness(locked: &Locked, now: Timestamp) -> Readiness {
-    let job = &locked.job;
-    if !locked.is_current() {
-        return Readiness::Not(NotBegun::Obsolete);
+fn not_begun(refused: Refused, locked: &Locked) -> NotBegun {
+    match refused {
+        Refused::TooNew => NotBegun::TooNew,
+        Refused::Held => NotBegun::Held,
+        Refused::NotDue => NotBegun::NotDue(Timestamp(locked.job.next_attempt_at)),
+        _ => NotBegun::Obsolete,
     }
-    if job.payload_version > PAYLOAD_VERSION {
-        return Readiness::Not(NotBegun::TooNew);
-    }
-    if job.is(JobState::Running) {
-        return if job.is_alive(now) { Readiness::Not(NotBegun::Held) } else { Readiness::Silent };
-    }
-    if !job.is(JobState::Queued) {
-        return Readiness::Not(NotBegun::Obsolete);
-    }
-    if job.next_attempt_at > now.0 {
-        return Readiness::Not(NotBegun::NotDue(Timestamp(job.next_attempt_at)));
-    }
-    Readiness::Due
 }
 
 async fn begin(
     tx: &WriteTx,
     locked: Locked,
+    next: &JobView,
     worker: &ProcessId,
     policy: &JobPolicy,
 ) -> Result<Result<Attempt, NotBegun>, DbError> {
     let lease = i64::try_from(policy.lease_ms).unwrap_or(i64::MAX);
     let taken = jobs::Entity::update_many()
-        .col_expr(jobs::Column::State, Expr::value(JobState::Running.as_str()))
-        .col_expr(jobs::Column::Attempt, Expr::value(locked.job.attempt + 1))
+        .col_expr(jobs::Column::State, Expr::value(next.state.as_str()))
+        .col_expr(jobs::Column::Attempt, Expr::value(next.attempt))
         .col_expr(jobs::Column::Worker, Expr::value(worker.as_str()))
         .col_expr(jobs::Column::HeartbeatAt, Expr::value(tx.now.0))
         .col_expr(jobs::Column::LeaseMs, Expr::value(lease))
@@ -255,10 +255,7 @@ async fn begin(
         .pop();
     let Some(job) = taken else { return Ok(Err(NotBegun::Held)) };
     history::begin(tx, &job, worker).await?;
-    let file = match locked.file.is(FileState::Ready) {
-        true => locked.file,
-        false => settle::processing(tx, locked.file).await?,
-    };
+    let file = settle::processing(tx, locked.file).await?;
     let published = read::published(&**tx, file.id, file.generation).await?;
     let fence =
         Fence { job_id: JobId(job.id), file_id: FileId(file.id), generation: job.generation, attempt: job.attempt };
@@ -291,11 +288,12 @@ async fn beat_cancelled(tx: &WriteTx, fence: &Fence) -> Result<(), DbError> {
 }
 
 async fn lose(tx: &WriteTx, locked: Locked, policy: &JobPolicy, jitter: f64) -> Result<Verdict, DbError> {
-    let losses = locked.job.losses.saturating_add(1);
-    let due = (losses < policy.max_losses).then(|| tx.now.plus(wait(policy, losses, jitter)));
-    let failures = locked.job.failures;
+    let Ok(next) = locked.ask(JobEvent::Lose { attempt: locked.job.attempt }, policy)? else {
+        return Ok(Verdict::Stale);
+    };
+    let due = tx.now.plus(wait(policy, next.losses, jitter));
     history::lost(tx, &locked.job).await?;
-    settle::ended(tx, locked, settle::Counts { failures, losses }, &worker_lost(), due).await
+    settle::ended(tx, locked, &next, &worker_lost(), due).await
 }
 
 fn worker_lost() -> Failure {
@@ -371,46 +369,47 @@ mod tests {
         locked
     }
 
-    fn refusal(change: impl FnOnce(&mut Locked)) -> Option<NotBegun> {
-        match readiness(&locked(change), NOW) {
-            Readiness::Not(why) => Some(why),
-            Readiness::Due | Readiness::Silent => None,
-        }
+    fn answer(change: impl FnOnce(&mut Locked)) -> Result<i64, Refused> {
+        let locked = locked(change);
+        let next = locked.ask(wish_to_begin(&locked, NOW), &JobPolicy::default()).unwrap();
+        next.map(|next| next.attempt)
     }
 
     #[test]
     fn a_due_job_may_begin() {
-        assert!(matches!(readiness(&locked(|_| ()), NOW), Readiness::Due));
+        assert_eq!(answer(|_| ()), Ok(1));
     }
 
     #[test]
     fn a_newer_builds_job_is_handed_back() {
-        assert_eq!(refusal(|at| at.job.payload_version += 1), Some(NotBegun::TooNew));
+        assert_eq!(answer(|at| at.job.payload_version += 1), Err(Refused::TooNew));
     }
 
     #[test]
     fn a_job_of_another_generation_or_a_deleted_file_is_obsolete() {
-        assert_eq!(refusal(|at| at.file.generation = 2), Some(NotBegun::Obsolete));
-        assert_eq!(refusal(|at| at.file.deleted_at = Some(1)), Some(NotBegun::Obsolete));
-        assert_eq!(refusal(|at| at.job.state = "dead".to_owned()), Some(NotBegun::Obsolete));
+        assert_eq!(answer(|at| at.file.generation = 2), Err(Refused::Obsolete));
+        assert_eq!(answer(|at| at.file.deleted_at = Some(1)), Err(Refused::Obsolete));
+        assert_eq!(answer(|at| at.job.state = "dead".to_owned()), Err(Refused::Obsolete));
     }
 
     #[test]
     fn a_job_is_not_due_one_millisecond_early() {
-        assert_eq!(refusal(|at| at.job.next_attempt_at += 1), Some(NotBegun::NotDue(Timestamp(NOW.0 + 1))));
+        assert_eq!(answer(|at| at.job.next_attempt_at += 1), Err(Refused::NotDue));
+        let early = locked(|at| at.job.next_attempt_at += 1);
+        assert_eq!(not_begun(Refused::NotDue, &early), NotBegun::NotDue(Timestamp(NOW.0 + 1)));
     }
 
     #[test]
     fn a_lease_ends_to_the_millisecond() {
         let running = |heartbeat| {
-            locked(|at| {
+            answer(|at| {
                 at.job.state = "running".to_owned();
                 at.job.worker = Some("w".to_owned());
                 at.job.heartbeat_at = Some(heartbeat);
                 at.job.lease_ms = Some(100);
             })
         };
-        assert!(matches!(readiness(&running(NOW.0 - 99), NOW), Readiness::Not(NotBegun::Held)));
-        assert!(matches!(readiness(&running(NOW.0 - 100), NOW), Readiness::Silent));
+        assert_eq!(running(NOW.0 - 99), Err(Refused::Held));
+        assert_eq!(running(NOW.0 - 100), Err(Refused::Silent));
     }
 }

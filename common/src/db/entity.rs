@@ -19,7 +19,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use super::DbError;
 
 /// Reads a word, key or identifier of ours.
-fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, DbError> {
+pub(super) fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, DbError> {
     text.parse().map_err(|error: T::Err| DbError::Garbled(error.to_string()))
 }
 

@@ -1,16 +1,18 @@
 //! The fence: whether an attempt still holds its job and its file. Rows are locked in one order, file then job, so that
-//! two transactions about the same file never wait for each other in a ring.
+//! two transactions about the same file never wait for each other in a ring. What may be written then is decided by the
+//! state machines.
 
 use sea_orm::{EntityTrait, QuerySelect};
 
 use super::{
     DbError,
-    entity::{files, jobs},
+    entity::{files, jobs, parse},
     transaction::WriteTx,
 };
 use crate::{
     ids::JobId,
-    job::{Fence, JobState},
+    job::{Fence, JobPolicy},
+    states::job::{JobEvent, JobView, Refused, transition},
 };
 
 /// A job and its file; nobody else can change either until the transaction ends.
@@ -29,16 +31,37 @@ pub(super) async fn lock(tx: &WriteTx, job: JobId) -> Result<Option<Locked>, DbE
 
 /// As `lock`, but only while `fence` holds: this attempt, this generation, running, not deleted.
 pub(super) async fn lock_held(tx: &WriteTx, fence: &Fence) -> Result<Option<Locked>, DbError> {
-    Ok(lock(tx, fence.job_id).await?.filter(|locked| locked.is_held_by(fence)))
+    let Some(locked) = lock(tx, fence.job_id).await? else { return Ok(None) };
+    let held = locked.ask_for(fence, JobEvent::Write(fence.into()), &JobPolicy::default())?.is_ok();
+    Ok(held.then_some(locked))
 }
 
 impl Locked {
-    pub(super) fn is_current(&self) -> bool {
-        self.file.deleted_at.is_none() && self.file.generation == self.job.generation
+    pub(super) fn view(&self) -> Result<JobView, DbError> {
+        Ok(JobView {
+            state: parse(&self.job.state)?,
+            generation: self.job.generation,
+            attempt: self.job.attempt,
+            failures: self.job.failures,
+            losses: self.job.losses,
+            file_generation: self.file.generation,
+            file_deleted: self.file.deleted_at.is_some(),
+        })
     }
 
-    pub(super) fn is_held_by(&self, fence: &Fence) -> bool {
-        self.is_current() && self.is_attempt_of(fence) && self.job.is(JobState::Running)
+    /// What the event makes of the job, or why nothing may be written.
+    pub(super) fn ask(&self, event: JobEvent, limits: &JobPolicy) -> Result<Result<JobView, Refused>, DbError> {
+        Ok(transition(self.view()?, event, limits))
+    }
+
+    /// As `ask`, of an event that carries the fence's token: the fence must be of this file, too.
+    pub(super) fn ask_for(
+        &self,
+        fence: &Fence,
+        event: JobEvent,
+        limits: &JobPolicy,
+    ) -> Result<Result<JobView, Refused>, DbError> {
+        if self.job.file_id == fence.file_id.0 { self.ask(event, limits) } else { Ok(Err(Refused::Stale)) }
     }
 
     /// Whether `fence` names the job's last attempt, whatever has become of it.

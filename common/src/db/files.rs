@@ -13,6 +13,10 @@ use super::{
 use crate::{
     file::{FileKind, FileState},
     ids::{FileId, OrgId},
+    states::{
+        file::{self, FileEvent},
+        upload::{self, UploadEvent, UploadState},
+    },
     timestamp::Timestamp,
 };
 
@@ -58,8 +62,10 @@ impl Db {
     ) -> Result<Option<FileWithRenditions>, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            let Some(row) = lock_uploading(&tx, org, file).await? else { return Ok(None) };
-            let row = staged_row(row, staged, tx.now).update(&*tx).await?;
+            let Some(row) = lock_upload(&tx, org, file, UploadEvent::Stage).await? else { return Ok(None) };
+            let event = FileEvent::Stage { processed: staged.state == FileState::Staged };
+            let Ok(next) = file::transition(row.view()?, event) else { return Ok(None) };
+            let row = staged_row(row, staged, next.state, tx.now).update(&*tx).await?;
             uploads::Entity::delete_by_id(file.0).exec(&*tx).await?;
             if let Some(job) = job {
                 jobs::Entity::insert(jobs::row(job, &row, tx.now)).exec_without_returning(&*tx).await?;
@@ -79,7 +85,7 @@ impl Db {
     pub async fn abandon_upload(&self, org: &OrgId, file: FileId) -> Result<(), DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            if lock_uploading(&tx, org, file).await?.is_some() {
+            if lock_upload(&tx, org, file, UploadEvent::Abandon).await?.is_some() {
                 files::Entity::delete_by_id(file.0).exec(&*tx).await?;
             } else {
                 uploads::Entity::delete_by_id(file.0)
@@ -197,9 +203,20 @@ pub(super) fn living(org: &OrgId) -> Select<files::Entity> {
     files::Entity::find().filter(files::Column::OrgId.eq(org.as_str())).filter(files::Column::DeletedAt.is_null())
 }
 
-async fn lock_uploading(tx: &WriteTx, org: &OrgId, file: FileId) -> Result<Option<files::Model>, DbError> {
+/// The file's row, if its upload may still go this way.
+async fn lock_upload(
+    tx: &WriteTx,
+    org: &OrgId,
+    file: FileId,
+    event: UploadEvent,
+) -> Result<Option<files::Model>, DbError> {
     let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&**tx).await?;
-    Ok(row.filter(|row| row.is(FileState::Uploading)))
+    Ok(row.filter(|row| upload::transition(upload_of(row), event).is_ok()))
+}
+
+/// Of a file that is not deleted.
+fn upload_of(file: &files::Model) -> UploadState {
+    if file.is(FileState::Uploading) { UploadState::Open } else { UploadState::Staged }
 }
 
 fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
@@ -222,15 +239,15 @@ fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
     }
 }
 
-fn staged_row(row: files::Model, staged: &StagedFile, now: Timestamp) -> files::ActiveModel {
+fn staged_row(row: files::Model, staged: &StagedFile, next: FileState, now: Timestamp) -> files::ActiveModel {
     let mut row = row.into_active_model();
     row.size_bytes = Set(signed(staged.size_bytes));
     row.sha256 = Set(staged.sha256.clone());
     row.content_type = Set(staged.content_type.clone());
     row.kind = Set(staged.kind.as_str().to_owned());
-    row.state = Set(staged.state.as_str().to_owned());
+    row.state = Set(next.as_str().to_owned());
     row.updated_at = Set(now.0);
-    if staged.state == FileState::Ready {
+    if next == FileState::Ready {
         row.ready_at = Set(Some(now.0));
     }
     row

@@ -13,6 +13,7 @@ use crate::{
     job::Fence,
     media_info::MediaInfo,
     rendition::Rendition,
+    states::file::{FileEvent, FileView, transition},
     timestamp::Timestamp,
 };
 
@@ -88,8 +89,10 @@ impl Db {
                 return Ok(if first.attempt == fence.attempt { Fenced::Written } else { Fenced::Stale });
             }
             let row = renditions::row(fence, rendition, tx.now)?;
+            let event = FileEvent::Publish { playable: rendition.is_playable() };
+            let Ok(next) = transition(locked.file.view()?, event) else { return Ok(Fenced::Stale) };
             renditions::Entity::insert(row).exec_without_returning(&*tx).await?;
-            touched(locked.file, rendition, tx.now).update(&*tx).await?;
+            touched(locked.file, next, tx.now).update(&*tx).await?;
             tx.commit().await?;
             Ok(Fenced::Written)
         })
@@ -97,8 +100,8 @@ impl Db {
     }
 }
 
-fn touched(file: files::Model, published: &Rendition, now: Timestamp) -> files::ActiveModel {
-    let first = published.is_playable() && !file.is(FileState::Ready);
+fn touched(file: files::Model, next: FileView, now: Timestamp) -> files::ActiveModel {
+    let first = next.state == FileState::Ready && !file.is(FileState::Ready);
     let mut file = file.into_active_model();
     file.updated_at = Set(now.0);
     if first {

@@ -16,7 +16,11 @@ use super::{
 use crate::{
     file::{Failure, FileState},
     ids::{FileId, JobId, OrgId},
-    job::{JobKind, JobRecord, JobState},
+    job::{JobKind, JobPolicy, JobRecord},
+    states::{
+        file::{self, FileEvent},
+        job::{JobEvent, JobView},
+    },
     timestamp::Timestamp,
 };
 
@@ -69,22 +73,18 @@ impl Db {
             let tx = self.write().await?;
             let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
             let Some(row) = row else { return Ok(Retried::NoSuchFile) };
-            let may = match row.state.parse() {
-                Ok(FileState::Failed) => row.failure_retryable == Some(true),
-                Ok(FileState::Ready) => true,
-                _ => false,
+            let again = file::transition(row.view()?, retry_of(&row));
+            let job = own_job(&tx, &row).await?;
+            let (Ok(file), Some(job)) = (again, job) else { return Ok(Retried::NotRetryable) };
+            let locked = Locked { file: row, job };
+            let Ok(next) = locked.ask(JobEvent::Retry, &JobPolicy::default())? else {
+                return Ok(Retried::NotRetryable);
             };
-            let Some(job) = ended_job(&tx, &row).await?.filter(|_| may) else { return Ok(Retried::NotRetryable) };
-            let due = DueJob {
-                id: JobId(job.id),
-                org_id: org.clone(),
-                priority: u8::try_from(job.priority).unwrap_or_default(),
-                run_at: tx.now,
-            };
-            if row.is(FileState::Failed) {
-                restage(&tx, row).await?;
+            let due = due(org, &locked.job, tx.now);
+            if !locked.file.is(file.state) {
+                restage(&tx, locked.file, file.state).await?;
             }
-            requeue(&tx, job).await?;
+            requeue(&tx, locked.job, &next).await?;
             tx.commit().await?;
             Ok(Retried::Queued(due))
         })
@@ -103,10 +103,8 @@ impl Db {
             let Some(locked) = locked.filter(|it| it.job.org_id == org.as_str() && it.file.deleted_at.is_none()) else {
                 return Ok(Cancelled::NoSuchJob);
             };
-            if !(locked.job.is(JobState::Queued) || locked.job.is(JobState::Running)) {
-                return Ok(Cancelled::Over);
-            }
-            cancel(&tx, locked).await?;
+            let Ok(next) = locked.ask(JobEvent::Cancel, &JobPolicy::default())? else { return Ok(Cancelled::Over) };
+            cancel(&tx, locked, &next).await?;
             tx.commit().await?;
             Ok(Cancelled::Stopped)
         })
@@ -115,10 +113,10 @@ impl Db {
 }
 
 /// Worker and heartbeat stay: they tell whether somebody may still be writing.
-async fn cancel(tx: &WriteTx, locked: Locked) -> Result<(), DbError> {
+async fn cancel(tx: &WriteTx, locked: Locked, next: &JobView) -> Result<(), DbError> {
     let process = locked.job.kind == JobKind::Process.as_str();
     let mut job = locked.job.into_active_model();
-    job.state = Set(JobState::Cancelled.as_str().to_owned());
+    job.state = Set(next.state.as_str().to_owned());
     job.finished_at = Set(Some(tx.now.0));
     job.update(&**tx).await?;
     if process {
@@ -127,25 +125,33 @@ async fn cancel(tx: &WriteTx, locked: Locked) -> Result<(), DbError> {
             message: "Processing was cancelled; it can be started again.".to_owned(),
             retryable: true,
         };
-        settle::fail_unless_ready(tx, locked.file, &failure).await?;
+        settle::give_up(tx, locked.file, &failure).await?;
     }
     Ok(())
 }
 
-/// The job that would process the file, given up or cancelled.
-async fn ended_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model>, DbError> {
-    let ended = jobs::Entity::find()
+fn retry_of(file: &files::Model) -> FileEvent {
+    FileEvent::Retry { retryable: file.failure_retryable == Some(true) }
+}
+
+fn due(org: &OrgId, job: &jobs::Model, now: Timestamp) -> DueJob {
+    let priority = u8::try_from(job.priority).unwrap_or_default();
+    DueJob { id: JobId(job.id), org_id: org.clone(), priority, run_at: now }
+}
+
+/// The job that processes the file.
+async fn own_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model>, DbError> {
+    let own = jobs::Entity::find()
         .filter(jobs::Column::FileId.eq(file.id))
         .filter(jobs::Column::Generation.eq(file.generation))
         .filter(jobs::Column::Kind.eq(JobKind::Process.as_str()))
-        .filter(jobs::Column::State.is_in([JobState::Dead.as_str(), JobState::Cancelled.as_str()]))
         .lock_exclusive();
-    Ok(ended.one(&**tx).await?)
+    Ok(own.one(&**tx).await?)
 }
 
-async fn restage(tx: &WriteTx, file: files::Model) -> Result<(), DbError> {
+async fn restage(tx: &WriteTx, file: files::Model, next: FileState) -> Result<(), DbError> {
     let mut file = file.into_active_model();
-    file.state = Set(FileState::Staged.as_str().to_owned());
+    file.state = Set(next.as_str().to_owned());
     file.failure_code = Set(None);
     file.failure_message = Set(None);
     file.failure_retryable = Set(None);
@@ -155,12 +161,10 @@ async fn restage(tx: &WriteTx, file: files::Model) -> Result<(), DbError> {
 }
 
 /// Queues a job that is over once more, its counters reset; attempts go on counting, so fences hold.
-pub(super) async fn requeue(tx: &WriteTx, job: jobs::Model) -> Result<(), DbError> {
+pub(super) async fn requeue(tx: &WriteTx, job: jobs::Model, next: &JobView) -> Result<(), DbError> {
     let mut job = job.into_active_model();
-    job.failures = Set(0);
-    job.losses = Set(0);
     job.progress = Set(0.0);
     job.last_error_code = Set(None);
     job.last_error = Set(None);
-    settle::queued(tx, job, Timestamp(tx.now.0)).await
+    settle::queued(tx, job, next, tx.now).await
 }

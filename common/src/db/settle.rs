@@ -1,4 +1,4 @@
-//! The states that a job and its file go into together. Callers hold both rows and have checked the fence.
+//! Writes down what the state machines have decided about a job and its file. Callers hold both rows and have asked.
 
 use sea_orm::{ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, Set, sea_query::Expr};
 
@@ -11,25 +11,33 @@ use super::{
 use crate::{
     file::{Failure, FileState},
     job::{Fence, JobState},
+    states::{
+        file::{FileEvent, transition},
+        job::{JobView, is_open},
+    },
     timestamp::Timestamp,
 };
 
-/// A job's counters after a run has ended badly.
-pub(super) struct Counts {
-    pub(super) failures: i32,
-    pub(super) losses: i32,
-}
-
+/// An attempt has begun.
 pub(super) async fn processing(tx: &WriteTx, file: files::Model) -> Result<files::Model, DbError> {
+    let next = match transition(file.view()?, FileEvent::Begin) {
+        Ok(next) if !file.is(next.state) => next.state,
+        _ => return Ok(file),
+    };
     let mut file = file.into_active_model();
-    file.state = Set(FileState::Processing.as_str().to_owned());
+    file.state = Set(next.as_str().to_owned());
     file.updated_at = Set(tx.now.0);
     Ok(file.update(&**tx).await?)
 }
 
 /// Waits for a worker again, not before `due`.
-pub(super) async fn queued(tx: &WriteTx, mut job: jobs::ActiveModel, due: Timestamp) -> Result<(), DbError> {
-    job.state = Set(JobState::Queued.as_str().to_owned());
+pub(super) async fn queued(
+    tx: &WriteTx,
+    mut job: jobs::ActiveModel,
+    next: &JobView,
+    due: Timestamp,
+) -> Result<(), DbError> {
+    moved(&mut job, next);
     job.next_attempt_at = Set(due.0);
     job.finished_at = Set(None);
     release(&mut job);
@@ -37,38 +45,36 @@ pub(super) async fn queued(tx: &WriteTx, mut job: jobs::ActiveModel, due: Timest
     Ok(())
 }
 
-/// A run ended badly: queued again when there is a `due`, else dead.
+/// A run ended badly: queued again for `due`, or dead.
 pub(super) async fn ended(
     tx: &WriteTx,
     locked: Locked,
-    counts: Counts,
+    next: &JobView,
     failure: &Failure,
-    due: Option<Timestamp>,
+    due: Timestamp,
 ) -> Result<Verdict, DbError> {
     let mut job = locked.job.into_active_model();
-    job.failures = Set(counts.failures);
-    job.losses = Set(counts.losses);
     job.last_error_code = Set(Some(failure.code.clone()));
     job.last_error = Set(Some(failure.message.clone()));
-    if let Some(due) = due {
-        queued(tx, job, due).await?;
+    if is_open(next.state) {
+        queued(tx, job, next, due).await?;
         return Ok(Verdict::Again(due));
     }
-    over(tx, job, JobState::Dead).await?;
-    fail_unless_ready(tx, locked.file, failure).await?;
+    over(tx, job, next).await?;
+    give_up(tx, locked.file, failure).await?;
     Ok(Verdict::Dead)
 }
 
-pub(super) async fn done(tx: &WriteTx, locked: Locked) -> Result<(), DbError> {
+pub(super) async fn done(tx: &WriteTx, locked: Locked, next: &JobView) -> Result<(), DbError> {
     let mut job = locked.job.into_active_model();
     job.progress = Set(1.0);
-    over(tx, job, JobState::Done).await?;
+    over(tx, job, next).await?;
     let nothing = Failure {
         code: "nothing_playable".to_owned(),
         message: "Nothing that a browser can play could be made of this file.".to_owned(),
         retryable: false,
     };
-    fail_unless_ready(tx, locked.file, &nothing).await
+    give_up(tx, locked.file, &nothing).await
 }
 
 /// The worker of a cancelled attempt has stopped: nobody need wait for it before purging.
@@ -85,12 +91,18 @@ pub(super) async fn stopped(tx: &WriteTx, locked: Locked, fence: &Fence) -> Resu
     Ok(())
 }
 
-async fn over(tx: &WriteTx, mut job: jobs::ActiveModel, state: JobState) -> Result<(), DbError> {
-    job.state = Set(state.as_str().to_owned());
+async fn over(tx: &WriteTx, mut job: jobs::ActiveModel, next: &JobView) -> Result<(), DbError> {
+    moved(&mut job, next);
     job.finished_at = Set(Some(tx.now.0));
     release(&mut job);
     job.update(&**tx).await?;
     Ok(())
+}
+
+fn moved(job: &mut jobs::ActiveModel, next: &JobView) {
+    job.state = Set(next.state.as_str().to_owned());
+    job.failures = Set(next.failures);
+    job.losses = Set(next.losses);
 }
 
 fn release(job: &mut jobs::ActiveModel) {
@@ -99,12 +111,13 @@ fn release(job: &mut jobs::ActiveModel) {
     job.lease_ms = Set(None);
 }
 
-/// `ready` says that something playable is published, and stays.
-pub(super) async fn fail_unless_ready(tx: &WriteTx, file: files::Model, failure: &Failure) -> Result<(), DbError> {
-    let ready = file.is(FileState::Ready);
+/// The job is over: a file that has become neither `ready` nor `failed` is `failed`.
+pub(super) async fn give_up(tx: &WriteTx, file: files::Model, failure: &Failure) -> Result<(), DbError> {
+    let next = transition(file.view()?, FileEvent::GiveUp).map_or(None, |next| Some(next.state));
+    let fails = next == Some(FileState::Failed) && !file.is(FileState::Failed);
     let mut file = file.into_active_model();
     file.updated_at = Set(tx.now.0);
-    if !ready {
+    if fails {
         file.state = Set(FileState::Failed.as_str().to_owned());
         file.failure_code = Set(Some(failure.code.clone()));
         file.failure_message = Set(Some(failure.message.clone()));

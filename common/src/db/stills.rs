@@ -9,7 +9,7 @@ use sea_orm::{
 use super::{
     AskedStill, Db, DbError, DueJob, Fenced, FinishedStills, NewJob, StillLimits,
     entity::{files, jobs, signed, stills},
-    fence,
+    fence::{self, Locked},
     files::living,
     requests::requeue,
     settle,
@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{
     ids::{FileId, JobId, OrgId},
-    job::{Fence, JobKind, JobState, THUMBNAIL_PRIORITY},
+    job::{Fence, JobKind, JobPolicy, THUMBNAIL_PRIORITY},
     key::Key,
+    states::job::{JobEvent, Refused},
     still::{MadeStill, Still},
     timestamp::Timestamp,
 };
@@ -151,17 +152,20 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(locked) = fence::lock(&tx, fence.job_id).await? else { return Ok(FinishedStills::Stale) };
-            if !locked.is_held_by(fence) {
-                let again = locked.is_attempt_of(fence) && locked.is_current() && locked.job.is(JobState::Done);
-                settle::stopped(&tx, locked, fence).await?;
-                tx.commit().await?;
-                return Ok(if again { FinishedStills::Done } else { FinishedStills::Stale });
-            }
+            let next = match locked.ask_for(fence, JobEvent::Finish(fence.into()), &JobPolicy::default())? {
+                Ok(next) => next,
+                Err(refused) => {
+                    settle::stopped(&tx, locked, fence).await?;
+                    tx.commit().await?;
+                    let again = refused == Refused::Repeated;
+                    return Ok(if again { FinishedStills::Done } else { FinishedStills::Stale });
+                }
+            };
             let more = of(fence.file_id, fence.generation).filter(Expr::cust(stills::WANTED)).one(&*tx).await?;
             if more.is_some() {
                 return Ok(FinishedStills::More);
             }
-            settle::done(&tx, locked).await?;
+            settle::done(&tx, locked, &next).await?;
             tx.commit().await?;
             Ok(FinishedStills::Done)
         })
@@ -241,10 +245,10 @@ async fn wake(tx: &WriteTx, org: &OrgId, file: &files::Model) -> Result<Option<D
         .one(&**tx)
         .await?;
     let id = match known {
-        Some(job) if job.is(JobState::Queued) || job.is(JobState::Running) => return Ok(None),
         Some(job) => {
-            let id = JobId(job.id);
-            requeue(tx, job).await?;
+            let (id, locked) = (JobId(job.id), Locked { file: file.clone(), job });
+            let Ok(next) = locked.ask(JobEvent::Wish, &JobPolicy::default())? else { return Ok(None) };
+            requeue(tx, locked.job, &next).await?;
             id
         }
         None => {

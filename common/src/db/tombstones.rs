@@ -18,6 +18,7 @@ use crate::{
     job::JobState,
     key::Key,
     lease::Subject,
+    states::job::is_open,
     storage::MultipartId,
     timestamp::Timestamp,
 };
@@ -46,7 +47,7 @@ impl Db {
                 .col_expr(jobs::Column::State, Expr::value(JobState::Cancelled.as_str()))
                 .col_expr(jobs::Column::FinishedAt, Expr::value(tx.now.0))
                 .filter(jobs::Column::FileId.eq(file.0))
-                .filter(jobs::Column::State.is_in([JobState::Queued.as_str(), JobState::Running.as_str()]))
+                .filter(jobs::Column::State.is_in(open_states()))
                 .exec(&*tx)
                 .await?;
             epochs::bump(&tx, org, &Subject::File(file)).await?;
@@ -92,6 +93,10 @@ impl Db {
         })
         .await
     }
+}
+
+fn open_states() -> impl Iterator<Item = &'static str> {
+    JobState::ALL.iter().filter(|state| is_open(**state)).map(|state| state.as_str())
 }
 
 /// Who may still be writing objects of deleted files: workers, and gateways that receive an upload.

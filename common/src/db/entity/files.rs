@@ -8,6 +8,7 @@ use crate::{
     file::{Failure, FileRecord, FileState},
     ids::{FileId, OrgId, UserId},
     job::JobState,
+    states::file::FileView,
     timestamp::Timestamp,
 };
 
@@ -46,6 +47,11 @@ impl ActiveModelBehavior for ActiveModel {}
 impl Model {
     pub(in crate::db) fn is(&self, state: FileState) -> bool {
         self.state == state.as_str()
+    }
+
+    /// What the state machine looks at.
+    pub(in crate::db) fn view(&self) -> Result<FileView, DbError> {
+        Ok(FileView { state: parse(&self.state)?, deleted: self.deleted_at.is_some() })
     }
 
     /// `job` is the one of the file's generation, if it has one: it knows the progress.

@@ -2,12 +2,13 @@
 
 use anyhow::{Context, Result};
 use reelgate_common::{
-    db::{Db, Fenced, JobBeat, Verdict},
+    db::{Db, Fenced, FinishedStills, JobBeat, StillLimits, Verdict},
     file::{FileKind, FileState},
     grid::SegmentGrid,
     job::{Fence, JobState},
     media_info::MediaInfo,
     rendition::{Packaging, RenditionKind},
+    still::{Still, StillFormat},
 };
 use serde_json::json;
 
@@ -119,10 +120,42 @@ async fn packaging_is_stored_with_its_rendition(place: Place) -> Result<()> {
     Ok(())
 }
 
+const STILL: Still = Still { second: 1, width: 160, format: StillFormat::Jpeg };
+
+/// Every helper of the database that takes a fence and writes a result is refused here: a new one has to be added.
+#[test]
+fn every_fenced_write_is_among_those_that_are_refused() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../common/src/db");
+    let sources =
+        std::fs::read_dir(folder).unwrap().filter_map(|file| std::fs::read_to_string(file.unwrap().path()).ok());
+    let fenced: Vec<String> = sources.flat_map(|source| fenced_helpers(&source)).collect();
+    assert!(fenced.len() > 8, "the scan finds hardly anything: {fenced:?}");
+    let exercised =
+        include_str!("results.rs").split("async fn refuses_all").nth(1).unwrap().split("\n}\n").next().unwrap();
+    // These write nothing that anybody sees as a result, or answer in words of their own.
+    let others = ["heartbeat_job", "attempt_runs", "note_attempt", "wanted_stills"];
+    let missing = fenced.iter().filter(|name| !others.contains(&name.as_str()));
+    let missing: Vec<_> =
+        missing.filter(|name| !exercised.contains(&format!(".{name}(")) && *name != "record_probe").collect();
+    assert!(missing.is_empty() && exercised.contains("record(db, fence)"), "not refused by a test: {missing:?}");
+}
+
+fn fenced_helpers(source: &str) -> Vec<String> {
+    let helpers = source.split("pub async fn ").skip(1).filter(|text| {
+        let signature = text.split('{').next().unwrap_or_default();
+        signature.contains("fence: &Fence")
+    });
+    helpers.filter_map(|text| text.split('(').next().map(str::to_owned)).collect()
+}
+
 /// Every write of a result, each of which must be refused.
 async fn refuses_all(db: &Db, fence: &Fence) -> Result<()> {
     assert_eq!(record(db, fence).await?, Fenced::Stale);
     assert_eq!(db.publish(fence, &rendition(fence, "720p", RenditionKind::Video)).await?, Fenced::Stale);
+    assert_eq!(db.record_refusals(fence, &[]).await?, Fenced::Stale);
+    assert_eq!(db.publish_still(fence, &STILL, 1, "etag").await?, Fenced::Stale);
+    assert_eq!(db.refuse_still(fence, &STILL, "no").await?, Fenced::Stale);
+    assert_eq!(db.finish_stills(fence).await?, FinishedStills::Stale);
     assert_eq!(db.finish_job(fence).await?, Fenced::Stale);
     assert_eq!(db.fail_attempt(fence, &failure(false), &AT_ONCE, 0.5).await?, Verdict::Stale);
     assert_eq!(db.interrupt_attempt(fence).await?, Fenced::Stale);
@@ -133,7 +166,8 @@ async fn no_fence_but_the_right_one_writes(place: Place) -> Result<()> {
     let (db, acme) = (&place.db, org("acme"));
     let (id, fence) = running(db, &acme).await?;
     let (_, other) = running(db, &acme).await?;
-    let (before, job_before) = (file(db, &acme, id).await?, job(db, &acme, id).await?);
+    db.ask_still(&acme, id, &STILL, StillLimits { waiting: 9, stored: 9 }).await?;
+    let (before, job_before) = (file(db, &acme, id).await?, db.jobs_of(&acme, id).await?);
     let wrong = [
         Fence { attempt: fence.attempt + 1, ..fence },
         Fence { attempt: fence.attempt - 1, ..fence },
@@ -143,7 +177,8 @@ async fn no_fence_but_the_right_one_writes(place: Place) -> Result<()> {
     for fence in wrong {
         refuses_all(db, &fence).await?;
     }
-    assert_eq!((file(db, &acme, id).await?, job(db, &acme, id).await?), (before, job_before));
+    assert_eq!((file(db, &acme, id).await?, db.jobs_of(&acme, id).await?), (before, job_before));
+    assert_eq!(db.publish_still(&fence, &STILL, 1, "etag").await?, Fenced::Written, "the right one writes");
     Ok(())
 }
 
