@@ -1,10 +1,14 @@
 //! The job queue: dispatch and leases. It is a hint that the database can refill, never the truth: losing all of it
 //! delays work and loses none. The database fences results; the lease here keeps two workers from starting one job.
 //!
+//! Organisations take turns, however much each has waiting (`fair`). Within one, a job comes before another by its priority
+//! and by how long it has waited, so that none starves.
+//!
 //! Verbs: `enqueue` (idempotent), `claim`, `heartbeat`, then one of `complete`, `retry`, `bury`, `release`.
 
 pub mod backoff;
 pub mod config;
+mod fair;
 pub mod memory;
 pub mod redis;
 
@@ -40,7 +44,7 @@ pub enum QueueError {
 pub struct Entry {
     pub job_id: JobId,
     pub org_id: OrgId,
-    /// 0 to 100, higher first; equal ones by `run_at`.
+    /// 0 to 100, higher first; a point is worth a minute of waiting.
     pub priority: u8,
     /// Not before this; by the queue's clock.
     pub run_at: Timestamp,
@@ -104,7 +108,8 @@ pub struct Depth {
 /// The configuration cannot be used. A Redis that is away is no error: work begins when it answers.
 pub async fn open(config: &config::QueueConfig) -> Result<SharedQueue, QueueError> {
     if config.url.expose().starts_with("memory:") {
-        return Ok(Arc::new(memory::MemoryQueue::default()));
+        config.validate().map_err(QueueError::Unusable)?;
+        return Ok(Arc::new(memory::MemoryQueue::new(config.per_org)));
     }
     Ok(Arc::new(redis::RedisQueue::open(config).await?))
 }
@@ -112,13 +117,14 @@ pub async fn open(config: &config::QueueConfig) -> Result<SharedQueue, QueueErro
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
     /// Adds entries; one that is known already (waiting, delayed or leased) is left as it is, but an earlier `run_at`
-    /// or a higher priority is taken over while it waits. Returns how many were new.
+    /// or a higher priority is taken over while it waits. What exceeds an organisation's room is left out: the dispatcher
+    /// brings it when there is room. Returns how many were new.
     ///
     /// # Errors
     /// The queue is away; some entries may have been added.
     async fn enqueue(&self, entries: &[Entry]) -> Result<u64, QueueError>;
 
-    /// Takes the first due entry by priority and time, and leases it.
+    /// Takes the first due entry of the organisation whose turn it is, and leases it.
     ///
     /// # Errors
     /// The queue is away.
@@ -161,7 +167,7 @@ pub trait Queue: Send + Sync + 'static {
     /// As `complete`.
     async fn bury(&self, claim: &Claim, reason: &str) -> Result<Settled, QueueError>;
 
-    /// Interrupted by us: due again at once, before its equals.
+    /// Interrupted by us: due again at once, before its equals (by one point).
     ///
     /// # Errors
     /// As `complete`.
@@ -187,6 +193,9 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// The queue is away.
     async fn ping(&self) -> Result<(), QueueError>;
+
+    /// How many jobs of one organisation may be ready here.
+    fn per_org(&self) -> usize;
 
     /// Where gateways can remember playback leases together. A queue of one process has no such place.
     fn leases(&self) -> Option<SharedLeaseCache> {

@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// The organisations that wait, found by one index step each, then the first few jobs of each by the same index
-/// (`jobs_waiting`, put in for `{by_index}` where it must be named). A window function would read every waiting job.
+/// (`jobs_aged`, put in for `{by_index}` where it must be named). A window function would read every waiting job.
 const WAITING_ORGS: &str = "
 WITH RECURSIVE waiting (org_id) AS (
     SELECT (SELECT min(org_id) FROM jobs {by_index} WHERE state = 'queued')
@@ -32,20 +32,25 @@ SELECT due.id, due.org_id, due.priority, due.next_attempt_at
 FROM waiting CROSS JOIN LATERAL (
     SELECT id, org_id, priority, next_attempt_at FROM jobs
     WHERE state = 'queued' AND org_id = waiting.org_id AND next_attempt_at <= $1
-    ORDER BY priority DESC, next_attempt_at, id LIMIT $2
+    ORDER BY (next_attempt_at - priority * 60000), id LIMIT $2
 ) due
-ORDER BY due.priority DESC, due.next_attempt_at, due.id LIMIT $3";
+{in_turns}";
 
 /// SQLite has no LATERAL; there CROSS JOIN fixes the order of the loops, and the index must be named: without figures
 /// about the data it takes another, and sorts all that waits.
 const DUE_SQLITE: &str = "
 SELECT due.id, due.org_id, due.priority, due.next_attempt_at
 FROM waiting CROSS JOIN jobs due ON due.id IN (
-    SELECT id FROM jobs INDEXED BY jobs_waiting
+    SELECT id FROM jobs INDEXED BY jobs_aged
     WHERE state = 'queued' AND org_id = waiting.org_id AND next_attempt_at <= $1
-    ORDER BY priority DESC, next_attempt_at, id LIMIT $2
+    ORDER BY (next_attempt_at - priority * 60000), id LIMIT $2
 )
-ORDER BY due.priority DESC, due.next_attempt_at, due.id LIMIT $3";
+{in_turns}";
+
+/// The first of each organisation, then the second of each: however much one has waiting, the limit cuts off no other.
+const IN_TURNS: &str = "
+ORDER BY row_number() OVER (PARTITION BY due.org_id ORDER BY (due.next_attempt_at - due.priority * 60000), due.id),
+    (due.next_attempt_at - due.priority * 60000), due.id LIMIT $3";
 
 #[derive(FromQueryResult)]
 struct DueRow {
@@ -78,7 +83,8 @@ impl Db {
         .await
     }
 
-    /// Queued jobs due within `horizon`, the most urgent first, at most `per_org` of one organisation.
+    /// Queued jobs due within `horizon`, organisation by organisation in turns, at most `per_org` of one; of each first what has
+    /// waited for longest, a point of priority being worth a minute.
     ///
     /// # Errors
     /// The database is away.
@@ -87,10 +93,10 @@ impl Db {
             let until = self.now().await?.plus(horizon);
             let backend = self.connection.get_database_backend();
             let (by_index, due) = match backend {
-                DbBackend::Sqlite => ("INDEXED BY jobs_waiting", DUE_SQLITE),
+                DbBackend::Sqlite => ("INDEXED BY jobs_aged", DUE_SQLITE),
                 _ => ("", DUE_POSTGRES),
             };
-            let sql = WAITING_ORGS.replace("{by_index}", by_index) + due;
+            let sql = WAITING_ORGS.replace("{by_index}", by_index) + &due.replace("{in_turns}", IN_TURNS);
             let values = [until.0.into(), signed(per_org).into(), signed(limit).into()];
             let query = Statement::from_sql_and_values(backend, sql, values);
             let rows = DueRow::find_by_statement(query).all(&self.connection).await?;

@@ -10,28 +10,25 @@ use std::{
 use async_trait::async_trait;
 use tokio::{sync::Notify, time::Instant};
 
-use super::{Beat, Claim, Depth, Entry, LeaseToken, MAX_DEAD, Queue, QueueError, Settled};
+use super::{
+    Beat, Claim, Depth, Entry, LeaseToken, MAX_DEAD, Queue, QueueError, Settled,
+    fair::{AGING_MS, Fair},
+};
 use crate::{
     ids::{JobId, ProcessId},
     timestamp::Timestamp,
 };
 
-/// Due before its equals: what `release` puts in the place of `run_at`.
-const AT_ONCE: Timestamp = Timestamp(0);
-
-#[derive(Default)]
 pub struct MemoryQueue {
+    per_org: usize,
     state: Mutex<State>,
     changed: Notify,
 }
 
-/// Highest priority first, then the earliest, then the oldest (job ids sort by creation).
-type Rank = (u8, Timestamp, JobId);
-
 #[derive(Default)]
 struct State {
     jobs: HashMap<JobId, Known>,
-    ready: BTreeSet<Rank>,
+    ready: Fair,
     delayed: BTreeSet<(Timestamp, JobId)>,
     /// Ends of leases, by the monotonic clock: a stepped system clock must end none.
     leases: BTreeSet<(Instant, JobId)>,
@@ -50,21 +47,17 @@ struct Held {
     cancelled: bool,
 }
 
-fn rank(entry: &Entry) -> Rank {
-    (u8::MAX - entry.priority, entry.run_at, entry.job_id)
-}
-
 impl State {
     fn place(&mut self, entry: &Entry, now: Timestamp) {
         if entry.run_at <= now {
-            self.ready.insert(rank(entry));
+            self.ready.insert(entry);
         } else {
             self.delayed.insert((entry.run_at, entry.job_id));
         }
     }
 
     fn unplace(&mut self, entry: &Entry) {
-        self.ready.remove(&rank(entry));
+        self.ready.remove(entry);
         self.delayed.remove(&(entry.run_at, entry.job_id));
     }
 
@@ -74,14 +67,17 @@ impl State {
         {
             self.delayed.pop_first();
             if let Some(known) = self.jobs.get(&job) {
-                self.ready.insert(rank(&known.entry));
+                self.ready.insert(&known.entry);
             }
         }
     }
 
     /// Whether it was new.
-    fn enqueue(&mut self, wanted: &Entry, now: Timestamp) -> bool {
+    fn enqueue(&mut self, wanted: &Entry, now: Timestamp, per_org: usize) -> bool {
         let Some(known) = self.jobs.get_mut(&wanted.job_id) else {
+            if self.ready.of(&wanted.org_id) >= per_org {
+                return false;
+            }
             self.dead.retain(|(job, _)| *job != wanted.job_id);
             self.place(wanted, now);
             self.jobs.insert(wanted.job_id, Known { entry: wanted.clone(), held: None });
@@ -130,12 +126,13 @@ impl State {
         Some((known.entry, known.held?))
     }
 
-    fn requeue(&mut self, claim: &Claim, run_at: Timestamp, now: Timestamp) -> Settled {
+    fn requeue(&mut self, claim: &Claim, run_at: impl FnOnce(&Entry) -> Timestamp, now: Timestamp) -> Settled {
         let Some((entry, held)) = self.take(claim) else {
             return Settled::Lost;
         };
         if !held.cancelled {
-            self.enqueue(&Entry { run_at, ..entry }, now);
+            let run_at = run_at(&entry);
+            self.enqueue(&Entry { run_at, ..entry }, now, usize::MAX);
         }
         Settled::Done
     }
@@ -160,7 +157,20 @@ impl State {
     }
 }
 
+impl Default for MemoryQueue {
+    /// With room for all.
+    fn default() -> Self {
+        Self::new(usize::MAX)
+    }
+}
+
 impl MemoryQueue {
+    /// Keeps at most `per_org` jobs of one organisation ready.
+    #[must_use]
+    pub fn new(per_org: usize) -> Self {
+        Self { per_org, state: Mutex::default(), changed: Notify::new() }
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // No code between two changes of the state can panic, so a poisoned one is still whole.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -175,7 +185,7 @@ impl MemoryQueue {
         state.delayed.first().map(|(run_at, _)| run_at.since(Timestamp::now()))
     }
 
-    fn requeue(&self, claim: &Claim, run_at: Timestamp) -> Settled {
+    fn requeue(&self, claim: &Claim, run_at: impl FnOnce(&Entry) -> Timestamp) -> Settled {
         let settled = self.state().requeue(claim, run_at, Timestamp::now());
         self.changed.notify_waiters();
         settled
@@ -187,7 +197,7 @@ impl Queue for MemoryQueue {
     async fn enqueue(&self, entries: &[Entry]) -> Result<u64, QueueError> {
         let now = Timestamp::now();
         let mut state = self.state();
-        let new = entries.iter().filter(|entry| state.enqueue(entry, now)).count();
+        let new = entries.iter().filter(|entry| state.enqueue(entry, now, self.per_org)).count();
         drop(state);
         self.changed.notify_waiters();
         Ok(new as u64)
@@ -196,7 +206,7 @@ impl Queue for MemoryQueue {
     async fn claim(&self, _worker: &ProcessId, lease: Duration) -> Result<Option<Claim>, QueueError> {
         let mut state = self.state();
         state.promote(Timestamp::now());
-        let Some((_, _, job_id)) = state.ready.pop_first() else {
+        let Some(job_id) = state.ready.pop() else {
             return Ok(None);
         };
         let claim = Claim { job_id, lease: LeaseToken::random() };
@@ -238,7 +248,7 @@ impl Queue for MemoryQueue {
     }
 
     async fn retry(&self, claim: &Claim, run_at: Timestamp) -> Result<Settled, QueueError> {
-        Ok(self.requeue(claim, run_at))
+        Ok(self.requeue(claim, |_| run_at))
     }
 
     async fn bury(&self, claim: &Claim, reason: &str) -> Result<Settled, QueueError> {
@@ -254,7 +264,7 @@ impl Queue for MemoryQueue {
     }
 
     async fn release(&self, claim: &Claim) -> Result<Settled, QueueError> {
-        Ok(self.requeue(claim, AT_ONCE))
+        Ok(self.requeue(claim, |entry| Timestamp(entry.run_at.min(Timestamp::now()).0 - AGING_MS)))
     }
 
     async fn cancel(&self, job: JobId) -> Result<bool, QueueError> {
@@ -275,6 +285,10 @@ impl Queue for MemoryQueue {
             leased: state.leases.len() as u64,
             dead: state.dead.len() as u64,
         })
+    }
+
+    fn per_org(&self) -> usize {
+        self.per_org
     }
 
     async fn ping(&self) -> Result<(), QueueError> {

@@ -21,7 +21,7 @@ use self::{
     leases::RedisLeases,
     scripts::Scripts,
 };
-use super::{Beat, Claim, Depth, Entry, LeaseToken, Queue, QueueError, Settled, config::QueueConfig};
+use super::{Beat, Claim, Depth, Entry, LeaseToken, Queue, QueueError, Settled, config::QueueConfig, fair::AGING_MS};
 use crate::{
     ids::{JobId, ProcessId},
     lease::cache::SharedLeaseCache,
@@ -35,13 +35,11 @@ const MAX_RUN_AT: i64 = (1 << 42) - 1;
 /// Redis rounds shorter waits down to none, and none means for ever.
 const MIN_BLOCK: Duration = Duration::from_millis(10);
 const MAX_REASON: usize = 1024;
-/// What `release` gives as `run_at`.
-const AT_ONCE: i64 = 0;
-
 pub struct RedisQueue {
     connection: Arc<Connection>,
     leases: SharedLeaseCache,
     scripts: Scripts,
+    per_org: usize,
     eviction_checked: AtomicBool,
 }
 
@@ -51,18 +49,14 @@ impl RedisQueue {
     /// # Errors
     /// The configuration cannot be used.
     pub async fn open(config: &QueueConfig) -> Result<Self, QueueError> {
-        if config.timeout_ms == 0 {
-            return Err(QueueError::Unusable("queue.timeout_ms must be at least 1".to_owned()));
-        }
-        if config.prefix.is_empty() || config.prefix.contains(['{', '}']) {
-            return Err(QueueError::Unusable("queue.prefix must not be empty nor contain braces".to_owned()));
-        }
+        config.validate().map_err(QueueError::Unusable)?;
         let connection = Connection::new(config.url.expose(), Duration::from_millis(config.timeout_ms))
             .map_err(|error| QueueError::Unusable(format!("queue.url cannot be used: {:?}", error.kind())))?;
         let connection = Arc::new(connection);
         let leases = Arc::new(RedisLeases::new(connection.clone(), &config.prefix));
         let scripts = Scripts::new(&config.prefix);
-        let queue = Self { connection, leases, scripts, eviction_checked: AtomicBool::new(false) };
+        let per_org = config.per_org;
+        let queue = Self { connection, leases, scripts, per_org, eviction_checked: AtomicBool::new(false) };
         if let Err(error) = queue.ping().await {
             tracing::warn!(%error, "Redis does not answer yet; jobs wait in the database until it does.");
         }
@@ -115,6 +109,14 @@ fn on<'s>(mut script: ScriptInvocation<'s>, claim: &Claim) -> ScriptInvocation<'
     script
 }
 
+/// Somebody else wrote into the queue, or memory was damaged. The database brings the jobs again.
+fn say_buried(count: u64) {
+    if count > 0 {
+        metrics::counter!("reelgate_queue_malformed_total").increment(count);
+        tracing::warn!(count, "malformed entries of the queue were moved to the dead letters");
+    }
+}
+
 fn run_at(time: Timestamp) -> i64 {
     time.0.clamp(0, MAX_RUN_AT)
 }
@@ -138,6 +140,7 @@ impl Queue for RedisQueue {
         let mut added = 0;
         for chunk in entries.chunks(CHUNK) {
             let mut script = self.scripts.enqueue();
+            script.arg(self.per_org);
             for entry in chunk {
                 script.arg(entry.job_id.to_string()).arg(entry.priority.min(100));
                 script.arg(run_at(entry.run_at)).arg(entry.org_id.as_str());
@@ -151,7 +154,8 @@ impl Queue for RedisQueue {
         let token = LeaseToken::random();
         let mut script = self.scripts.claim();
         script.arg(&token.0).arg(worker.as_str()).arg(millis(lease));
-        let job: Option<String> = self.run(&script).await?;
+        let (job, buried): (Option<String>, u64) = self.run(&script).await?;
+        say_buried(buried);
         job.map(|job| Ok(Claim { job_id: parse_job(&job)?, lease: token })).transpose()
     }
 
@@ -199,7 +203,7 @@ impl Queue for RedisQueue {
     }
 
     async fn release(&self, claim: &Claim) -> Result<Settled, QueueError> {
-        self.requeue(claim, AT_ONCE).await
+        self.requeue(claim, -AGING_MS).await
     }
 
     async fn cancel(&self, job: JobId) -> Result<bool, QueueError> {
@@ -207,7 +211,8 @@ impl Queue for RedisQueue {
     }
 
     async fn reap(&self, limit: usize) -> Result<Vec<JobId>, QueueError> {
-        let jobs: Vec<String> = self.run(self.scripts.reap().arg(limit)).await?;
+        let (jobs, buried): (Vec<String>, u64) = self.run(self.scripts.reap().arg(limit)).await?;
+        say_buried(buried);
         jobs.iter().map(|job| parse_job(job)).collect()
     }
 
@@ -219,6 +224,10 @@ impl Queue for RedisQueue {
     async fn ping(&self) -> Result<(), QueueError> {
         let _: String = self.connection.probe(&cmd("PING")).await?;
         self.check_eviction().await
+    }
+
+    fn per_org(&self) -> usize {
+        self.per_org
     }
 
     fn leases(&self) -> Option<SharedLeaseCache> {

@@ -13,8 +13,6 @@ pub struct MaintenanceConfig {
     pub dispatch_ms: u64,
     /// Jobs brought in one turn.
     pub dispatch_limit: u64,
-    /// Of one organisation: the rest waits in the database, so that nobody fills the queue alone.
-    pub dispatch_per_org: u64,
     /// How often lost workers are looked for.
     pub reap_ms: u64,
     /// How often abandoned uploads are looked for.
@@ -47,7 +45,6 @@ impl Default for MaintenanceConfig {
             term_ms: 15_000,
             dispatch_ms: 1_000,
             dispatch_limit: 1_000,
-            dispatch_per_org: 100,
             reap_ms: 2_000,
             sweep_ms: 30_000,
             upload_silence_ms: 120_000,
@@ -84,7 +81,6 @@ impl MaintenanceConfig {
             ("term_ms", self.term_ms),
             ("dispatch_ms", self.dispatch_ms),
             ("dispatch_limit", self.dispatch_limit),
-            ("dispatch_per_org", self.dispatch_per_org),
             ("reap_ms", self.reap_ms),
             ("sweep_ms", self.sweep_ms),
             ("upload_silence_ms", self.upload_silence_ms),

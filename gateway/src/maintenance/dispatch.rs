@@ -1,5 +1,6 @@
 //! Brings due jobs from the database to the queue. The queue ignores those it knows, so this also refills one that has
-//! lost everything, and repairs what a gateway could not enqueue after an upload.
+//! lost everything, repairs what a gateway could not enqueue after an upload, and brings what there was no room for: of one
+//! organisation the queue takes `queue.per_org`, the rest waits in the database.
 
 use std::time::Duration;
 
@@ -12,12 +13,14 @@ const HORIZON: Duration = Duration::from_secs(30);
 
 pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
     let config = &ground.config;
-    let due = ground.backends.db.due_jobs(HORIZON, config.dispatch_limit, config.dispatch_per_org).await?;
+    let queue = &ground.backends.queue;
+    let per_org = u64::try_from(queue.per_org()).unwrap_or(u64::MAX);
+    let due = ground.backends.db.due_jobs(HORIZON, config.dispatch_limit, per_org).await?;
     if due.is_empty() {
         return Ok(0);
     }
     let entries: Vec<Entry> = due.into_iter().map(entry).collect();
-    Ok(ground.backends.queue.enqueue(&entries).await?)
+    Ok(queue.enqueue(&entries).await?)
 }
 
 fn entry(due: DueJob) -> Entry {

@@ -6,7 +6,7 @@ use std::{
     path::Path,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, Ordering},
+        atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -168,6 +168,8 @@ impl Storage for FaultyStorage {
 /// Remembers what was enqueued; may be away, may be wiped.
 #[derive(Debug, Default)]
 pub(crate) struct FakeQueue {
+    /// 0: room for all.
+    room: AtomicUsize,
     jobs: Mutex<BTreeSet<JobId>>,
     away: AtomicBool,
 }
@@ -175,6 +177,10 @@ pub(crate) struct FakeQueue {
 impl FakeQueue {
     pub(crate) fn set_away(&self, away: bool) {
         self.away.store(away, Ordering::SeqCst);
+    }
+
+    pub(crate) fn set_room(&self, per_org: usize) {
+        self.room.store(per_org, Ordering::SeqCst);
     }
 
     pub(crate) fn wipe(&self) {
@@ -192,6 +198,13 @@ impl FakeQueue {
 
 #[async_trait]
 impl Queue for FakeQueue {
+    fn per_org(&self) -> usize {
+        match self.room.load(Ordering::SeqCst) {
+            0 => usize::MAX,
+            room => room,
+        }
+    }
+
     async fn enqueue(&self, entries: &[Entry]) -> Result<u64, QueueError> {
         self.there()?;
         let mut jobs = self.jobs.lock().unwrap();

@@ -1,26 +1,48 @@
--- ARGV: token, worker, lease in ms. Returns the job or false.
--- Each entry becomes due once, so this costs O(log n) a claim over time; the bound keeps one call short.
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', whole(now), 'LIMIT', 0, 500)) do
-  local job = read_job(id)
-  if job and is_id(id) then
-    redis.call('ZREM', DELAYED, id)
-    redis.call('ZADD', READY, rank(job), id)
+-- ARGV: token, worker, lease in ms. Returns the job or false, and how many malformed entries were buried.
+local buried = 0
+local function unreadable(id, newer)
+  if newer then
+    redis.call('ZADD', DELAYED, whole(now + LEFT_TO_NEWER), id)
   else
     bury(id, 'malformed entry in the queue')
+    buried = buried + 1
   end
 end
+
+-- Each entry becomes due once, so this costs O(log n) a claim over time; the bound keeps one call short.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', whole(now), 'LIMIT', 0, 500)) do
+  local job, newer = read_job(id)
+  if job and is_id(id) then
+    redis.call('ZREM', DELAYED, id)
+    make_ready(id, job)
+  else
+    unreadable(id, newer)
+  end
+end
+
+-- The organisation whose turn it is, and of it what has waited for longest.
 local claimed = false
 for _ = 1, 1000 do
-  local id = redis.call('ZPOPMIN', READY)[1]
-  if not id then break end
-  if not is_id(id) or not read_job(id) then
-    bury(id, 'malformed entry in the queue')
-  elseif not redis.call('ZSCORE', LEASES, id) then
-    lease(id, ARGV[1], ARGV[2], tonumber(ARGV[3]))
-    claimed = id
-    break
+  local org = redis.call('ZPOPMIN', READY)[1]
+  if not org then break end
+  local id = redis.call('ZPOPMIN', line(org))[1]
+  if id then
+    local job, newer = read_job(id)
+    if not job or not is_id(id) then
+      unreadable(id, newer)
+    elseif not redis.call('ZSCORE', LEASES, id) then
+      lease(id, ARGV[1], ARGV[2], tonumber(ARGV[3]))
+      claimed = id
+    end
+    local last = claimed and redis.call('HINCRBY', TURNS, 'last', 1) or last_turn()
+    local next_id = redis.call('ZRANGE', line(org), 0, 0)[1]
+    if next_id then
+      local following = read_job(next_id)
+      take_turn(org, following and following.priority or 100, last)
+    end
+    if claimed then break end
   end
 end
 -- Passed on: however many there are, each claim wakes one more waiter.
-if claimed and redis.call('ZCARD', READY) > 0 and redis.call('LLEN', WAKE) == 0 then wake(1) end
-return claimed
+if claimed and redis.call('LLEN', WAKE) == 0 and redis.call('ZCARD', READY) > 0 then wake(1) end
+return { claimed, buried }

@@ -1,11 +1,12 @@
--- ARGV: limit. Returns the jobs whose lease has run out; they are forgotten here.
-local reaped = {}
+-- ARGV: limit. Returns the jobs whose lease has run out, which are forgotten here, and how many malformed ones were buried.
+local reaped, buried = {}, 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', whole(now), 'LIMIT', 0, tonumber(ARGV[1]))) do
   if is_id(id) then
-    forget(id)
+    forget_leased(id)
     reaped[#reaped + 1] = id
   else
     bury(id, 'malformed lease in the queue')
+    buried = buried + 1
   end
 end
-return reaped
+return { reaped, buried }

@@ -7,6 +7,6 @@ if mine then
 end
 if redis.call('HEXISTS', HELD, id) == 1 then return 0 end
 forget(id)
-redis.call('HSET', JOBS, id, ARGV[5] .. '|' .. ARGV[6] .. '|' .. ARGV[7])
+write_job(id, { priority = tonumber(ARGV[5]), run_at = tonumber(ARGV[6]), org = ARGV[7] })
 lease(id, token, ARGV[3], tonumber(ARGV[4]))
 return 1

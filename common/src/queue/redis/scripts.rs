@@ -1,10 +1,10 @@
-//! The transitions, each one atomic script. They name keys only by `KEYS`, all under one hash tag, as Redis Cluster and
-//! Valkey demand.
+//! The transitions, each one atomic script. They name keys by `KEYS`, all under one hash tag, and one key per organisation
+//! that begins like the first of them and so lies in the same slot of a cluster.
 
 use redis::{Script, ScriptInvocation};
 
 /// In the order of the names at the top of `shared.lua`.
-const KEYS: [&str; 8] = ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake"];
+const KEYS: [&str; 9] = ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake", "turns"];
 
 macro_rules! script {
     ($file:literal) => {

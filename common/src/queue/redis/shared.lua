@@ -1,15 +1,22 @@
 -- What all transitions share; put in front of each of them. The server's clock is the only one.
--- jobs:   id -> "priority|run_at|org"   what waits or is leased
+-- jobs:   id -> "version|priority|run_at|org"   what waits or is leased
 -- held:   id -> "token|cancelled|worker" what is leased
--- ready:  id by (100 - priority) * 2^42 + run_at    delayed: id by run_at    leases: id by end
+-- ready:  org by its turn; what waits of each lies in "ready:org", id by run_at, aged by its priority
+-- delayed: id by run_at            leases: id by end
 -- dead:   id by time of burial, reasons: id -> why  wake: one element per waiter to wake
-local READY, DELAYED, LEASES, JOBS, HELD, DEAD, REASONS, WAKE =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8]
+-- turns:  "last" -> how many claims there were
+local READY, DELAYED, LEASES, JOBS, HELD, DEAD, REASONS, WAKE, TURNS =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
 local MAX_DEAD, MAX_WAKE = 10000, 128
+-- As in the queue of one process (`fair.rs`): what a point of priority is worth in milliseconds of waiting among the jobs of
+-- one organisation, and in turns among organisations.
+local AGING_MS, TURNS_AHEAD = 60000, 10
+-- Entries of a newer format are left to a newer build: looked at again after this.
+local FORMAT, LEFT_TO_NEWER = 1, 5000
 
 -- A foreign type under one of the keys must stop a transition here, before it has changed anything: there is no undo.
 for _, zset in ipairs({ READY, DELAYED, LEASES, DEAD }) do redis.call('ZCARD', zset) end
-for _, hash in ipairs({ JOBS, HELD, REASONS }) do redis.call('HLEN', hash) end
+for _, hash in ipairs({ JOBS, HELD, REASONS, TURNS }) do redis.call('HLEN', hash) end
 redis.call('LLEN', WAKE)
 
 local clock = redis.call('TIME')
@@ -28,38 +35,72 @@ local function wake(count)
   end
 end
 
+-- The job, or nothing and whether a newer build has written it.
 local function read_job(id)
   local text = redis.call('HGET', JOBS, id)
-  if not text then return nil end
-  local priority, run_at, org = string.match(text, '^(%d+)|(%d+)|(.*)$')
+  if not text then return nil, false end
+  local version, rest = string.match(text, '^(%d+)|(.*)$')
+  version = tonumber(version)
+  if version and version > FORMAT then return nil, true end
+  local priority, run_at, org = string.match(rest or '', '^(%d+)|(%d+)|(.*)$')
   priority, run_at = tonumber(priority), tonumber(run_at)
-  if not priority or priority > 100 or not run_at then return nil end
-  return { priority = priority, run_at = run_at, org = org }
+  if version ~= FORMAT or not priority or priority > 100 or not run_at then return nil, false end
+  return { priority = priority, run_at = run_at, org = org }, false
 end
 
-local function rank(job)
-  return whole((100 - job.priority) * 4398046511104 + job.run_at)
+local function write_job(id, job)
+  redis.call('HSET', JOBS, id, FORMAT .. '|' .. job.priority .. '|' .. whole(job.run_at) .. '|' .. job.org)
+end
+
+-- What is ready of one organisation. Its name shares the hash tag, so it lies beside the others in a cluster, too.
+local function line(org)
+  return READY .. ':' .. org
+end
+
+local function last_turn()
+  return tonumber(redis.call('HGET', TURNS, 'last')) or 0
+end
+
+-- An organisation's turn comes after those that have waited for longer; a higher priority brings it forward, never back.
+local function take_turn(org, priority, last)
+  redis.call('ZADD', READY, 'LT', whole(last + (100 - priority) * TURNS_AHEAD), org)
+end
+
+local function make_ready(id, job)
+  redis.call('ZADD', line(job.org), whole(job.run_at + (100 - job.priority) * AGING_MS), id)
+  take_turn(job.org, job.priority, last_turn())
+end
+
+local function unready(id, org)
+  if redis.call('ZREM', line(org), id) == 1 and redis.call('EXISTS', line(org)) == 0 then
+    redis.call('ZREM', READY, org)
+  end
 end
 
 -- Into the set where it belongs; true if a waiter should know.
 local function place(id, job)
-  redis.call('HSET', JOBS, id, job.priority .. '|' .. whole(job.run_at) .. '|' .. job.org)
+  write_job(id, job)
   if job.run_at <= now then
     redis.call('ZREM', DELAYED, id)
-    redis.call('ZADD', READY, rank(job), id)
+    make_ready(id, job)
     return true
   end
-  redis.call('ZREM', READY, id)
+  unready(id, job.org)
   redis.call('ZADD', DELAYED, whole(job.run_at), id)
   return redis.call('ZRANGE', DELAYED, 0, 0)[1] == id
 end
 
-local function forget(id)
-  redis.call('ZREM', READY, id)
-  redis.call('ZREM', DELAYED, id)
+local function forget_leased(id)
   redis.call('ZREM', LEASES, id)
   redis.call('HDEL', JOBS, id)
   redis.call('HDEL', HELD, id)
+end
+
+local function forget(id)
+  local job = read_job(id)
+  if job then unready(id, job.org) end
+  redis.call('ZREM', DELAYED, id)
+  forget_leased(id)
 end
 
 local function bury(id, reason)

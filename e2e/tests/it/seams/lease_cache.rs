@@ -18,7 +18,12 @@ use reelgate_e2e::{process::eventually, services::Redis};
 const LONG: Duration = Duration::from_secs(600);
 
 async fn open(redis: &Redis, prefix: &str) -> Result<SharedLeaseCache> {
-    let config = QueueConfig { url: Secret::new(redis.url()), prefix: prefix.to_owned(), timeout_ms: 3_000 };
+    let config = QueueConfig {
+        url: Secret::new(redis.url()),
+        prefix: prefix.to_owned(),
+        timeout_ms: 3_000,
+        ..QueueConfig::default()
+    };
     queue::open(&config).await?.leases().context("Redis has room for leases")
 }
 

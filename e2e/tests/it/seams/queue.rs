@@ -109,7 +109,8 @@ macro_rules! rules {
 }
 
 async fn open(server: &Redis) -> Result<SharedQueue> {
-    let config = QueueConfig { url: Secret::new(server.url()), timeout_ms: 5_000, ..QueueConfig::default() };
+    let url = Secret::new(server.url());
+    let config = QueueConfig { url, timeout_ms: 5_000, per_org: 1_000_000, ..QueueConfig::default() };
     Ok(queue::open(&config).await?)
 }
 
@@ -119,7 +120,7 @@ rules! {
         let before = |seconds| now.minus(Duration::from_secs(seconds));
         let wanted = [
             entry(100, now), entry(51, before(1)), entry(50, before(9)), entry(50, before(5)),
-            entry(50, now), entry(1, before(1_000_000)), entry(0, Timestamp(0)),
+            entry(50, now), entry(1, before(1)), entry(0, before(50)),
         ];
         for index in [3, 0, 6, 2, 5, 1, 4] {
             queue.enqueue(&[wanted[index].clone()]).await?;
@@ -169,6 +170,42 @@ rules! {
         queue.enqueue(&[Entry { priority: 0, ..b.clone() }]).await?;
         queue.enqueue(&[Entry { priority: 5, run_at: Timestamp::now(), ..delayed.clone() }]).await?;
         assert_eq!(jobs_in_order(queue).await?, [a.job_id, delayed.job_id, b.job_id]);
+        Ok(())
+    }
+
+    async fn nothing_starves_behind_what_is_more_urgent(queue: &dyn Queue) -> Result<()> {
+        let old = entry(10, Timestamp::now().minus(Duration::from_secs(41 * 60)));
+        let young = entry(10, Timestamp::now().minus(Duration::from_secs(39 * 60)));
+        let urgent = entry(50, Timestamp::now());
+        queue.enqueue(&[urgent.clone(), young.clone(), old.clone()]).await?;
+        assert_eq!(jobs_in_order(queue).await?, [old.job_id, urgent.job_id, young.job_id]);
+        Ok(())
+    }
+
+    async fn organisations_take_turns_whatever_each_has_waiting(queue: &dyn Queue) -> Result<()> {
+        let of = |name: &str, priority, run_at| Entry { org_id: OrgId::new(name), ..entry(priority, run_at) };
+        let hours_ago = Timestamp::now().minus(Duration::from_secs(7_200));
+        let greedy: Vec<_> = (0..2_000).map(|_| of("greedy", 50, hours_ago)).collect();
+        queue.enqueue(&greedy).await?;
+        for _ in 0..20 {
+            claim(queue).await?;
+        }
+        let modest: Vec<_> = (0..3).map(|_| of("modest", 50, Timestamp::now())).collect();
+        queue.enqueue(&modest).await?;
+        let mut orgs = Vec::new();
+        for _ in 0..7 {
+            let job = claim(queue).await?.job_id;
+            orgs.push(if modest.iter().any(|entry| entry.job_id == job) { 'm' } else { 'g' });
+        }
+        assert_eq!(orgs.iter().filter(|org| **org == 'm').count(), 3, "{orgs:?}");
+        assert!(orgs[..2].contains(&'m') && orgs[..4].iter().filter(|org| **org == 'm').count() == 2, "{orgs:?}");
+        // Somebody waits for this one: it is brought forward among organisations, too, but for a thousand turns at most.
+        let (waited_for, least) = (of("hasty", 90, Timestamp::now()), of("patient", 0, Timestamp::now()));
+        queue.enqueue(&[least.clone(), waited_for.clone()]).await?;
+        assert_eq!(claim(queue).await?.job_id, waited_for.job_id);
+        let rest = jobs_in_order(queue).await?;
+        let turn = rest.iter().position(|job| *job == least.job_id).context("forgotten")?;
+        assert!((400..=1_000).contains(&turn), "{turn}");
         Ok(())
     }
 
@@ -226,7 +263,7 @@ rules! {
         queue.enqueue(&[first.clone(), second.clone()]).await?;
         let _first = claim(queue).await?;
         let held = claim(queue).await?;
-        queue.enqueue(&[due(), entry(50, Timestamp(1)), urgent.clone()]).await?;
+        queue.enqueue(&[due(), entry(50, Timestamp::now().minus(Duration::from_secs(30))), urgent.clone()]).await?;
         assert_eq!(queue.release(&held).await?, Settled::Done);
         assert_eq!(jobs_in_order(queue).await?[..2], [urgent.job_id, second.job_id]);
         Ok(())
@@ -369,6 +406,41 @@ async fn commands(server: &Redis) -> Result<u64> {
 }
 
 #[tokio::test]
+async fn of_one_organisation_only_so_many_wait_in_the_queue() -> Result<()> {
+    let server = Redis::start().await?;
+    let url = Secret::new(server.url());
+    let config = QueueConfig { url, timeout_ms: 5_000, per_org: 3, ..QueueConfig::default() };
+    for queue in [queue::open(&config).await?, Arc::new(MemoryQueue::new(3))] {
+        let entries: Vec<_> = (0..10).map(|_| due()).collect();
+        assert_eq!(queue.enqueue(&entries).await?, 3);
+        assert_eq!(queue.enqueue(&entries).await?, 0);
+        let other = Entry { org_id: OrgId::new("other"), ..due() };
+        assert_eq!(queue.enqueue(&[other]).await?, 1, "another has its own room");
+        let held = claim(queue.as_ref()).await?;
+        assert_eq!(queue.enqueue(&entries).await?, 1, "what is claimed makes room");
+        assert_eq!(queue.release(&held).await?, Settled::Done, "what comes back always has room");
+        assert_eq!(queue.depth().await?, Depth { ready: 5, ..Depth::default() });
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_entry_of_a_newer_build_is_left_as_it_is() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    let (newer, known) = (due(), due());
+    queue.enqueue(&[newer.clone(), known.clone()]).await?;
+    let text = format!("HSET {{reelgate}}:jobs {} 2|whatever|that|means", newer.job_id);
+    server.command(&text).await?;
+    assert_eq!(jobs_in_order(queue.as_ref()).await?, [known.job_id]);
+    assert_eq!(queue.enqueue(from_ref(&newer)).await?, 0);
+    let kept = server.command(&format!("HGET {{reelgate}}:jobs {}", newer.job_id)).await?;
+    assert!(kept.contains("2|whatever|that|means"), "{kept}");
+    assert_eq!(queue.depth().await?, Depth { delayed: 1, leased: 1, ..Depth::default() });
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_claim_costs_no_more_with_100_000_entries_than_with_100() -> Result<()> {
     let server = Redis::start().await?;
     let queue = open(&server).await?;
@@ -409,7 +481,8 @@ async fn garbage_among_the_entries_is_buried_and_the_rest_goes_on() -> Result<()
     let queue = open(&server).await?;
     let (good, robbed) = (due(), entry(80, Timestamp::now()));
     queue.enqueue(&[good.clone(), robbed.clone()]).await?;
-    server.command("ZADD {reelgate}:ready -5 rubbish").await?;
+    server.command("ZADD {reelgate}:ready:acme|{x} -5 rubbish").await?;
+    server.command("ZADD {reelgate}:ready -5 nobody").await?;
     server.command("ZADD {reelgate}:delayed 1 more-rubbish").await?;
     server.command("ZADD {reelgate}:leases 1 old-rubbish").await?;
     server.command(&format!("HSET {{reelgate}}:jobs {} nonsense", robbed.job_id)).await?;
@@ -426,7 +499,7 @@ async fn garbage_among_the_entries_is_buried_and_the_rest_goes_on() -> Result<()
 async fn keys_of_a_foreign_type_are_moved_aside() -> Result<()> {
     let server = Redis::start().await?;
     let queue = open(&server).await?;
-    for name in ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake"] {
+    for name in ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake", "turns"] {
         server.command("FLUSHALL").await?;
         server.command(&format!("SET {{reelgate}}:{name} mine")).await?;
         queue.wait(Duration::from_millis(20)).await?;
@@ -494,7 +567,8 @@ async fn a_configuration_that_cannot_work_is_refused_without_showing_it() {
     for (url, prefix, timeout_ms) in
         [("rabbit://user:hunter2@x", "p", 1), ("redis://x", "", 1), ("redis://x", "a{b", 1), ("redis://x", "p", 0)]
     {
-        let config = QueueConfig { url: Secret::new(url), prefix: prefix.to_owned(), timeout_ms };
+        let config =
+            QueueConfig { url: Secret::new(url), prefix: prefix.to_owned(), timeout_ms, ..QueueConfig::default() };
         let error = queue::open(&config).await.err().map(|error| error.to_string()).unwrap_or_default();
         assert!(error.contains("queue.") && !error.contains("hunter2"), "{error}");
     }

@@ -3,13 +3,18 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use reelgate_common::db::{Census, SilentJob};
+use reelgate_common::{
+    db::{Census, Db, DueJob, SilentJob},
+    queue::{Entry, Queue, memory::MemoryQueue},
+};
 
 use super::{on_both, setup::*};
 
 on_both!(
     due_jobs_come_by_urgency,
     no_organisation_takes_more_than_its_share,
+    ten_thousand_jobs_of_one_do_not_delay_another,
+    what_waits_for_long_comes_before_what_is_more_urgent,
     silent_jobs_are_running_ones_without_a_heartbeat,
     the_census_counts,
 );
@@ -36,8 +41,45 @@ async fn no_organisation_takes_more_than_its_share(place: Place) -> Result<()> {
     }
     let (_, only) = waiting_at(db, &modest, 10).await?;
     let due = db.due_jobs(Duration::ZERO, 10, 2).await?;
-    assert_eq!(due.iter().map(|due| due.org_id.as_str()).collect::<Vec<_>>(), ["greedy", "greedy", "modest"]);
-    assert_eq!(due[2].id, only);
+    assert_eq!(due.iter().map(|due| due.org_id.as_str()).collect::<Vec<_>>(), ["greedy", "modest", "greedy"]);
+    assert_eq!(due[1].id, only);
+    Ok(())
+}
+
+async fn ten_thousand_jobs_of_one_do_not_delay_another(place: Place) -> Result<()> {
+    let (db, greedy, modest) = (&place.db, org("greedy"), org("modest"));
+    let (file, _) = waiting(db, &greedy).await?;
+    place.multiply_job(file, 10_000).await?;
+    let queue = MemoryQueue::new(100);
+    dispatch(db, &queue).await?;
+    let (_, only) = waiting(db, &modest).await?;
+    dispatch(db, &queue).await?;
+    assert_eq!(queue.depth().await?.ready, 101, "the rest waits in the database");
+    let mut claimed = Vec::new();
+    while let Some(claim) = queue.claim(&worker("w"), Duration::from_secs(60)).await? {
+        claimed.push(claim.job_id);
+    }
+    let turn = claimed.iter().position(|job| *job == only);
+    assert!(turn.is_some_and(|turn| turn < 3), "{turn:?}");
+    Ok(())
+}
+
+/// As the dispatcher does it.
+async fn dispatch(db: &Db, queue: &MemoryQueue) -> Result<()> {
+    let entry = |due: DueJob| Entry { job_id: due.id, org_id: due.org_id, priority: due.priority, run_at: due.run_at };
+    let due = db.due_jobs(Duration::ZERO, 1_000, queue.per_org() as u64).await?;
+    queue.enqueue(&due.into_iter().map(entry).collect::<Vec<_>>()).await?;
+    Ok(())
+}
+
+async fn what_waits_for_long_comes_before_what_is_more_urgent(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (file, _) = waiting_at(db, &acme, 10).await?;
+    let (_, urgent) = waiting_at(db, &acme, 50).await?;
+    let first = |due: Vec<DueJob>| due.first().map(|due| due.id);
+    assert_eq!(first(db.due_jobs(Duration::ZERO, 9, 9).await?), Some(urgent));
+    place.age_job(file, Duration::from_secs(41 * 60)).await?;
+    assert_ne!(first(db.due_jobs(Duration::ZERO, 9, 9).await?), Some(urgent), "a point is worth a minute");
     Ok(())
 }
 

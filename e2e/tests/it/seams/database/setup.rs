@@ -47,6 +47,41 @@ impl Place {
         Ok(self)
     }
 
+    /// Changes rows as no helper would.
+    async fn tamper(&self, sql: &str) -> Result<()> {
+        use sea_orm::ConnectionTrait;
+        self.db.connection().execute_unprepared(sql).await?;
+        Ok(())
+    }
+
+    /// Many waiting jobs like the file's own.
+    pub(super) async fn multiply_job(&self, file: FileId, count: u32) -> Result<()> {
+        let (id, series) = match self.url.starts_with("sqlite:") {
+            true => (
+                "randomblob(16)",
+                format!("WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {count})"),
+            ),
+            false => ("gen_random_uuid()", format!("WITH series (n) AS (SELECT generate_series(1, {count}))")),
+        };
+        let columns = "org_id, kind, state, priority, payload_version, attempt, failures, losses, next_attempt_at, progress, created_at";
+        let file = self.literal(file.0);
+        self.tamper(&format!(
+            "INSERT INTO jobs (id, file_id, generation, {columns}) {series} \
+             SELECT {id}, file_id, generation + n, {columns} FROM jobs CROSS JOIN series WHERE file_id = {file}"
+        ))
+        .await
+    }
+
+    /// As if the file's job had waited since long ago.
+    pub(super) async fn age_job(&self, file: FileId, by: std::time::Duration) -> Result<()> {
+        let (file, by) = (self.literal(file.0), by.as_millis());
+        self.tamper(&format!("UPDATE jobs SET next_attempt_at = next_attempt_at - {by} WHERE file_id = {file}")).await
+    }
+
+    fn literal(&self, id: uuid::Uuid) -> String {
+        if self.url.starts_with("sqlite:") { format!("x'{}'", id.simple()) } else { format!("'{id}'") }
+    }
+
     /// Another process's view of the same database.
     pub(super) async fn another(&self) -> Result<Db> {
         open(&self.url).await
