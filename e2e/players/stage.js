@@ -87,6 +87,11 @@ const stage = (() => {
       return {
         heights: () => hls.levels.map((level) => level.height),
         choose: (height) => { hls.nextLevel = hls.levels.findIndex((level) => level.height === height); },
+        subtitles(language) {
+          hls.subtitleDisplay = false;
+          hls.subtitleTrack = hls.subtitleTracks.findIndex((track) => track.lang === language);
+          return hls.subtitleTracks.map((track) => [track.lang, track.name, track.default]);
+        },
       };
     },
     async shaka(url) {
@@ -152,6 +157,30 @@ const stage = (() => {
       }
       video.playbackRate = 1;
       report.gaps = report.gaps.filter(isUnseen);
+    },
+    // A `<track>` of a product's page; gives what is wrong with it, or nothing when it has loaded.
+    async track(url, language) {
+      const track = Object.assign(document.createElement("track"), { kind: "subtitles", srclang: language, src: url });
+      const loaded = new Promise((resolve) => {
+        track.addEventListener("load", () => resolve(""));
+        track.addEventListener("error", () => resolve(`${url} does not load`));
+      });
+      video.append(track);
+      track.track.mode = "hidden";
+      return loaded;
+    },
+    // Has hls.js show the words of a language.
+    subtitles: (language) => player.subtitles(language),
+    // What is to be read at a time, in a language, as the browser itself says.
+    async words(time, language) {
+      video.pause();
+      seek = { target: time, wall: now(), landed: null };
+      video.currentTime = time;
+      const track = () => [...video.textTracks].find((one) => one.language === language && one.mode !== "disabled");
+      await until(`arrives at ${time} with words`, () => !video.seeking && track()?.cues?.length > 0);
+      // Cues become active by the browser's next look.
+      for (let look = 0; look < 10; look += 1) await new Promise(requestAnimationFrame);
+      return [...track().activeCues].map((cue) => cue.getCueAsHTML().textContent);
     },
     heights: () => [...new Set(player.heights())].sort((a, b) => b - a),
     async choose(height) {

@@ -193,6 +193,32 @@ impl Stage {
         self.order(&format!("choose({height})")).await.map(drop)
     }
 
+    /// Adds a `<track>` with the document at `url`, and waits until it is loaded.
+    ///
+    /// # Errors
+    /// It does not load.
+    pub async fn track(&self, url: &str, language: &str) -> Result<()> {
+        let wrong = self.order(&format!("track({}, {})", json!(url), json!(language))).await?;
+        anyhow::ensure!(wrong == "", "{wrong}\n{}", self.page.log());
+        Ok(())
+    }
+
+    /// Has hls.js load the words of a language; gives language, name and default of all that it offers.
+    ///
+    /// # Errors
+    /// Another player plays.
+    pub async fn subtitles(&self, language: &str) -> Result<Vec<(String, String, bool)>> {
+        Ok(serde_json::from_value(self.order(&format!("subtitles({})", json!(language))).await?)?)
+    }
+
+    /// What is to be read at `time`, in seconds.
+    ///
+    /// # Errors
+    /// As `play_to`, or there are no words in this language.
+    pub async fn words(&self, time: f64, language: &str) -> Result<Vec<String>> {
+        Ok(serde_json::from_value(self.order(&format!("words({time}, {})", json!(language))).await?)?)
+    }
+
     /// What was seen so far.
     ///
     /// # Errors

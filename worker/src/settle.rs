@@ -75,7 +75,15 @@ pub(crate) async fn settle(
 ) -> Result<Settled, QueueError> {
     let queue = &backends.queue;
     match outcome {
-        Outcome::Finished | Outcome::Lost | Outcome::Cancelled => queue.complete(claim).await,
+        Outcome::Finished | Outcome::Lost => queue.complete(claim).await,
+        Outcome::Cancelled => {
+            // The row is settled but for its worker's name, for which a purge waits.
+            let stopped = patience.keep_trying("telling of a stop", || backends.db.interrupt_attempt(fence)).await;
+            if let Err(error) = stopped {
+                tracing::warn!(job.id = %fence.job_id, %error, "the database was not told of a stop; its lease will lapse");
+            }
+            queue.complete(claim).await
+        }
         Outcome::Interrupted | Outcome::Away(_) => {
             let handed_back = patience.keep_trying("handing a job back", || backends.db.interrupt_attempt(fence)).await;
             if let Err(error) = handed_back {

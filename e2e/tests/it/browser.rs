@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::print_stdout, reason = "what was not looked at is said")]
 
+mod captions;
 mod leases;
 mod page;
 mod players;

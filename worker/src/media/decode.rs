@@ -11,6 +11,8 @@ use super::{
 
 /// Damaged packets in a row before a stream is given up.
 const TOLERATED: u32 = 10_000;
+/// Damage inside a picture costs the picture.
+const STRICTLY: (&str, &str) = ("err_detect", "explode");
 
 pub(super) struct VideoDecoder {
     decoder: decoder::Video,
@@ -24,11 +26,25 @@ pub(super) struct AudioDecoder {
 
 impl VideoDecoder {
     pub(super) fn open(source: &Source, stream: &StreamFacts, threads: u32) -> Result<Self, MediaError> {
+        Self::open_with(source, stream, threads, None)
+    }
+
+    /// Without it a decoder paints over what it cannot read, and says nothing of it.
+    pub(super) fn open_strictly(source: &Source, stream: &StreamFacts, threads: u32) -> Result<Self, MediaError> {
+        Self::open_with(source, stream, threads, Some(STRICTLY))
+    }
+
+    fn open_with(
+        source: &Source,
+        stream: &StreamFacts,
+        threads: u32,
+        option: Option<(&str, &str)>,
+    ) -> Result<Self, MediaError> {
         if !limits::video_codec_allowed(&stream.codec) {
             return Err(MediaError::UnsupportedCodec { codec: stream.codec.clone() });
         }
-        let decoder = open(source, stream, threads)?.video().map_err(MediaError::libav("open the video decoder"))?;
-        Ok(Self { decoder, damaged: 0 })
+        let decoder = open(source, stream, threads, option)?;
+        Ok(Self { decoder: decoder.video().map_err(MediaError::libav("open the video decoder"))?, damaged: 0 })
     }
 
     /// Leaves out what only makes pictures smoother.
@@ -72,7 +88,7 @@ impl AudioDecoder {
         if !limits::audio_codec_allowed(&stream.codec) {
             return Err(MediaError::UnsupportedCodec { codec: stream.codec.clone() });
         }
-        let decoder = open(source, stream, 1)?.audio().map_err(MediaError::libav("open the audio decoder"))?;
+        let decoder = open(source, stream, 1, None)?.audio().map_err(MediaError::libav("open the audio decoder"))?;
         Ok(Self { decoder, damaged: 0 })
     }
 
@@ -101,7 +117,12 @@ impl AudioDecoder {
     }
 }
 
-fn open(source: &Source, stream: &StreamFacts, threads: u32) -> Result<decoder::Opened, MediaError> {
+fn open(
+    source: &Source,
+    stream: &StreamFacts,
+    threads: u32,
+    option: Option<(&str, &str)>,
+) -> Result<decoder::Opened, MediaError> {
     let parameters =
         source.input.stream(stream.index as usize).ok_or_else(|| MediaError::broken("a stream vanished"))?.parameters();
     let id = parameters.id();
@@ -112,7 +133,9 @@ fn open(source: &Source, stream: &StreamFacts, threads: u32) -> Result<decoder::
     let mut decoder = context.decoder();
     decoder.set_packet_time_base(ffmpeg_next::Rational(stream.time_base.0, stream.time_base.1));
     let found = decoder::find(id).ok_or_else(|| MediaError::UnsupportedCodec { codec: stream.codec.clone() })?;
-    let options: Dictionary<'_> = [("max_pixels".to_owned(), limits::MAX_PIXELS.to_string())].into_iter().collect();
+    let mut options = Dictionary::new();
+    options.set("max_pixels", &limits::MAX_PIXELS.to_string());
+    option.into_iter().for_each(|(key, value)| options.set(key, value));
     decoder.open_as_with(found, options).map_err(MediaError::libav("open the decoder"))
 }
 

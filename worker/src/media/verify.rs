@@ -66,7 +66,7 @@ impl Look {
         let wanted: Vec<u32> = video.iter().chain(&audio).map(|stream| stream.index).collect();
         let video = match video {
             Some(stream) => {
-                let mut decoder = VideoDecoder::open(source, &stream, threads)?;
+                let mut decoder = VideoDecoder::open_strictly(source, &stream, threads)?;
                 // Nobody looks at the picture; what is to be seen is whether it can be read.
                 decoder.without_loop_filter();
                 Some((stream, decoder))

@@ -14,7 +14,7 @@ use reelgate_common::{
     db::{FileWithRenditions, NewFile, NewJob, StagedFile, config::DatabaseConfig},
     file::{FileKind, FileState},
     ids::{FileId, JobId, OrgId, UserId},
-    job::{DEFAULT_PRIORITY, JobKind, JobPolicy, JobRecord},
+    job::{DEFAULT_PRIORITY, JobKind, JobPolicy, JobRecord, JobState},
     key::Key,
     queue::{Entry, config::QueueConfig},
     storage::config::StorageConfig,
@@ -26,7 +26,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Nothing here takes as long; a test that waits this long has failed.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(crate) struct Footing {
     dir: TempDir,
@@ -127,6 +127,11 @@ impl Footing {
             matches!(found.file.state, FileState::Ready | FileState::Failed).then_some(found)
         })
         .await
+    }
+
+    /// Returns when the file's job is in this state.
+    pub(crate) async fn job_is(&self, file: FileId, state: JobState) {
+        until("the job gets there", async || (self.job(file).await.state == state).then_some(())).await;
     }
 
     /// The process id that the scripted task wrote into `started`.

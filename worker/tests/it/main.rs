@@ -1,6 +1,7 @@
 //! The worker as a whole on the embedded backends. Tasks are scripted where a crash, a hang or a lost lease is wanted.
 #![allow(clippy::unwrap_used, reason = "a test that cannot set up its world has failed")]
 
+mod damaged;
 mod footing;
 mod media;
 mod promotion;

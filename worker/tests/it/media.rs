@@ -15,3 +15,5 @@ mod orientation;
 mod remux;
 mod sandbox;
 mod timing;
+
+pub(crate) use measure::clip;

@@ -8,7 +8,7 @@ use std::{
 use serde_json::Value;
 
 /// A clip made by ffmpeg's program in `folder`; `arguments` without the output's name.
-pub(super) fn clip(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
+pub(crate) fn clip(folder: &Path, name: &str, arguments: &[&str]) -> PathBuf {
     let path = folder.join(name);
     let out = Command::new("ffmpeg").args(["-v", "error", "-y"]).args(arguments).arg(&path).output().unwrap();
     assert!(out.status.success(), "{name}: {}", String::from_utf8_lossy(&out.stderr));
