@@ -120,17 +120,20 @@ const DEADLY: &[i64] = &[
 /// Installs the filters for the calling thread and all that it starts.
 pub(super) fn shut() -> Result<(), SandboxError> {
     let failed = |error: &dyn std::fmt::Display| SandboxError::Calls(error.to_string());
-    // Of several filters the sternest answer holds. The list comes last, for it forbids to install more.
-    let filters = [
-        compile(deadly(), SeccompAction::Allow, SeccompAction::KillProcess),
-        // Its flags lie in memory, where no filter sees them. glibc then makes threads with `clone`.
-        compile([(libc::SYS_clone3, Vec::new())].into(), SeccompAction::Allow, errno(libc::ENOSYS)),
-        compile(allowed().map_err(|error| failed(&error))?, errno(libc::EPERM), SeccompAction::Allow),
-    ];
-    for filter in filters {
-        apply_filter(&filter.map_err(|error| failed(&error))?).map_err(|error| failed(&error))?;
+    for filter in filters().map_err(|error| failed(&error))? {
+        apply_filter(&filter).map_err(|error| failed(&error))?;
     }
     Ok(())
+}
+
+/// Of several filters the sternest answer holds. The list comes last, for it forbids to install more.
+fn filters() -> Result<[BpfProgram; 3], BackendError> {
+    Ok([
+        compile(deadly(), SeccompAction::Allow, SeccompAction::KillProcess)?,
+        // Its flags lie in memory, where no filter sees them. glibc then makes threads with `clone`.
+        compile([(libc::SYS_clone3, Vec::new())].into(), SeccompAction::Allow, errno(libc::ENOSYS))?,
+        compile(allowed()?, errno(libc::EPERM), SeccompAction::Allow)?,
+    ])
 }
 
 fn errno(number: i32) -> SeccompAction {
@@ -178,3 +181,6 @@ fn when(conditions: &[(u8, SeccompCmpOp, u64)]) -> Result<Vec<SeccompRule>, Back
         .collect();
     Ok(vec![SeccompRule::new(conditions?)?])
 }
+
+#[cfg(test)]
+mod tests;
