@@ -46,6 +46,12 @@ impl SignIn {
         Self { roles: vec!["admin".to_owned()], ..Self::member(sub, org) }
     }
 
+    /// Where the configuration says `auth.operator_role = "operator"`.
+    #[must_use]
+    pub fn operator(sub: &str, org: &str) -> Self {
+        Self { roles: vec!["operator".to_owned()], ..Self::member(sub, org) }
+    }
+
     #[must_use]
     pub fn ttl(self, ttl: i64) -> Self {
         Self { ttl, ..self }

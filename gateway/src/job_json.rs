@@ -2,7 +2,7 @@
 
 use reelgate_common::{
     db::AttemptRecord,
-    ids::{FileId, JobId},
+    ids::{FileId, JobId, OrgId},
     job::{AttemptOutcome, JobKind, JobRecord, JobState},
     media_info::MediaInfo,
     timestamp::Timestamp,
@@ -14,6 +14,8 @@ use serde_json::Value;
 pub(crate) struct JobJson {
     id: JobId,
     file_id: FileId,
+    /// Operators see those of all.
+    org: OrgId,
     kind: JobKind,
     state: JobState,
     priority: u8,
@@ -72,6 +74,7 @@ impl From<JobRecord> for JobJson {
         Self {
             id: job.id,
             file_id: job.file_id,
+            org: job.org_id,
             kind: job.kind,
             state: job.state,
             priority: job.priority,

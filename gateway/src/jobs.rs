@@ -1,11 +1,12 @@
 //! `/v1/jobs`: what was decided about a file and why, what became of each attempt, and another run or the end of one. For the
-//! organisation's admins; a file's owner may see its job and run it again.
+//! organisation's admins; a file's owner may see its job and run it again. Operators see the jobs of all organisations, and change
+//! none.
 
 use std::str::FromStr;
 
 use reelgate_common::{
     auth::Caller,
-    db::{Cancelled, DueJob, JobFilter, Retried},
+    db::{Cancelled, DueJob, JobFilter, Reach, Retried},
     ids::{FileId, JobId},
     job::{JobRecord, JobState},
     queue::Entry,
@@ -35,25 +36,38 @@ struct Page {
 /// `?state&file_id&limit&cursor`, newest first.
 ///
 /// # Errors
-/// 403 for a caller who is no admin, 422 for a filter that is none.
+/// 403 for a caller who is neither admin nor operator, 422 for a filter that is none.
 pub(crate) async fn list(app: &App, caller: &Caller, query: &Query<'_>) -> Result<Response, ApiError> {
-    only_admins(caller)?;
+    if !caller.operator {
+        only_admins(caller)?;
+    }
     let wanted = parse(query)?;
     // One more tells whether anything follows.
     let filter = JobFilter { limit: wanted.limit + 1, ..wanted.clone() };
-    let mut jobs = app.db.list_jobs(&caller.org, &filter).await?;
+    let mut jobs = app.db.list_jobs(reach(caller), &filter).await?;
     let more = jobs.len() as u64 > wanted.limit;
     jobs.truncate(usize::try_from(wanted.limit).unwrap_or(usize::MAX));
+    if caller.operator {
+        tracing::info!(operator = %caller.user, org = %caller.org, jobs = jobs.len(), "an operator listed all jobs");
+    }
     let next = jobs.last().filter(|_| more).map(|job| job.id);
     Ok(ok(&Page { jobs: jobs.into_iter().map(JobJson::from).collect(), next }))
 }
 
+fn reach(caller: &Caller) -> Reach<'_> {
+    if caller.operator { Reach::All } else { Reach::Org(&caller.org) }
+}
+
 /// # Errors
-/// 404 for a job that is not the organisation's, 403 for neither the file's owner nor an admin.
+/// 404 for a job that is not the organisation's, 403 for neither the file's owner nor an admin or operator.
 pub(crate) async fn explain(app: &App, caller: &Caller, job: JobId) -> Result<Response, ApiError> {
-    let job = app.db.find_job(&caller.org, job).await?.ok_or_else(job_not_found)?;
-    let row = app.db.find_file(&caller.org, job.file_id).await?.ok_or_else(job_not_found)?;
-    Grant::from(caller.clone()).owns(&row.file)?;
+    let job = app.db.find_job(reach(caller), job).await?.ok_or_else(job_not_found)?;
+    let row = app.db.find_file(&job.org_id, job.file_id).await?.ok_or_else(job_not_found)?;
+    if caller.operator {
+        tracing::info!(job.id = %job.id, job.org = %job.org_id, operator = %caller.user, "an operator looked at a job");
+    } else {
+        Grant::from(caller.clone()).owns(&row.file)?;
+    }
     let attempts = app.db.attempts_of(job.id).await?;
     Ok(ok(&Explained::new(job, row.file.media, attempts, Timestamp::now())))
 }
@@ -63,7 +77,7 @@ pub(crate) async fn explain(app: &App, caller: &Caller, job: JobId) -> Result<Re
 /// would fail again.
 pub(crate) async fn retry(app: &App, caller: &Caller, job: JobId) -> Result<Response, ApiError> {
     only_admins(caller)?;
-    let job = app.db.find_job(&caller.org, job).await?.ok_or_else(job_not_found)?;
+    let job = app.db.find_job(Reach::Org(&caller.org), job).await?.ok_or_else(job_not_found)?;
     run_again(app, caller, &job).await
 }
 
@@ -102,7 +116,7 @@ async fn announce(app: &App, due: &DueJob) {
 /// 403 for a caller who is no admin, 404 for a job that is not the organisation's, 409 for one that is over.
 pub(crate) async fn cancel(app: &App, caller: &Caller, job: JobId) -> Result<Response, ApiError> {
     only_admins(caller)?;
-    let found = app.db.find_job(&caller.org, job).await?.ok_or_else(job_not_found)?;
+    let found = app.db.find_job(Reach::Org(&caller.org), job).await?.ok_or_else(job_not_found)?;
     match app.db.cancel_job(&caller.org, job).await? {
         Cancelled::Stopped => {}
         Cancelled::Over => return Err(conflict("job_over", "The job has ended")),
@@ -117,7 +131,7 @@ pub(crate) async fn cancel(app: &App, caller: &Caller, job: JobId) -> Result<Res
 }
 
 async fn answer(app: &App, caller: &Caller, job: JobId) -> Result<Response, ApiError> {
-    let job = app.db.find_job(&caller.org, job).await?.ok_or_else(job_not_found)?;
+    let job = app.db.find_job(Reach::Org(&caller.org), job).await?.ok_or_else(job_not_found)?;
     Ok(ok(&JobJson::from(job)))
 }
 

@@ -1,12 +1,12 @@
 //! What people ask of jobs: to see them, to run one once more, to stop one.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
+    ActiveModelTrait, ColumnTrait, Condition, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
     sea_query::Expr,
 };
 
 use super::{
-    Cancelled, Db, DbError, DueJob, JobFilter, Retried,
+    Cancelled, Db, DbError, DueJob, JobFilter, Reach, Retried,
     entity::{files, jobs},
     fence::{self, Locked},
     files::living,
@@ -27,14 +27,23 @@ use crate::{
 /// Jobs of deleted files are nobody's business any more.
 const OF_LIVING: &str = "EXISTS (SELECT 1 FROM files WHERE files.id = jobs.file_id AND files.deleted_at IS NULL)";
 
+impl Reach<'_> {
+    fn condition(self) -> Condition {
+        match self {
+            Self::Org(org) => Condition::all().add(jobs::Column::OrgId.eq(org.as_str())),
+            Self::All => Condition::all(),
+        }
+    }
+}
+
 impl Db {
-    /// The organisation's jobs, the newest first.
+    /// The jobs within reach, the newest first.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn list_jobs(&self, org: &OrgId, filter: &JobFilter) -> Result<Vec<JobRecord>, DbError> {
+    pub async fn list_jobs(&self, reach: Reach<'_>, filter: &JobFilter) -> Result<Vec<JobRecord>, DbError> {
         let mut query = jobs::Entity::find()
-            .filter(jobs::Column::OrgId.eq(org.as_str()))
+            .filter(reach.condition())
             .filter(Expr::cust(OF_LIVING))
             .order_by_desc(jobs::Column::Id)
             .limit(filter.limit);
@@ -51,13 +60,12 @@ impl Db {
         rows.into_iter().map(jobs::Model::into_record).collect()
     }
 
-    /// A job of this organisation whose file is not deleted.
+    /// A job within reach whose file is not deleted.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn find_job(&self, org: &OrgId, job: JobId) -> Result<Option<JobRecord>, DbError> {
-        let query =
-            jobs::Entity::find_by_id(job.0).filter(jobs::Column::OrgId.eq(org.as_str())).filter(Expr::cust(OF_LIVING));
+    pub async fn find_job(&self, reach: Reach<'_>, job: JobId) -> Result<Option<JobRecord>, DbError> {
+        let query = jobs::Entity::find_by_id(job.0).filter(reach.condition()).filter(Expr::cust(OF_LIVING));
         let row = self.in_time(async { Ok(query.one(&self.connection).await?) }).await?;
         row.map(jobs::Model::into_record).transpose()
     }

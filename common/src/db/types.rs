@@ -185,6 +185,14 @@ pub struct AttemptRecord {
     pub peak_memory_bytes: Option<u64>,
 }
 
+/// Whose jobs somebody may see.
+#[derive(Debug, Clone, Copy)]
+pub enum Reach<'a> {
+    Org(&'a OrgId),
+    /// An operator's.
+    All,
+}
+
 /// `GET /v1/jobs`: newest first.
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {

@@ -3,7 +3,7 @@
 use std::{fmt, time::Duration};
 
 use reelgate_common::{
-    db::{Db, JobFilter},
+    db::{Db, JobFilter, Reach},
     ids::OrgId,
     job::{JobRecord, JobState},
 };
@@ -110,5 +110,5 @@ async fn jobs(arena: &Arena) -> Option<Vec<JobRecord>> {
 
 async fn in_state(db: &Db, org: &str, state: JobState) -> Option<Vec<JobRecord>> {
     let filter = JobFilter { state: Some(state), limit: 200, ..JobFilter::default() };
-    db.list_jobs(&OrgId::new(org), &filter).await.ok()
+    db.list_jobs(Reach::Org(&OrgId::new(org)), &filter).await.ok()
 }

@@ -3,8 +3,8 @@
 mod access;
 mod browser;
 mod cache;
-mod chaos;
 mod cancel;
+mod chaos;
 mod deploy;
 mod documentation;
 mod drain;

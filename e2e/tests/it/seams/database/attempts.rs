@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use reelgate_common::{
-    db::{AttemptEnd, Cancelled, Fenced, JobBeat, JobFilter, NotBegun, Retried, Verdict},
+    db::{AttemptEnd, Cancelled, Fenced, JobBeat, JobFilter, NotBegun, Reach, Retried, Verdict},
     file::FileState,
     ids::JobId,
     job::{AttemptOutcome, JobPolicy, JobState},
@@ -211,11 +211,14 @@ async fn every_attempt_leaves_its_history(place: Place) -> Result<()> {
     );
     assert_eq!((found[0].code.clone(), found[1].code.clone()), (Some(failure(true).code), None));
     assert!(found[0].progress < found[1].progress && found[0].ended_at.is_some() && found[2].ended_at.is_none());
-    assert_eq!(db.find_job(&org("other"), job_id).await?, None);
-    assert!(db.list_jobs(&org("other"), &JobFilter { limit: 9, ..JobFilter::default() }).await?.is_empty());
+    assert_eq!(db.find_job(Reach::Org(&org("other")), job_id).await?, None);
+    let any = JobFilter { limit: 9, ..JobFilter::default() };
+    assert!(db.list_jobs(Reach::Org(&org("other")), &any).await?.is_empty());
+    assert!(db.find_job(Reach::All, job_id).await?.is_some());
+    assert!(db.list_jobs(Reach::All, &JobFilter { limit: 200, ..any }).await?.iter().any(|job| job.id == job_id));
     let filter = JobFilter { limit: 9, state: Some(JobState::Running), ..JobFilter::default() };
-    assert_eq!(db.list_jobs(&acme, &filter).await?.len(), 1);
-    assert!(db.list_jobs(&acme, &JobFilter { after: Some(job_id), ..filter }).await?.is_empty());
+    assert_eq!(db.list_jobs(Reach::Org(&acme), &filter).await?.len(), 1);
+    assert!(db.list_jobs(Reach::Org(&acme), &JobFilter { after: Some(job_id), ..filter }).await?.is_empty());
     Ok(())
 }
 
@@ -226,6 +229,11 @@ async fn a_cancelled_job_stops_its_worker_and_can_be_retried(place: Place) -> Re
     assert_eq!(db.cancel_job(&acme, fence.job_id).await?, Cancelled::Stopped);
     assert_eq!(db.heartbeat_job(&fence, 0.5).await?, JobBeat::Cancelled);
     assert_eq!(db.cancel_job(&acme, fence.job_id).await?, Cancelled::Over);
+    // Until the worker says that it has stopped, it may be writing.
+    assert!(job(db, &acme, id).await?.worker.is_some());
+    assert_eq!(db.interrupt_attempt(&fence).await?, Fenced::Stale);
+    let stopped = job(db, &acme, id).await?;
+    assert_eq!((stopped.state, stopped.worker), (JobState::Cancelled, None));
     let failed = file(db, &acme, id).await?;
     assert_eq!((failed.state, failed.failure.map(|it| it.code)), (FileState::Failed, Some("cancelled".to_owned())));
     assert!(matches!(db.retry_job(&acme, id).await?, Retried::Queued(_)));

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use reelgate_common::{
-    db::{Db, Fenced, FinishedStills, JobBeat, StillLimits, Verdict},
+    db::{Db, Fenced, FinishedStills, JobBeat, Refusal, StillLimits, Verdict},
     file::{FileKind, FileState},
     grid::SegmentGrid,
     job::{Fence, JobState},
@@ -20,6 +20,7 @@ on_both!(
     another_attempts_name_is_stale,
     the_probe_is_stored,
     packaging_is_stored_with_its_rendition,
+    what_was_kept_back_stands_beside_the_plan,
     no_fence_but_the_right_one_writes,
     a_lost_attempt_writes_nothing,
     an_attempt_of_a_deleted_file_writes_nothing,
@@ -41,6 +42,26 @@ fn media() -> MediaInfo {
 async fn record(db: &Db, fence: &Fence) -> Result<Fenced> {
     let grid = SegmentGrid::Points { timescale: 90_000, pts: vec![0, 180_000] };
     Ok(db.record_probe(fence, FileKind::Audio, "audio/mp4", &media(), &grid, &json!({"rungs": [1]})).await?)
+}
+
+async fn what_was_kept_back_stands_beside_the_plan(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (id, fence) = running(db, &acme).await?;
+    record(db, &fence).await?;
+    let refusal = |name: &str| Refusal {
+        name: name.to_owned(),
+        code: "output_refused".to_owned(),
+        message: "Half of it is missing: \u{1f3ac}".to_owned(),
+    };
+    assert_eq!(db.record_refusals(&fence, &[refusal("1080p"), refusal("720p")]).await?, Fenced::Written);
+    // What an attempt that lost its fence says does not count.
+    let late = Fence { attempt: fence.attempt + 1, ..fence };
+    assert_eq!(db.record_refusals(&late, &[refusal("480p")]).await?, Fenced::Stale);
+    let plan = job(db, &acme, id).await?.plan.context("no plan")?;
+    assert_eq!(plan["rungs"], json!([1]), "the plan stays");
+    let refused = json!([refusal("1080p"), refusal("720p")]);
+    assert_eq!(plan["refused"], refused);
+    Ok(())
 }
 
 async fn the_first_playable_rendition_makes_a_file_ready(place: Place) -> Result<()> {
