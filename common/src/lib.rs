@@ -8,6 +8,7 @@ pub mod backends;
 pub mod captions;
 mod closed_set;
 pub mod config;
+pub mod crash;
 pub mod db;
 pub mod file;
 pub mod grid;

@@ -6,6 +6,7 @@
 //! pinned its version is not disturbed.
 
 use crate::{
+    crash,
     db::{Db, DbError},
     file::FileState,
     ids::{FileId, OrgId},
@@ -58,11 +59,14 @@ pub async fn promote(db: &Db, storage: &dyn Storage, org: &OrgId, file: FileId) 
         }
         copied => copied?,
     }
+    crash::point("copied");
     if !db.set_source_key(file, &record.source_key, &source).await? && moved_away(db, org, file, &source).await? {
         storage.delete(&source).await?;
         return Ok(Promoted::NoSuchFile);
     }
+    crash::point("staging-left");
     storage.delete(&staging).await?;
+    crash::point("staging-deleted");
     Ok(Promoted::Done)
 }
 

@@ -9,7 +9,6 @@ mod arena;
 mod audit;
 mod clients;
 mod dice;
-mod disk;
 mod fault;
 mod ledger;
 mod media;

@@ -4,10 +4,12 @@
 pub mod browser;
 pub mod chaos;
 pub mod client;
+pub mod disk;
 pub mod film;
 pub mod generated;
 pub mod ports;
 pub mod process;
+pub mod proxied;
 pub mod proxy;
 pub mod services;
 pub mod sign_in;

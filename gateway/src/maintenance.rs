@@ -18,7 +18,7 @@ mod sweep;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use reelgate_common::{backends::Backends, job::JobPolicy, lease::LeasesConfig};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -57,8 +57,10 @@ fn spawn_duties(ground: &Ground, leader: &Leader, tasks: &TaskTracker, stop: &Ca
     let every = ground.config.intervals();
     let start = |name, every| Duty::new(name, every, leader.clone(), stop.clone());
     tasks.spawn(start("dispatch", every.dispatch).repeat(ground.clone(), async |ground| dispatch::run(ground).await));
-    tasks.spawn(start("reap", every.reap).repeat(ground.clone(), async |ground| reap::run(ground).await));
-    tasks.spawn(start("sweep", every.sweep).repeat(ground.clone(), async |ground| sweep::run(ground).await));
+    let (lease, silence) = (Duration::from_millis(ground.policy.lease_ms), ground.config.upload_silence());
+    let (reap, sweep) = (start("reap", every.reap), start("sweep", every.sweep));
+    tasks.spawn(reap.after_listening(lease).repeat(ground.clone(), async |ground| reap::run(ground).await));
+    tasks.spawn(sweep.after_listening(silence).repeat(ground.clone(), async |ground| sweep::run(ground).await));
     tasks.spawn(start("leases", every.sweep).repeat(ground.clone(), async |ground| leases::run(ground).await));
     tasks.spawn(start("purge", every.purge).repeat(ground.clone(), async |ground| purge::run(ground).await));
     tasks.spawn(start("promote", every.promote).repeat(ground.clone(), async |ground| promote::run(ground).await));

@@ -23,6 +23,7 @@ use std::{sync::Arc, time::Duration};
 
 use reelgate_common::{
     backends::Backends,
+    crash,
     db::{Attempt, Fenced, Refusal},
     job::JobKind,
     key::Key,
@@ -81,9 +82,11 @@ async fn process(work: &Work) -> Result<(), Halt> {
     // Beyond the probe gateways promote as well: the object in staging may go while a second attempt reads it.
     let source = if work.attempt.file.media.is_some() { promoted(work, source).await? } else { source };
     let mut inspected = inspect::inspect(work, &source).await?;
+    crash::point("probed");
     let mut plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
     remux::resume(work, &inspected, &mut plan);
     record(work, &inspected, &plan).await?;
+    crash::point("planned");
     work.progress.advance(PROBED);
     let source = promoted(work, source).await?;
     let mut published = work.published();
@@ -229,8 +232,12 @@ async fn promoted(work: &Work, source: Source) -> Result<Source, Halt> {
 async fn finish(work: &Work) -> Result<(), Halt> {
     work.progress.advance(1.0);
     let fence = &work.attempt.fence;
+    crash::point("all-published");
     match work.patience.keep_trying("finishing the job", || work.backends.db.finish_job(fence)).await? {
-        Fenced::Written => Ok(()),
+        Fenced::Written => {
+            crash::point("finished");
+            Ok(())
+        }
         Fenced::Stale => Err(Halt::Stale),
     }
 }

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 
 use reelgate_common::{
     backends::Backends,
+    crash,
     db::{Attempt, AttemptEnd, DbError, NotBegun},
     ids::ProcessId,
     job::Fence,
@@ -109,6 +110,7 @@ impl Runner {
             queue.release(&claim).await?;
             return Ok(());
         }
+        crash::point("claimed");
         match self.begin(&claim).await {
             Ok(Ok(attempt)) => self.work(claim, attempt).await,
             Ok(Err(not_begun)) => self.put_back(&claim, not_begun).await,
@@ -144,6 +146,7 @@ impl Runner {
 
     async fn work(&self, claim: Claim, attempt: Attempt) -> Result<(), Trouble> {
         let (fence, started) = (attempt.fence, std::time::Instant::now());
+        crash::point("begun");
         tracing::info!(
             job.id = %fence.job_id, file.id = %fence.file_id, generation = fence.generation, attempt = fence.attempt,
             "an attempt begins"
@@ -166,6 +169,7 @@ impl Runner {
         self.note(&fence, &outcome, work.as_ref()).await;
         metrics::counter!("reelgate_worker_attempts_total", "outcome" => outcome.kind().as_str()).increment(1);
         let settled = settle(&self.backends, &self.config.jobs, &patience, &claim, &job, &fence, &outcome).await;
+        crash::point("queue-told");
         drop(heart);
         if let Some(work) = work {
             self.clean_up(&work).await;

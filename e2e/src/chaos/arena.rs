@@ -5,11 +5,9 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{
-    disk::Disk,
-    fault::{Fault, GATEWAYS, Service, Strike, Victim, WORKERS},
-};
+use super::fault::{Fault, GATEWAYS, Service, Strike, Victim, WORKERS};
 use crate::{
+    disk::Disk,
     proxy::{
         Link, LostReply, Proxy,
         store::{Rule, StoreProxy},
@@ -191,7 +189,9 @@ impl Arena {
                 let rule = LostReply { needle: b"COMMIT".to_vec(), every };
                 self.links(victim).database.lose_replies(Some(rule));
             }
-            Fault::Store(trouble) => self.store.add(Rule { call: None, path: "", skip: 0, times: 6, trouble }),
+            Fault::Store(trouble) => {
+                self.store.add(Rule { call: None, path: String::new(), skip: 0, times: 6, trouble });
+            }
             Fault::FullScratch => self.scratch.as_ref().context("a disk")?.fill()?,
             Fault::FullCache(at) => self.caches[at].fill()?,
         }

@@ -75,6 +75,8 @@ pub enum Trouble {
     CutBody(u64),
     /// Passed on; the answer's body comes with so many bytes a second.
     SlowBody(u32),
+    /// Passed on; after so many bytes of the answer's body nothing more comes, and the connection stays.
+    StallBody(u64),
     Delay(Duration),
 }
 
@@ -84,7 +86,7 @@ pub struct Rule {
     /// Any call if none is given.
     pub call: Option<Call>,
     /// What the path must contain; nothing for any.
-    pub path: &'static str,
+    pub path: String,
     pub skip: u64,
     pub times: u64,
     pub trouble: Trouble,
@@ -94,7 +96,7 @@ impl Rule {
     /// Each such call from now on.
     #[must_use]
     pub fn always(call: Call, trouble: Trouble) -> Self {
-        Self { call: Some(call), path: "", skip: 0, times: u64::MAX, trouble }
+        Self { call: Some(call), path: String::new(), skip: 0, times: u64::MAX, trouble }
     }
 
     /// The next one only.
@@ -111,12 +113,12 @@ impl Rule {
 
     /// Only of objects with this in their path.
     #[must_use]
-    pub fn at(self, path: &'static str) -> Self {
-        Self { path, ..self }
+    pub fn at(self, path: impl Into<String>) -> Self {
+        Self { path: path.into(), ..self }
     }
 
     fn hits(&mut self, call: Call, path: &str) -> bool {
-        if self.call.is_some_and(|wanted| wanted != call) || !path.contains(self.path) {
+        if self.call.is_some_and(|wanted| wanted != call) || !path.contains(&self.path) {
             return false;
         }
         if self.skip > 0 {
@@ -245,6 +247,7 @@ impl Shared {
                 Err(std::io::ErrorKind::ConnectionAborted.into())
             }
             Some(Trouble::CutBody(bytes)) => Ok(self.pass_on(request).await?.map(|body| cut(body, bytes))),
+            Some(Trouble::StallBody(bytes)) => Ok(self.pass_on(request).await?.map(|body| stall(body, bytes))),
             Some(Trouble::SlowBody(rate)) => Ok(self.pass_on(request).await?.map(|body| slowly(body, rate))),
             Some(Trouble::Delay(time)) => {
                 sleep(time).await;
@@ -285,17 +288,29 @@ fn body_of(pieces: impl Stream<Item = std::io::Result<Bytes>> + Send + 'static) 
 }
 
 fn cut(body: Body, bytes: u64) -> Body {
-    body_of(stream::try_unfold((pieces(body), bytes), |(mut pieces, left)| async move {
+    body_of(first(body, bytes).chain(stream::once(async {
+        // What was given before is written first: an error at once would take it along.
+        sleep(Duration::from_millis(50)).await;
+        Err(std::io::ErrorKind::ConnectionAborted.into())
+    })))
+}
+
+fn stall(body: Body, bytes: u64) -> Body {
+    body_of(first(body, bytes).chain(stream::pending()))
+}
+
+/// Ends after so many bytes.
+fn first(body: Body, bytes: u64) -> Pieces {
+    let first = stream::try_unfold((pieces(body), bytes), |(mut pieces, left)| async move {
         if left == 0 {
-            // What was given before is written first: an error at once would take it along.
-            sleep(Duration::from_millis(50)).await;
-            return Err(std::io::ErrorKind::ConnectionAborted.into());
+            return Ok(None);
         }
         let Some(piece) = pieces.next().await.transpose()? else { return Ok(None) };
         let taken = piece.slice(..usize::try_from(left).unwrap_or(usize::MAX).min(piece.len()));
         let left = left - taken.len() as u64;
         Ok(Some((taken, (pieces, left))))
-    }))
+    });
+    first.boxed()
 }
 
 fn slowly(body: Body, rate: u32) -> Body {

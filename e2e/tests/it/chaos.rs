@@ -1,9 +1,32 @@
-//! Everything goes wrong at random, from a seed, for a while; `make chaos` does it for longer.
+//! Everything goes wrong at random, from a seed, for a while (`make chaos` does it for longer); and one thing after the other goes
+//! wrong in a place of its own, in the files below.
 
-use std::time::Duration;
+mod crash;
+mod database;
+mod starved;
+mod store;
 
-use anyhow::Result;
-use reelgate_e2e::chaos::{self, Plan};
+use std::{path::PathBuf, process::Command, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use reelgate_e2e::{
+    chaos::{self, Plan},
+    process::Folder,
+};
+
+/// Two seconds that must be encoded before a browser plays them; `foreign.mkv` in the folder.
+fn foreign_clip(folder: &Folder) -> Result<PathBuf> {
+    let path = folder.path().join("foreign.mkv");
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-y"])
+        .args(["-f", "lavfi", "-i", "testsrc2=size=256x144:rate=15:duration=2"])
+        .args(["-c:v", "mpeg4"])
+        .arg(&path)
+        .status()
+        .context("ffmpeg is missing: run make test")?;
+    ensure!(status.success(), "ffmpeg could not make a clip");
+    Ok(path)
+}
 
 fn number(name: &str, default: u64) -> u64 {
     std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)

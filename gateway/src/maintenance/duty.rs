@@ -15,12 +15,20 @@ pub(crate) struct Duty {
     every: Duration,
     leader: Leader,
     stop: CancellationToken,
+    /// How long the leader must have listened before it acts.
+    listening: Duration,
     failing: bool,
 }
 
 impl Duty {
     pub(crate) fn new(name: &'static str, every: Duration, leader: Leader, stop: CancellationToken) -> Self {
-        Self { name, every, leader, stop, failing: false }
+        Self { name, every, leader, stop, listening: Duration::ZERO, failing: false }
+    }
+
+    /// For duties that take silence for death: after an outage of the database everybody has been silent, and those who live
+    /// are given this time to be heard again.
+    pub(crate) fn after_listening(self, listening: Duration) -> Self {
+        Self { listening, ..self }
     }
 
     /// Acts until `stop`. An action says how many things it changed. It is dropped at `stop`: every one may be.
@@ -34,7 +42,7 @@ impl Duty {
             if stop.run_until_cancelled(sleep(wait)).await.is_none() {
                 return;
             }
-            if !self.leader.holds() {
+            if !self.leader.has_listened_for(self.listening) {
                 continue;
             }
             match stop.run_until_cancelled(act(ground.clone())).await {

@@ -1,7 +1,7 @@
 //! Holds the office of the one gateway that acts, for a term at a time.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -16,17 +16,35 @@ pub(crate) struct Leader {
     db: Db,
     holder: ProcessId,
     term: Duration,
-    /// Until when the office is certainly ours, by this process's monotonic clock.
-    until: Arc<Mutex<Option<Instant>>>,
+    held: Arc<Mutex<Option<Held>>>,
+}
+
+/// By this process's monotonic clock.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// Since when the database has answered every time.
+    since: Instant,
+    /// Until when the office is certainly ours.
+    until: Instant,
 }
 
 impl Leader {
     pub(crate) fn new(db: Db, holder: ProcessId, term: Duration) -> Self {
-        Self { db, holder, term, until: Arc::default() }
+        Self { db, holder, term, held: Arc::default() }
     }
 
     pub(crate) fn holds(&self) -> bool {
-        self.until.lock().unwrap_or_else(PoisonError::into_inner).is_some_and(|until| Instant::now() < until)
+        self.held().is_some()
+    }
+
+    /// Whether the office was ours and the database within reach for all this time. Whoever judges others by their silence
+    /// must have been able to hear them.
+    pub(crate) fn has_listened_for(&self, time: Duration) -> bool {
+        self.held().is_some_and(|held| held.since.elapsed() >= time)
+    }
+
+    fn held(&self) -> Option<Held> {
+        self.lock().filter(|held| Instant::now() < held.until)
     }
 
     /// Runs for the office, again and again, until `stop`; then leaves it, so that another need not wait.
@@ -48,17 +66,29 @@ impl Leader {
         // The database starts the term at some time after this.
         let asked = Instant::now();
         match self.db.hold_office(OFFICE, &self.holder, self.term).await {
-            Ok(true) => self.set(Some(asked + self.term)),
+            Ok(true) => {
+                let since = self.held().map_or(asked, |held| held.since);
+                self.set(Some(Held { since, until: asked + self.term }));
+            }
             Ok(false) => self.set(None),
             // While the database is away the term runs out by itself.
-            Err(error) => tracing::debug!(error = &error as &dyn std::error::Error, "the election could not be held"),
+            Err(error) => {
+                tracing::debug!(error = &error as &dyn std::error::Error, "the election could not be held");
+                if let Some(held) = self.lock().as_mut() {
+                    held.since = Instant::now();
+                }
+            }
         }
         if held != self.holds() {
             tracing::info!(process = %self.holder, leader = !held, "the maintenance office has changed hands");
         }
     }
 
-    fn set(&self, until: Option<Instant>) {
-        *self.until.lock().unwrap_or_else(PoisonError::into_inner) = until;
+    fn set(&self, held: Option<Held>) {
+        *self.lock() = held;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<Held>> {
+        self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,6 +1,7 @@
 //! Publishing one rendition under the fence.
 
 use reelgate_common::{
+    crash,
     db::{Fenced, JobBeat},
     key::Key,
     rendition::Rendition,
@@ -16,8 +17,10 @@ use crate::halt::Halt;
 pub(super) async fn publish(work: &Work, rendition: &Rendition, objects: &[Key]) -> Result<(), Halt> {
     let (db, fence) = (&work.backends.db, &work.attempt.fence);
     objects.iter().for_each(|key| work.litter.keep(key));
+    crash::point("not-published");
     match work.patience.keep_trying("publishing", || db.publish(fence, rendition)).await? {
         Fenced::Written => {
+            crash::point("published");
             tracing::info!(
                 file.id = %fence.file_id, job.id = %fence.job_id, name = %rendition.name,
                 size_bytes = rendition.size_bytes, "published a rendition"

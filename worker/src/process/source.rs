@@ -4,6 +4,7 @@ use std::{fs::File, ops::Range};
 
 use futures_util::TryStreamExt;
 use reelgate_common::{
+    crash,
     key::Key,
     storage::{StorageError, Version},
 };
@@ -128,6 +129,7 @@ impl Source {
             self.copy(work, 0..self.size, &file).await
         };
         self.fetched.get_or_try_init(fetch).await?;
+        crash::point("downloaded");
         // Opened anew: each task reads at a place of its own.
         File::open(work.scratch.path().join("source")).map_err(|error| Halt::disk(&error))
     }

@@ -3,7 +3,7 @@
 use std::{fs::File, io::Read};
 
 use bytes::Bytes;
-use reelgate_common::{key::Key, storage::PartTag};
+use reelgate_common::{crash, key::Key, storage::PartTag};
 use sha2::{Digest, Sha256};
 
 use super::Work;
@@ -18,6 +18,7 @@ const CHUNK: u64 = 1 << 20;
 /// # Errors
 /// The file cannot be read, or the store stays away.
 pub(super) async fn store_file(work: &Work, key: &Key, mut file: File, size: u64) -> Result<String, Halt> {
+    crash::point("encoded");
     let part_size = part_size(size, work.backends.storage.max_parts());
     let mut hash = Sha256::new();
     if size <= part_size {
@@ -57,6 +58,7 @@ pub(super) async fn put(work: &Work, key: &Key, body: &Bytes) -> Result<(), Halt
     work.litter.object(key);
     let storage = &work.backends.storage;
     let meta = work.patience.keep_trying("storing an output", || storage.put(key, body.clone())).await?;
+    crash::point("stored");
     expect_size(meta.size, body.len() as u64)
 }
 

@@ -12,13 +12,16 @@ use anyhow::Result;
 const BALLAST: &str = "ballast";
 
 #[derive(Debug)]
-pub(super) struct Disk {
+pub struct Disk {
     path: PathBuf,
 }
 
 impl Disk {
     /// Nothing where mounting is not permitted.
-    pub(super) fn mount(path: &Path, mib: u32) -> Result<Option<Self>> {
+    ///
+    /// # Errors
+    /// The folder cannot be made.
+    pub fn mount(path: &Path, mib: u32) -> Result<Option<Self>> {
         std::fs::create_dir_all(path)?;
         let size = format!("size={mib}m,mode=0755");
         let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "reelgate-chaos"]).arg(path).output()?;
@@ -26,7 +29,10 @@ impl Disk {
     }
 
     /// Until nothing goes in any more.
-    pub(super) fn fill(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// Not even the file can be made.
+    pub fn fill(&self) -> Result<()> {
         let mut file = File::create(self.path.join(BALLAST))?;
         let piece = vec![0; 1 << 16];
         while file.write_all(&piece).is_ok() {}
@@ -34,7 +40,11 @@ impl Disk {
         Ok(())
     }
 
-    pub(super) fn relieve(&self) -> Result<()> {
+    /// Makes the room free again.
+    ///
+    /// # Errors
+    /// It was not filled.
+    pub fn relieve(&self) -> Result<()> {
         Ok(std::fs::remove_file(self.path.join(BALLAST))?)
     }
 }

@@ -1,0 +1,117 @@
+//! A worker that dies between any two steps: fault 2 of docs/faults.md.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::{collections::BTreeSet, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use reelgate_common::{
+    db::FileWithRenditions,
+    ids::{FileId, OrgId},
+    job::JobState,
+    key::Key,
+};
+use reelgate_e2e::{
+    client::{Client, Upload},
+    process::{Folder, eventually},
+    sign_in::SignIn,
+    site::{Footing, Site},
+};
+
+use super::foreign_clip;
+
+/// In the order in which an attempt meets them.
+const POINTS: [&str; 15] = [
+    "claimed",
+    "begun",
+    "probed",
+    "planned",
+    "copied",
+    "staging-left",
+    "staging-deleted",
+    "downloaded",
+    "encoded",
+    "stored",
+    "not-published",
+    "published",
+    "all-published",
+    "finished",
+    "queue-told",
+];
+const PATIENCE: Duration = Duration::from_secs(60);
+const CRASH_AT: &str = "REELGATE_CRASH_AT";
+const ORG: &str = "acme";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_at_any_point_leaves_one_whole_result_and_nothing_else() -> Result<()> {
+    let settings = [
+        ("REELGATE__LADDER__RUNGS", "144"),
+        ("REELGATE__LADDER__PREVIEW", "false"),
+        ("REELGATE__LADDER__STORYBOARD", "false"),
+        ("REELGATE__JOBS__LEASE_MS", "1500"),
+        ("REELGATE__JOBS__HEARTBEAT_MS", "300"),
+        ("REELGATE__MAINTENANCE__RECONCILE_MS", "500"),
+        ("REELGATE__MAINTENANCE__ORPHAN_GRACE_MS", "0"),
+        ("REELGATE__MAINTENANCE__STOP_PERCENT", "100"),
+        // The worker must meet the points of a promotion, not a gateway.
+        ("REELGATE__MAINTENANCE__PROMOTE_MS", "3600000"),
+    ];
+    let builder = Site::builder(Footing::Production).workers(0);
+    let mut site = settings.iter().fold(builder, |builder, (key, value)| builder.env(*key, *value)).start().await?;
+    let folder = Folder::new("crash")?;
+    let clip = foreign_clip(&folder)?;
+    let client = site.client().signed_in(SignIn::member("alice", ORG).jwt());
+    let mut expected = None;
+    for point in POINTS {
+        let file = client.upload_one(Upload::file("film.mkv", "video/x-matroska", &clip)).await?;
+        dies(&mut site, point).await?;
+        site.start_worker()?;
+        let row = survives(&site, &client, &file).await.with_context(|| format!("{point}: {}", site.output()))?;
+        let names: BTreeSet<String> = row.renditions.iter().map(|it| it.name.clone()).collect();
+        assert_eq!(names.len(), row.renditions.len(), "{point}: a rendition twice");
+        assert_eq!(*expected.get_or_insert_with(|| names.clone()), names, "{point}");
+        assert_eq!(client.get(&format!("/v1/files/{file}")).await?.expect(200)?.body, std::fs::read(&clip)?);
+        let left = || left_over(&site, &row);
+        eventually("nothing else is in the store", PATIENCE, async || left().await.is_ok_and(|left| left.is_empty()))
+            .await
+            .with_context(|| format!("{point}:\n{}", site.output()))?;
+        site.workers.clear();
+    }
+    Ok(())
+}
+
+/// A worker that takes the job and dies at the point.
+async fn dies(site: &mut Site, point: &str) -> Result<()> {
+    site.set_env(CRASH_AT, point);
+    site.start_worker()?;
+    site.set_env(CRASH_AT, "");
+    let worker = site.workers.last_mut().context("just started")?;
+    let died = eventually("it dies", PATIENCE, async || !worker.is_running()).await;
+    died.with_context(|| worker.output())?;
+    ensure!(worker.output().contains(&format!("crashing at {point}")), "{}", worker.output());
+    site.workers.clear();
+    Ok(())
+}
+
+async fn survives(site: &Site, client: &Client, file: &str) -> Result<FileWithRenditions> {
+    let info = client.wait_settled(file, PATIENCE).await?;
+    ensure!(info["state"] == "ready", "{info}");
+    let (db, id): (_, FileId) = (site.database().await?, file.parse()?);
+    let job = db.jobs_of(&OrgId::new(ORG), id).await?.remove(0);
+    ensure!(job.state == JobState::Done && job.failures == 0 && job.losses <= 1, "{job:?}");
+    db.find_file(&OrgId::new(ORG), id).await?.context("the file is gone")
+}
+
+/// Objects below the file that its row does not name.
+async fn left_over(site: &Site, row: &FileWithRenditions) -> Result<Vec<String>> {
+    let file = &row.file;
+    let mut stored: BTreeSet<String> = site.stored("staging/").await?.into_iter().collect();
+    stored.extend(site.stored(&Key::file_prefix(&file.org_id, file.id)).await?);
+    stored.remove(&Key::Source { org: file.org_id.clone(), file: file.id }.to_string());
+    for rendition in &row.renditions {
+        let folder = Key::attempt_prefix(&file.org_id, file.id, file.generation, rendition.attempt);
+        for name in rendition.outputs() {
+            ensure!(stored.remove(&format!("{folder}{name}")), "{name} is not there");
+        }
+    }
+    Ok(stored.into_iter().collect())
+}

@@ -1,0 +1,90 @@
+//! No room on the worker's disk, a Redis that hangs, a Redis that throws things away: faults 9, 10 and 28 of docs/faults.md.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use reelgate_e2e::{
+    client::{Client, Upload},
+    disk::Disk,
+    process::{Folder, eventually},
+    proxied::Proxied,
+    proxy::Link,
+    sign_in::SignIn,
+    site::{Footing, Site},
+};
+use serde_json::Value;
+
+use super::foreign_clip;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+fn alice(site: &Site) -> Client {
+    site.client().signed_in(SignIn::member("alice", "acme").jwt())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_without_room_fails_the_file_by_name_and_goes_on_when_there_is_room() -> Result<()> {
+    let builder = Site::builder(Footing::Production).workers(0).env("REELGATE__JOBS__MAX_FAILURES", "2");
+    let mut site = builder.env("REELGATE__LADDER__RUNGS", "144").start().await?;
+    let Some(disk) = Disk::mount(site.scratch().as_ref(), 16)? else {
+        println!("left out: mounting a small disk is not permitted here");
+        return Ok(());
+    };
+    let folder = Folder::new("starved")?;
+    let client = alice(&site);
+    site.start_worker()?;
+    eventually("the worker has its folder", PATIENCE, async || folders(&site.scratch()) == 1).await?;
+    disk.fill()?;
+    let file = client.upload_one(Upload::file("film.mkv", "video/x-matroska", foreign_clip(&folder)?)).await?;
+    let info = client.wait_settled(&file, PATIENCE).await.with_context(|| site.output())?;
+    assert_eq!((&info["state"], &info["failure"]["code"]), (&"failed".into(), &"disk_full".into()), "{info}");
+    assert_eq!(info["failure"]["retryable"], true);
+    assert!(site.workers[0].is_running());
+
+    disk.relieve()?;
+    client.post_json(&format!("/v1/files/{file}/retry"), &Value::Null).await?.expect(200)?;
+    let info = client
+        .wait_until(&file, PATIENCE, |info| info["state"] == "ready" && info["progress"] == 1.0)
+        .await
+        .with_context(|| site.output())?;
+    assert_eq!(info["state"], "ready", "{info}");
+    let worker =
+        std::fs::read_dir(site.scratch())?.flatten().find(|entry| entry.path().is_dir()).context("its folder")?;
+    eventually("no attempt has a folder", PATIENCE, async || folders(&worker.path().to_string_lossy()) == 0).await?;
+    Ok(())
+}
+
+fn folders(path: &str) -> usize {
+    std::fs::read_dir(path).into_iter().flatten().flatten().filter(|entry| entry.path().is_dir()).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_hangs_delays_nobody_and_readiness_names_it() -> Result<()> {
+    let at = Proxied::start(&[]).await?;
+    let client = alice(&at.site);
+    let before = client.upload_one(Upload::text("before.txt", "before")).await?;
+    at.redis.set(Link::Hanging);
+    let after = client.upload_one(Upload::text("after.txt", "after")).await?;
+    for (file, text) in [(before, "before"), (after, "after")] {
+        assert_eq!(client.get(&format!("/v1/files/{file}")).await?.expect(200)?.body, text);
+    }
+    let ready = Client::new(at.site.gateways[0].ops_url()).get("/readyz").await?.expect(200)?.json()?;
+    let ok = |name: &str| ready["checks"][name]["ok"].as_bool();
+    assert_eq!((ok("queue"), ok("database"), ok("storage")), (Some(false), Some(true), Some(true)), "{ready}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_may_evict_is_warned_of() -> Result<()> {
+    let mut site = Site::builder(Footing::Production).gateways(0).workers(0).start().await?;
+    let answer = site.services()?.redis.command("CONFIG SET maxmemory-policy allkeys-lru").await?;
+    assert_eq!(answer, "+OK\r\n");
+    site.start_gateway().await?;
+    eventually("the gateway has said so", PATIENCE, async || {
+        site.output()
+            .lines()
+            .any(|line| line.contains("WARN") && line.contains("may evict") && line.contains("allkeys-lru"))
+    })
+    .await
+    .with_context(|| site.output())
+}
