@@ -16,10 +16,18 @@ use http_body_util::{BodyExt, Empty, Full, combinators::UnsyncBoxBody};
 use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+mod outlet;
+mod part;
 mod slices;
 
+#[cfg(test)]
+pub(crate) use self::part::tests::file_of;
 pub use self::slices::Slices;
-pub(crate) use self::slices::{Allowance, Claim};
+pub(crate) use self::{
+    outlet::{Outlet, Segment},
+    part::{FilePart, KeptFile, Part},
+    slices::{Allowance, Claim},
+};
 
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 

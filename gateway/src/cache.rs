@@ -71,6 +71,7 @@ struct Shared {
     permits: Semaphore,
     /// What clients may be handed at once in long frames, all together.
     long_frames: Allowance,
+    unpinned_frames: Allowance,
     /// Responses that read now: what the memory is shared by.
     readers: AtomicUsize,
     figures: Figures,
@@ -93,6 +94,7 @@ impl Cache {
             sequels: Sequels::default(),
             permits: Semaphore::new(config.max_fetches),
             long_frames: Allowance::of(config.memory_bytes / LONG_FRAMES),
+            unpinned_frames: Allowance::of(usize::MAX),
             readers: AtomicUsize::new(0),
             figures: Figures::new(),
             config: config.clone(),
@@ -102,6 +104,11 @@ impl Cache {
 
     pub(crate) fn long_frames(&self) -> &Allowance {
         &self.shared.long_frames
+    }
+
+    /// Of what no memory is held.
+    pub(crate) fn unpinned_frames(&self) -> &Allowance {
+        &self.shared.unpinned_frames
     }
 
     /// Drops what is cached of a deleted file, on disk a moment later. Responses under way are cut by who sends them.

@@ -109,6 +109,8 @@ pub struct HttpConfig {
     pub max_connections: usize,
     /// Connections at once of one address (of IPv6: one /64); 0: any number. Trusted proxies are not counted.
     pub max_connections_per_client: usize,
+    /// Plain HTTP/1.1 sends what lies on the disk tier from its files, without reading it (`sendfile`).
+    pub sendfile: bool,
     /// How long responses under way may go on after the stop signal.
     pub drain_seconds: u64,
 }
@@ -131,6 +133,7 @@ impl Default for HttpConfig {
             max_headers: 100,
             max_connections: 20_000,
             max_connections_per_client: 0,
+            sendfile: true,
             drain_seconds: 30,
         }
     }

@@ -1,7 +1,6 @@
 //! The operators' listener: `/healthz`, `/readyz`, `/metrics`. Never on the API's port.
 
 use std::{
-    net::SocketAddr,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -16,7 +15,7 @@ use crate::{
     body,
     error::ApiError,
     respond::{Response, json},
-    server::Handler,
+    server::{Handler, Peer},
 };
 
 /// Longest wait for one dependency: a probe must answer while they hang.
@@ -32,7 +31,7 @@ pub(crate) struct Ops {
 }
 
 impl Handler for Ops {
-    async fn handle(&self, _peer: SocketAddr, request: Request<Incoming>) -> Response {
+    async fn handle(&self, _peer: Peer, request: Request<Incoming>) -> Response {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return ApiError::method_not_allowed("GET, HEAD").into_response();
         }

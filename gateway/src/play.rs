@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::{
     app::App,
-    body::{self, Body, RequestBody},
+    body::{self, Body, Outlet, RequestBody},
     byteranges::{byteranges, random_boundary},
     cache::ReadError,
     conditional::{Validators, Verdict, evaluate, range_applies},
@@ -47,6 +47,8 @@ pub(crate) struct Ask<'a> {
     pub method: Method,
     /// Whose request it is; a trusted proxy's client.
     pub address: IpAddr,
+    /// Where parts of files may go.
+    pub outlet: Option<&'a Outlet>,
 }
 
 /// How the answer depends on the verb.
@@ -223,7 +225,7 @@ async fn present(
     let Some(bytes) = bytes else { return Ok(head.map(|()| body::empty())) };
     // Before anything is read for it.
     let connection = lease.map(|held| app.leases.connect(held)).transpose()?;
-    let opened = stream::open(app.clone(), presented.objects.clone(), bytes).await?;
+    let opened = stream::open(app.clone(), presented.objects.clone(), bytes, ask.outlet.cloned()).await?;
     head.headers_mut().insert(SERVER_TIMING, opened.tier.server_timing());
     Ok(head.map(|()| sent(app, opened.bytes, connection)))
 }
@@ -233,16 +235,16 @@ pub(crate) fn at_once(
     app: &Arc<App>,
     regular: &Regular,
     headers: &HeaderMap,
-    address: IpAddr,
+    (address, outlet): (IpAddr, Option<&Outlet>),
 ) -> Option<Result<Response, ApiError>> {
-    let ask = Ask { headers, query: &Query::default(), method: Method::Get, address };
+    let ask = Ask { headers, query: &Query::default(), method: Method::Get, address, outlet };
     let presented = &regular.presented;
     let Prepared { mut head, bytes } = match prepare(presented, ask) {
         Ok(prepared) => prepared,
         Err(error) => return Some(Err(error)),
     };
     let Some(bytes) = bytes else { return Some(Ok(head.map(|()| body::empty()))) };
-    let opened = stream::at_hand(app, &presented.objects, bytes)?;
+    let opened = stream::at_hand(app, &presented.objects, bytes, outlet.cloned())?;
     let connection = match app.leases.connect(&regular.lease) {
         Ok(connection) => connection,
         Err(error) => return Some(Err(error)),

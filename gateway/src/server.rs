@@ -14,26 +14,35 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use self::{
     clients::{ClientSlot, Clients},
     connection::Connections,
-    limits::Limits,
 };
-use crate::{config::HttpConfig, respond::Response, tls::Tls};
+use crate::{body::Outlet, config::HttpConfig, respond::Response, tls::Tls};
 
 mod clients;
 mod connection;
+mod dispatcher;
 mod limits;
 mod sent;
 mod sniff;
+mod socket;
 mod transport;
 mod watch;
+
+/// Who sends a request, and over what.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    pub(crate) address: SocketAddr,
+    /// Where answers put parts of files, if the connection can send them.
+    pub(crate) outlet: Option<Outlet>,
+}
 
 /// What a listener serves: one request of one peer.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {
     /// What can be answered without waiting; `handle` answers all else.
-    fn at_once(&self, _peer: SocketAddr, _request: &Request<Incoming>) -> Option<Response> {
+    fn at_once(&self, _peer: &Peer, _request: &Request<Incoming>) -> Option<Response> {
         None
     }
 
-    fn handle(&self, peer: SocketAddr, request: Request<Incoming>) -> impl Future<Output = Response> + Send;
+    fn handle(&self, peer: Peer, request: Request<Incoming>) -> impl Future<Output = Response> + Send;
 }
 
 /// Serves until `stop`, then lets responses under way finish for at most the configured drain time.
@@ -46,7 +55,7 @@ pub(crate) async fn serve<H: Handler>(
 ) {
     let cut = CancellationToken::new();
     let server = Server {
-        connections: Arc::new(Connections::new(&Limits::of(&config), tls, handler, stop.clone(), cut.clone())),
+        connections: Arc::new(Connections::new(&config, tls, handler, stop.clone(), cut.clone())),
         slots: Arc::new(Semaphore::new(config.max_connections)),
         clients: Clients::new(config.max_connections_per_client),
         tasks: TaskTracker::new(),

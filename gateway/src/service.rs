@@ -2,7 +2,7 @@
 //! The dispatcher: it knows every handler and is known by `run` alone.
 
 use std::{
-    net::{IpAddr, SocketAddr},
+    net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
 };
@@ -17,7 +17,7 @@ use hyper::body::{Body as _, Incoming};
 use crate::{
     access_log::{AccessLog, Subject},
     app::App,
-    body::RequestBody,
+    body::{Outlet, RequestBody},
     captions, cors, delete,
     error::ApiError,
     files, grant, hls, images, jobs, leases, mint, page, play,
@@ -26,7 +26,7 @@ use crate::{
     respond::{Response, bare},
     revoke,
     route::Route,
-    server::Handler,
+    server::{Handler, Peer},
     thumbnail, upload,
 };
 
@@ -37,18 +37,18 @@ const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 pub(crate) struct Api(pub(crate) Arc<App>);
 
 impl Handler for Api {
-    async fn handle(&self, peer: SocketAddr, request: Request<Incoming>) -> Response {
+    async fn handle(&self, peer: Peer, request: Request<Incoming>) -> Response {
         let app = &self.0;
-        let trusted = app.config.http.trusts(peer.ip());
+        let trusted = app.config.http.trusts(peer.address.ip());
         let id = request_id(request.headers(), trusted);
-        let client = client_address(request.headers(), trusted).unwrap_or(peer.ip());
+        let client = client_address(request.headers(), trusted).unwrap_or(peer.address.ip());
         let origin = request.headers().get(ORIGIN).cloned();
         let route = Route::parse(request.method(), request.uri().path());
         let name = route.as_ref().map_or("none", Route::name);
         let log = AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), name));
 
         let response = match route {
-            Ok(route) => self.answer(route, client, self.receive(request)).await,
+            Ok(route) => self.answer(route, (client, peer.outlet.as_ref()), self.receive(request)).await,
             Err(error) => {
                 // Dropping the body here lets a client that is still sending read the answer.
                 drop(self.receive(request));
@@ -59,14 +59,15 @@ impl Handler for Api {
     }
 
     /// The next range for a player that was let in a moment ago, out of memory: nothing to wait for, so no future.
-    fn at_once(&self, peer: SocketAddr, request: &Request<Incoming>) -> Option<Response> {
+    fn at_once(&self, peer: &Peer, request: &Request<Incoming>) -> Option<Response> {
         let app = &self.0;
         let headers = request.headers();
-        let trusted = app.config.http.trusts(peer.ip());
-        let client = client_address(headers, trusted).unwrap_or(peer.ip());
+        let trusted = app.config.http.trusts(peer.address.ip());
+        let client = client_address(headers, trusted).unwrap_or(peer.address.ip());
         let asked = Asked::of(request, client).filter(|_| request.body().is_end_stream())?;
         let regular = app.regulars.again(asked, &app.leases, &app.rows)?;
-        let outcome = catch_unwind(AssertUnwindSafe(|| play::at_once(app, &regular, headers, client)));
+        let outcome =
+            catch_unwind(AssertUnwindSafe(|| play::at_once(app, &regular, headers, (client, peer.outlet.as_ref()))));
         let response = outcome.unwrap_or_else(|_| Some(Err(panicked(regular.route))))?;
         let id = request_id(headers, trusted);
         let log = AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), regular.route));
@@ -96,14 +97,17 @@ impl Api {
     }
 
     /// A panic of a handler is this request's end and nobody else's.
-    async fn answer(&self, route: Route, address: IpAddr, request: Request<RequestBody>) -> Response {
+    async fn answer(&self, route: Route, from: From<'_>, request: Request<RequestBody>) -> Response {
         let name = route.name();
-        match AssertUnwindSafe(dispatch(&self.0, route, address, request)).catch_unwind().await {
+        match AssertUnwindSafe(dispatch(&self.0, route, from, request)).catch_unwind().await {
             Ok(outcome) => outcome.unwrap_or_else(ApiError::into_response),
             Err(_) => panicked(name).into_response(),
         }
     }
 }
+
+/// Whose request it is, a trusted proxy's client, and where parts of files may go.
+type From<'a> = (IpAddr, Option<&'a Outlet>);
 
 fn panicked(route: &'static str) -> ApiError {
     tracing::error!(route, "a handler panicked");
@@ -115,7 +119,7 @@ fn panicked(route: &'static str) -> ApiError {
 async fn dispatch(
     app: &Arc<App>,
     route: Route,
-    address: IpAddr,
+    (address, outlet): From<'_>,
     request: Request<RequestBody>,
 ) -> Result<Response, ApiError> {
     let streams = matches!(route, Route::StreamFile(_));
@@ -128,7 +132,7 @@ async fn dispatch(
         Method::POST => play::Method::Post,
         _ => play::Method::Get,
     };
-    let ask = play::Ask { headers: head, query: &query, method, address };
+    let ask = play::Ask { headers: head, query: &query, method, address, outlet };
     match route {
         Route::Page => Ok(page::page()),
         Route::Preflight(methods) => {

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use bytes::Bytes;
 use futures_util::{FutureExt, future::BoxFuture};
 use http_body::{Frame, SizeHint};
 use reelgate_common::rendition::Role;
@@ -23,7 +22,7 @@ use self::{
 };
 use crate::{
     app::App,
-    body::{BoxError, Slices},
+    body::{BoxError, Outlet, Part, Slices},
     cache::{Cursor, Origin, ReadError, Tier},
     objects::Objects,
     virtual_file::{Extent, VirtualFile},
@@ -53,17 +52,35 @@ pub(crate) struct Opened {
 ///
 /// # Errors
 /// The first object cannot be read.
-pub(crate) async fn open(app: Arc<App>, objects: Arc<Objects>, bytes: VirtualFile) -> Result<Opened, StreamError> {
-    let mut reader = Reader::new(app, objects, bytes);
+pub(crate) async fn open(
+    app: Arc<App>,
+    objects: Arc<Objects>,
+    bytes: VirtualFile,
+    outlet: Option<Outlet>,
+) -> Result<Opened, StreamError> {
+    let mut reader = Reader::new(app, objects, bytes, outlet);
     let tier = poll_fn(|cx| reader.poll_first(cx)).await?;
     Ok(Opened { bytes: reader, tier })
 }
 
 /// The same if its first piece need not be waited for.
-pub(crate) fn at_hand(app: &Arc<App>, objects: &Arc<Objects>, bytes: VirtualFile) -> Option<Opened> {
-    let mut reader = Reader::new(app.clone(), objects.clone(), bytes);
+pub(crate) fn at_hand(
+    app: &Arc<App>,
+    objects: &Arc<Objects>,
+    bytes: VirtualFile,
+    outlet: Option<Outlet>,
+) -> Option<Opened> {
+    let mut reader = Reader::new(app.clone(), objects.clone(), bytes, outlet);
     let tier = reader.first_at_once()?;
     Some(Opened { bytes: reader, tier })
+}
+
+/// Where a slice comes from.
+struct Source {
+    /// None for inline bytes.
+    cursor: Option<usize>,
+    /// Whether memory is held as long as the client takes.
+    pins: bool,
 }
 
 pub(crate) struct Reader {
@@ -76,17 +93,20 @@ pub(crate) struct Reader {
     /// One per object, by its position, in order of their first use.
     cursors: SmallVec<[(usize, Cursor); 1]>,
     stride: Stride,
+    /// Where parts of files may go.
+    outlet: Option<Outlet>,
     next_check: Instant,
     checking: Option<BoxFuture<'static, Result<(), ReadError>>>,
 }
 
 impl Reader {
-    fn new(app: Arc<App>, objects: Arc<Objects>, bytes: VirtualFile) -> Self {
+    fn new(app: Arc<App>, objects: Arc<Objects>, bytes: VirtualFile, outlet: Option<Outlet>) -> Self {
         Self {
             left: bytes.length(),
             extents: bytes.into_extents().into(),
             cursors: SmallVec::new(),
             stride: Stride::default(),
+            outlet,
             next_check: Instant::now() + LIFE_CHECK,
             checking: None,
             app,
@@ -108,7 +128,8 @@ impl Reader {
     fn cursor(&mut self, position: usize) -> usize {
         self.cursors.iter().position(|(of, _)| *of == position).unwrap_or_else(|| {
             let known = self.objects.known(position);
-            self.cursors.push((position, self.app.cache.cursor(known.object.clone(), known.length)));
+            self.cursors
+                .push((position, self.app.cache.cursor(known.object.clone(), known.length, self.outlet.is_some())));
             self.cursors.len() - 1
         })
     }
@@ -126,35 +147,52 @@ impl Reader {
     fn poll_slices(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Slices, StreamError>>> {
         let now = Instant::now();
         ready!(self.poll_life(cx, now))?;
-        let left = self.left;
-        let Some(first) = ready!(self.poll_slice(cx)) else { return Poll::Ready(None) };
-        let mut slices = Slices::from(first?);
-        let (most, claim) = self.stride.next(now, left, self.app.cache.long_frames());
-        while slices.len() < most
-            && let Poll::Ready(Some(Ok(slice))) = self.poll_slice(cx)
-        {
-            slices.push(slice);
+        let Some(mut source) = ready!(self.poll_source(cx))? else { return Poll::Ready(None) };
+        let pins = source.pins;
+        let allowance = if pins { self.app.cache.long_frames() } else { self.app.cache.unpinned_frames() };
+        let (most, claim) = self.stride.next(now, self.left, allowance);
+        let mut slices = Slices::default();
+        loop {
+            self.take(&source, most.saturating_sub(slices.len()), &mut slices);
+            // What is pinned must be claimed.
+            source = match self.poll_source(cx) {
+                Poll::Ready(Ok(Some(source))) if slices.len() < most && (pins || !source.pins) => source,
+                _ => break,
+            };
         }
         slices.covered_by(claim);
         Poll::Ready(Some(Ok(slices)))
     }
 
-    fn poll_slice(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Bytes, StreamError>>> {
+    /// Where the next slice comes from, once it is there.
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Source>, StreamError>> {
+        if self.extents.is_empty() {
+            return Poll::Ready(Ok(None));
+        }
         let cursor = ready!(self.poll_load(cx, 0))?;
-        let slice = match (self.extents.front_mut(), cursor) {
-            (None, _) => return Poll::Ready(None),
-            (Some(Extent::Inline(bytes)), _) => bytes.split_to(bytes.len().min(SLICE)),
+        let pins = cursor.is_none_or(|cursor| !self.cursors[cursor].1.holds_file());
+        Poll::Ready(Ok(Some(Source { cursor, pins })))
+    }
+
+    /// A slice of memory, or up to `room` of a file, but no less than a slice.
+    fn take(&mut self, source: &Source, room: usize, slices: &mut Slices) {
+        let before = slices.len();
+        match (self.extents.front_mut(), source.cursor) {
+            (Some(Extent::Inline(bytes)), _) => slices.push(bytes.split_to(bytes.len().min(SLICE))),
             (Some(Extent::Object { range, .. }), Some(cursor)) => {
                 let (position, cursor) = &mut self.cursors[cursor];
-                let slice = cursor.take(range, || origin(&self.app, &self.objects, *position));
-                range.start += slice.len() as u64;
-                slice
+                let end = range.end.min(range.start + room.max(SLICE) as u64);
+                match (cursor.take(&(range.start..end), || origin(&self.app, &self.objects, *position)), &self.outlet) {
+                    (Part::Memory(bytes), _) => slices.push(bytes),
+                    (Part::File(part), Some(outlet)) => slices.push_file(outlet, part),
+                    (Part::File(_), None) => unreachable!("a cursor holds files only where they may be sent"),
+                }
+                range.start += (slices.len() - before) as u64;
             }
-            (Some(Extent::Object { .. }), None) => return Poll::Ready(Some(Err(Arc::new(ReadError::Interrupted)))),
-        };
-        self.left -= slice.len() as u64;
+            (None | Some(Extent::Object { .. }), _) => {}
+        }
+        self.left -= (slices.len() - before) as u64;
         self.extents.pop_front_if(|extent| extent.length() == 0);
-        Poll::Ready(Some(Ok(slice)))
     }
 
     /// Has the first byte of an extent held by a cursor; gives that cursor, or none for inline bytes.

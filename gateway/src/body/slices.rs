@@ -1,5 +1,5 @@
-//! What a body hands out at once: a few slices of memory that go into one write and are let go of one by one as they are
-//! taken. Long ones are granted out of an allowance that all answers share, since a client may stop taking at any byte.
+//! What a body hands out at once: a few parts, slices of memory or of files, that go into one write and are let go of one by one as
+//! they are taken. Long ones are granted out of an allowance that all answers share, since a client may stop taking at any byte.
 
 use std::{
     io::IoSlice,
@@ -13,21 +13,44 @@ use std::{
 use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 
+use super::{
+    outlet::{LONGEST, Outlet},
+    part::{FilePart, Part},
+};
+
 /// Slices in order, none of them empty.
 #[derive(Debug, Default)]
 pub struct Slices {
-    parts: SmallVec<[Bytes; 2]>,
+    parts: SmallVec<[Part; 2]>,
     /// Those before it are spent.
     at: usize,
     length: usize,
     claim: Option<Claim>,
+    /// Of the connection that is to send those of files.
+    outlet: Option<Outlet>,
 }
 
 impl Slices {
     pub(crate) fn push(&mut self, part: Bytes) {
         if !part.is_empty() {
             self.length += part.len();
-            self.parts.push(part);
+            self.parts.push(Part::Memory(part));
+        }
+    }
+
+    /// A part of a file, for the connection of this outlet alone.
+    pub(crate) fn push_file(&mut self, outlet: &Outlet, mut part: FilePart) {
+        self.outlet.get_or_insert_with(|| outlet.clone());
+        while part.len() > 0 {
+            let first = part.first(LONGEST);
+            part.bytes.start = first.bytes.end;
+            self.length += first.len();
+            match self.parts.last_mut() {
+                Some(Part::File(last)) if last.leads_to(&first) && last.len() + first.len() <= LONGEST => {
+                    last.bytes.end = first.bytes.end;
+                }
+                _ => self.parts.push(Part::File(first)),
+            }
         }
     }
 
@@ -56,13 +79,21 @@ impl Buf for Slices {
     }
 
     fn chunk(&self) -> &[u8] {
-        self.parts.get(self.at).map_or(&[], |part| &part[..])
+        match (self.parts.get(self.at), &self.outlet) {
+            (Some(Part::Memory(bytes)), _) => bytes,
+            (Some(Part::File(part)), Some(outlet)) => outlet.misread(part),
+            (Some(Part::File(_)) | None, _) => &[],
+        }
     }
 
     fn chunks_vectored<'a>(&'a self, to: &mut [IoSlice<'a>]) -> usize {
         let parts = &self.parts[self.at..];
         for (slot, part) in to.iter_mut().zip(parts) {
-            *slot = IoSlice::new(part);
+            *slot = IoSlice::new(match (part, &self.outlet) {
+                (Part::Memory(bytes), _) => bytes,
+                (Part::File(part), Some(outlet)) => outlet.announce(part),
+                (Part::File(_), None) => &[],
+            });
         }
         to.len().min(parts.len())
     }
@@ -74,7 +105,7 @@ impl Buf for Slices {
             && count >= part.len()
         {
             count -= part.len();
-            *part = Bytes::new();
+            *part = Part::Memory(Bytes::new());
             self.at += 1;
         }
         if count > 0 {
@@ -145,6 +176,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::body::{outlet::Segment, part::tests::file_of};
 
     fn slices(parts: &[Vec<u8>]) -> Slices {
         let mut slices = Slices::default();
@@ -176,6 +208,36 @@ mod tests {
             }
             prop_assert!(!slices.has_remaining() && slices.chunk().is_empty() && written(&slices, room).is_empty());
         }
+    }
+
+    #[test]
+    fn parts_of_a_file_that_follow_each_other_are_one() {
+        let (outlet, file) = (Outlet::default(), file_of(b""));
+        let part = |bytes| FilePart { file: file.clone(), bytes };
+        let mut slices = Slices::from(Bytes::from_static(b"ab"));
+        slices.push_file(&outlet, part(10..20));
+        slices.push_file(&outlet, part(20..50));
+        slices.push_file(&outlet, part(60..70 + LONGEST as u64));
+        assert_eq!(slices.len(), 2 + 40 + 10 + LONGEST);
+        slices.advance(5);
+        let mut out = [IoSlice::new(&[]); 8];
+        let count = slices.chunks_vectored(&mut out);
+        let segments = outlet.resolve(&out[..count]).unwrap();
+        let bytes = segments.iter().map(|segment| match segment {
+            Segment::File(part) => part.bytes.clone(),
+            Segment::Memory(_) => panic!("memory is spent"),
+        });
+        let full = 60 + LONGEST as u64;
+        assert_eq!(bytes.collect::<Vec<_>>(), [13..50, 60..full, full..full + 10]);
+    }
+
+    #[test]
+    fn a_file_that_is_read_as_memory_ends_its_connection() {
+        let outlet = Outlet::default();
+        let mut slices = Slices::default();
+        slices.push_file(&outlet, FilePart { file: file_of(b"secret"), bytes: 0..6 });
+        assert_eq!(slices.copy_to_bytes(6).len(), 6);
+        assert!(outlet.resolve(&[IoSlice::new(b"other")]).is_err());
     }
 
     #[test]

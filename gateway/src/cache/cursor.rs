@@ -24,6 +24,7 @@ use super::{
     read_ahead::{Bounds, ReadAhead},
     run::run,
 };
+use crate::body::Part;
 
 mod sequel;
 
@@ -35,7 +36,9 @@ pub(crate) struct Cursor {
     /// The response takes no byte from here on, as far as is known.
     end: u64,
     /// The piece that is being taken, and where it begins.
-    piece: Option<(u64, Bytes)>,
+    piece: Option<(u64, Part)>,
+    /// Whether it may be a part of a file, unread.
+    takes_files: bool,
     waiting: Option<(u64, oneshot::Receiver<Arrival>)>,
     tickets: Vec<Ticket>,
     ahead: ReadAhead,
@@ -48,8 +51,9 @@ pub(crate) struct Cursor {
 }
 
 impl Cache {
-    /// Reads `object`, of which the bytes up to `limit` are known to exist.
-    pub(crate) fn cursor(&self, object: Object, limit: u64) -> Cursor {
+    /// Reads `object`, of which the bytes up to `limit` are known to exist. With `takes_files` some of it may stay unread where
+    /// it lies on disk.
+    pub(crate) fn cursor(&self, object: Object, limit: u64, takes_files: bool) -> Cursor {
         self.shared.readers.fetch_add(1, Ordering::Relaxed);
         Cursor {
             cache: Arc::clone(&self.shared),
@@ -57,6 +61,7 @@ impl Cache {
             limit,
             end: 0,
             piece: None,
+            takes_files,
             waiting: None,
             tickets: Vec::new(),
             ahead: ReadAhead::default(),
@@ -97,10 +102,10 @@ impl Cursor {
                 self.waiting = None;
                 let (bytes, tier) = arrived.unwrap_or_else(|_| Err(Arc::new(ReadError::Interrupted)))?;
                 self.first.get_or_insert(tier);
-                self.piece = Some((start, bytes));
+                self.piece = Some((start, bytes.into()));
             } else {
                 let next = self.come_to(at);
-                if !self.find(at) && !self.find_on_disk(at) {
+                if !self.find_in_file(at) && !self.find(at) && !self.find_on_disk(at) {
                     self.end = end();
                     self.fetch(at, &origin);
                 }
@@ -115,7 +120,7 @@ impl Cursor {
     /// As `poll_load`, but only if nothing must be waited for: whether the byte at `at` is held now.
     pub(crate) fn load_at_once(&mut self, at: u64, origin: impl Fn() -> Arc<dyn Origin>) -> bool {
         let next = self.come_to(at);
-        let found = self.find(at) || self.find_on_disk(at);
+        let found = self.find_in_file(at) || self.find(at) || self.find_on_disk(at);
         if let Some(next) = next {
             self.fetch_block(next, &origin);
         }
@@ -123,12 +128,15 @@ impl Cursor {
     }
 
     /// The bytes of `range` as far as the held piece has them: at least the first, which was loaded.
-    pub(crate) fn take(&mut self, range: &Range<u64>, origin: impl Fn() -> Arc<dyn Origin>) -> Bytes {
-        let Some((start, piece)) = &self.piece else { return Bytes::new() };
+    pub(crate) fn take(&mut self, range: &Range<u64>, origin: impl Fn() -> Arc<dyn Origin>) -> Part {
+        let Some((start, piece)) = &self.piece else { return Bytes::new().into() };
         let length = piece.len() as u64;
         let (from, to) = ((range.start - start).min(length), (range.end - start).min(length));
         let index = |at| usize::try_from(at).expect("a piece fits into memory");
         let bytes = piece.slice(index(from)..index(to));
+        if piece.is_file() {
+            self.cache.figures.read_from_disk.increment(bytes.len() as u64);
+        }
         if to == length {
             self.piece = None;
         }
@@ -136,8 +144,13 @@ impl Cursor {
         bytes
     }
 
+    /// Whether what is held lies in a file.
+    pub(crate) fn holds_file(&self) -> bool {
+        self.piece.as_ref().is_some_and(|(_, piece)| piece.is_file())
+    }
+
     fn holds(&self, at: u64) -> bool {
-        self.piece.as_ref().is_some_and(|(start, piece)| covers(*start, piece, at))
+        self.piece.as_ref().is_some_and(|(start, piece)| covers(*start, piece.len(), at))
     }
 
     /// Whether the byte at `at` is in memory; then it is held.
@@ -145,15 +158,27 @@ impl Cursor {
         let key = self.key(at);
         let start = key.index * PIECE as u64;
         let found = if self.ahead.is_own(at) { self.cache.memory.peek(&key) } else { self.cache.memory.get(&key) };
-        match found.filter(|piece| covers(start, piece, at)) {
+        match found.filter(|piece| covers(start, piece.len(), at)) {
             Some(piece) => {
                 self.hits += 1;
                 self.first.get_or_insert(Tier::Memory);
-                self.piece = Some((start, piece));
+                self.piece = Some((start, piece.into()));
                 true
             }
             None => false,
         }
+    }
+
+    /// On disk, and to be sent from there.
+    fn find_in_file(&mut self, at: u64) -> bool {
+        let Some(disk) = self.cache.disk.as_ref().filter(|_| self.takes_files) else { return false };
+        let start = at - at % PIECE as u64;
+        let Some(part) = disk.in_file(&self.object, start).filter(|part| covers(start, part.len(), at)) else {
+            return false;
+        };
+        self.first.get_or_insert(Tier::Disk);
+        self.piece = Some((start, Part::File(part)));
+        true
     }
 
     /// On disk, and not to be waited for.
@@ -161,7 +186,7 @@ impl Cursor {
         let Some(disk) = &self.cache.disk else { return false };
         let start = at - at % PIECE as u64;
         let Some(AtHand { bytes: piece, is_hot }) = disk.at_hand(&self.object, start) else { return false };
-        if !covers(start, &piece, at) {
+        if !covers(start, piece.len(), at) {
             return false;
         }
         self.cache.figures.read_from_disk.increment(piece.len() as u64);
@@ -169,7 +194,7 @@ impl Cursor {
             self.cache.memory.insert(self.key(at).to_key(), piece.clone());
         }
         self.first.get_or_insert(Tier::Disk);
-        self.piece = Some((start, piece));
+        self.piece = Some((start, piece.into()));
         true
     }
 
@@ -202,7 +227,7 @@ impl Cursor {
         let run = self.plan(at);
         let landed = || {
             let key = self.key(at);
-            self.cache.memory.peek(&key).is_some_and(|piece| covers(key.index * PIECE as u64, &piece, at))
+            self.cache.memory.peek(&key).is_some_and(|piece| covers(key.index * PIECE as u64, piece.len(), at))
         };
         match self.cache.flights.board(&self.object, at, run, landed) {
             Passage::Landed => None,
@@ -251,6 +276,6 @@ impl Cursor {
     }
 }
 
-fn covers(start: u64, piece: &Bytes, at: u64) -> bool {
-    (start..start + piece.len() as u64).contains(&at)
+fn covers(start: u64, length: usize, at: u64) -> bool {
+    (start..start + length as u64).contains(&at)
 }

@@ -38,6 +38,7 @@ use super::{
     object::Object,
     pool::{PIECE, Pool},
 };
+use crate::body::FilePart;
 
 /// Blocks gathered for writing at a time: each is held in memory until it is written. What comes meanwhile is not kept.
 const WRITERS: usize = 16;
@@ -56,6 +57,8 @@ struct Shared {
     block_bytes: u64,
     index: Mutex<Index>,
     open: Cache<BlockKey, Arc<OpenBlock>>,
+    /// Of all blocks that are open, also those that only clients hold any more.
+    all_open: Arc<()>,
     /// The file system cannot say whether a read would wait.
     must_wait: AtomicBool,
     writers: Arc<Semaphore>,
@@ -90,6 +93,7 @@ impl Disk {
             block_bytes,
             index: Mutex::new(index),
             open: Cache::new(open::limit()),
+            all_open: Arc::default(),
             must_wait: AtomicBool::new(false),
             writers: Arc::new(Semaphore::new(WRITERS)),
             resting: Mutex::default(),
@@ -122,6 +126,21 @@ impl Disk {
                 None
             }
         }
+    }
+
+    /// What begins with the piece at `start`, as far as its block is open and was found to be what was written, unread.
+    pub(super) fn in_file(&self, object: &Object, start: u64) -> Option<FilePart> {
+        let shared = &self.shared;
+        // Who takes a file slowly keeps it open, and there are so many descriptors.
+        if shared.must_wait.load(Ordering::Relaxed)
+            || Arc::strong_count(&shared.all_open) as u64 > 2 * shared.open.capacity()
+        {
+            return None;
+        }
+        let key = self.key(object, start);
+        let stored = shared.index().touch(&key)?;
+        let open = shared.open.get(&key).filter(|open| open.stored == stored)?;
+        open.in_file(start.checked_sub(self.span(&stored).start)? / PIECE as u64)
     }
 
     /// The pieces of `range`, which starts at a piece, as far as the block of its first byte has them. None when it has
@@ -232,7 +251,7 @@ impl Shared {
         if let Some(open) = self.open.get(&stored.key).filter(|open| open.stored == *stored) {
             return Ok(open);
         }
-        let open = Arc::new(OpenBlock::open(&self.folder, stored, start)?);
+        let open = Arc::new(OpenBlock::open(&self.folder, stored, start, &self.all_open)?);
         self.open.insert(stored.key, Arc::clone(&open));
         // What was removed meanwhile must not keep its room through its descriptor.
         if self.index().get(&stored.key) != Some(*stored) {

@@ -27,18 +27,20 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Handler,
+    Handler, Peer,
     limits::Limits,
     sent::{Handling, Sent},
     sniff::{Protocol, sniff},
+    socket::Socket,
     transport::Transport,
     watch::{Overdue, Pace, Watch},
 };
-use crate::tls::Tls;
+use crate::{body::Outlet, config::HttpConfig, tls::Tls};
 
 /// What all connections of a listener have in common.
 pub(super) struct Connections<H> {
     limits: Limits,
+    sendfile: bool,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     tls: Option<Tls>,
@@ -66,13 +68,14 @@ enum Ended {
 
 impl<H: Handler> Connections<H> {
     pub(super) fn new(
-        limits: &Limits,
+        config: &HttpConfig,
         tls: Option<Tls>,
         handler: H,
         stop: CancellationToken,
         cut: CancellationToken,
     ) -> Self {
-        Self { limits: *limits, http1: limits.http1(), http2: limits.http2(), tls, handler, stop, cut }
+        let (limits, sendfile) = (Limits::of(config), config.sendfile);
+        Self { limits, sendfile, http1: limits.http1(), http2: limits.http2(), tls, handler, stop, cut }
     }
 
     /// Serves one connection to its end, and holds `_held` as long. Not wrapped in another future for that: each wrapping
@@ -117,15 +120,18 @@ impl<H: Handler> Connections<H> {
             return Err(Ended::NoPreface);
         }
         let watch = Arc::new(Watch::new(begun, protocol));
-        let io = TokioIo::new(Transport::new(stream, sniffed, watch.clone()));
-        let service = self.service(peer, watch.clone());
+        // HTTP/2 cuts what it is given into frames of its own.
+        let sends_files = S::SENDS_FILES && self.sendfile && protocol == Protocol::Http1;
+        let outlet = sends_files.then(Outlet::default);
+        let io = TokioIo::new(Transport::new(stream, sniffed, watch.clone(), outlet.clone()));
+        let service = self.service(Peer { address: peer, outlet }, watch.clone());
         self.drive(self.connection(protocol, io, service), &watch).await
     }
 
     /// The future of a request is boxed: hyper keeps room for it while a connection is idle.
     fn service(
         &self,
-        peer: SocketAddr,
+        peer: Peer,
         watch: Arc<Watch>,
     ) -> impl Service<Request<Incoming>, Response = http::Response<Sent>, Error = Infallible, Future = Answering>
     + Send
@@ -133,10 +139,10 @@ impl<H: Handler> Connections<H> {
         let handler = self.handler.clone();
         service_fn(move |request| {
             let handling = Handling::begin(watch.clone());
-            if let Some(response) = handler.at_once(peer, &request) {
+            if let Some(response) = handler.at_once(&peer, &request) {
                 return Answering::AtOnce(Some(response.map(|body| handling.answer(body))));
             }
-            let handler = handler.clone();
+            let (handler, peer) = (handler.clone(), peer.clone());
             let answer = async move {
                 let response = handler.handle(peer, request).await;
                 Ok(response.map(|body| handling.answer(body)))
@@ -227,21 +233,6 @@ impl Future for Answering {
         }
     }
 }
-
-/// A stream of bytes that a connection may be made of.
-trait Socket: AsyncRead + AsyncWrite + Unpin + Send + 'static {
-    fn prepare(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Socket for TcpStream {
-    fn prepare(&self) -> io::Result<()> {
-        self.set_nodelay(true)
-    }
-}
-
-impl Socket for tokio_rustls::server::TlsStream<TcpStream> {}
 
 /// A connection of either protocol, under way.
 trait Served: Future<Output = hyper::Result<()>> + Send {

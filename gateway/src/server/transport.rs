@@ -1,4 +1,5 @@
-//! A connection's bytes: gives back what sniffing has read, and reports to `Watch` what comes and goes.
+//! A connection's bytes: gives back what sniffing has read, sends what only stands in for files, and reports to `Watch` what comes
+//! and goes.
 
 use std::{
     io,
@@ -9,29 +10,43 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{sniff::Sniffed, watch::Watch};
+use super::{dispatcher::Dispatcher, sniff::Sniffed, socket::Socket, watch::Watch};
+use crate::body::{Outlet, Segment};
 
 pub(super) struct Transport<S> {
     inner: S,
     sniffed: Sniffed,
     watch: Arc<Watch>,
+    files: Option<(Outlet, Dispatcher)>,
 }
 
-impl<S> Transport<S> {
-    pub(super) fn new(inner: S, sniffed: Sniffed, watch: Arc<Watch>) -> Self {
-        Self { inner, sniffed, watch }
+impl<S: Socket> Transport<S> {
+    /// With an outlet it sends what its answers announce there.
+    pub(super) fn new(inner: S, sniffed: Sniffed, watch: Arc<Watch>, outlet: Option<Outlet>) -> Self {
+        Self { inner, sniffed, watch, files: outlet.map(|outlet| (outlet, Dispatcher::new())) }
     }
 
-    fn report<T>(&self, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        let Some((outlet, dispatcher)) = &mut self.files else {
+            return Pin::new(&mut self.inner).poll_write_vectored(cx, slices);
+        };
+        let segments = outlet.resolve(slices).map_err(io::Error::other)?;
+        match &segments[..] {
+            [] | [Segment::Memory(_)] => Pin::new(&mut self.inner).poll_write_vectored(cx, slices),
+            segments => self.inner.poll_send(cx, segments, dispatcher),
+        }
+    }
+
+    fn report(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         match &written {
-            Poll::Ready(_) => self.watch.wrote(),
+            Poll::Ready(outcome) => self.watch.wrote(outcome.as_ref().map_or(0, |bytes| *bytes as u64)),
             Poll::Pending => self.watch.blocked(),
         }
         written
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
+impl<S: Socket> AsyncRead for Transport<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let before = buf.filled().len();
         let rest = self.sniffed.rest();
@@ -47,9 +62,9 @@ impl<S: AsyncRead + Unpin> AsyncRead for Transport<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
+impl<S: Socket> AsyncWrite for Transport<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write(cx, bytes);
+        let written = self.poll_send(cx, &[io::IoSlice::new(bytes)]);
         self.report(written)
     }
 
@@ -58,7 +73,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Transport<S> {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.inner).poll_write_vectored(cx, bytes);
+        let written = self.poll_send(cx, bytes);
         self.report(written)
     }
 
@@ -97,7 +112,7 @@ mod tests {
         far.write_all(head).await.unwrap();
         let (protocol, sniffed) = sniff(&mut near).await.unwrap();
         let watch = Arc::new(Watch::new(Instant::now(), protocol));
-        let mut transport = Transport::new(near, sniffed, watch);
+        let mut transport = Transport::new(near, sniffed, watch, None);
         let mut first = [0; 4];
         assert_eq!(transport.read(&mut first).await.unwrap(), 4);
         let mut second = [0; 1_024];

@@ -80,6 +80,20 @@ impl Bench {
         Self { backends, _folder: folder, gateway, stop, config, client }
     }
 
+    /// The same gateway anew: what it held in memory is gone, what it has on disk is not.
+    pub(crate) async fn restart(&mut self) {
+        self.stop.cancel();
+        self.gateway.finished().await;
+        self.stop = CancellationToken::new();
+        self.gateway = loop {
+            // What the one before did not end in time still has its folder.
+            match start(self.config.clone(), self.backends.clone(), None, self.stop.clone()).await {
+                Ok(gateway) => break gateway,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+    }
+
     pub(crate) fn address(&self) -> SocketAddr {
         self.gateway.http_address()
     }

@@ -9,6 +9,7 @@ mod hls;
 mod leases;
 mod maintenance;
 mod ranges;
+mod sendfile;
 mod server;
 mod streaming;
 mod upload;

@@ -11,7 +11,10 @@ use self::{
     parts::split,
     wire::{Answer, Wire},
 };
-use crate::bench::Bench;
+use crate::{
+    bench::Bench,
+    sendfile::{Disk, recorder},
+};
 
 #[test]
 fn the_suite_is_what_it_claims_to_be() {
@@ -26,11 +29,31 @@ fn the_suite_is_what_it_claims_to_be() {
 #[tokio::test]
 async fn every_kind_of_bytes_honours_ranges_and_conditions() {
     let bench = Bench::start().await;
-    for kind in kinds(&bench).await {
+    all_cases(&bench, &kinds(&bench).await).await;
+}
+
+#[tokio::test]
+async fn so_does_every_kind_that_is_sent_from_files() {
+    let (counts, _guard) = recorder();
+    let mut disk = Disk::start(counts, |_| {}).await;
+    let kinds = kinds(&disk.bench).await;
+    let paths: Vec<&str> = kinds.iter().map(|kind| kind.path.as_str()).collect();
+    disk.settle(&paths).await;
+    for kind in &kinds {
+        let before = disk.sent_from_files();
+        all_cases(&disk.bench, std::slice::from_ref(kind)).await;
+        let sent = disk.sent_from_files() - before;
+        assert!(sent > 10 * LENGTH, "only {sent} bytes of {} came from files", kind.name);
+        pipelined(&disk.bench, kind).await;
+    }
+}
+
+async fn all_cases(bench: &Bench, kinds: &[Kind]) {
+    for kind in kinds {
         let mut wire = Wire::connect(bench.address()).await;
         for case in CASES {
-            let answer = wire.ask(case.method, &kind.path, &headers(case, &kind)).await;
-            check(&kind, case, &answer);
+            let answer = wire.ask(case.method, &kind.path, &headers(case, kind)).await;
+            check(kind, case, &answer);
         }
     }
 }
@@ -66,13 +89,17 @@ async fn rfc9112_http_1_0_gets_its_range_and_a_close() {
 async fn pipelined_requests_are_answered_in_their_order() {
     let bench = Bench::start().await;
     for kind in kinds(&bench).await {
-        let one = |range: &str| format!("GET {} HTTP/1.1\r\nHost: a\r\nRange: bytes={range}\r\n\r\n", kind.path);
-        let mut wire = Wire::connect(bench.address()).await;
-        let first = wire.send(&[one("0-9"), one("0-1,90000-90001"), one("-3")].concat(), "GET").await;
-        assert_eq!(&first.body[..], &kind.whole[..10], "{}", kind.name);
-        assert_eq!(split(&wire.answer("GET").await).len(), 2);
-        assert_eq!(&wire.answer("GET").await.body[..], &kind.whole[kind.whole.len() - 3..]);
+        pipelined(&bench, &kind).await;
     }
+}
+
+async fn pipelined(bench: &Bench, kind: &Kind) {
+    let one = |range: &str| format!("GET {} HTTP/1.1\r\nHost: a\r\nRange: bytes={range}\r\n\r\n", kind.path);
+    let mut wire = Wire::connect(bench.address()).await;
+    let first = wire.send(&[one("0-9"), one("0-1,90000-90001"), one("-3")].concat(), "GET").await;
+    assert_eq!(&first.body[..], &kind.whole[..10], "{}", kind.name);
+    assert_eq!(split(&wire.answer("GET").await).len(), 2);
+    assert_eq!(&wire.answer("GET").await.body[..], &kind.whole[kind.whole.len() - 3..]);
 }
 
 /// The cases speak of 300,000 bytes: what lies near that end is meant from the end.

@@ -1,16 +1,23 @@
 //! A block on disk that is open: its file, the sums of its head, and which of its pieces were found to be what was written.
 //!
 //! A piece that lies in the kernel's memory is read at once, without a thread for it (`RWF_NOWAIT`), and summed only if
-//! that was not done before. All else is read by a thread that may wait, and summed; and since the kernel has then let go
-//! of some of the block, so is all of it again at its next reading.
+//! that was not done before. All else is read by a thread that may wait, and summed; and what else of the block the kernel has then
+//! let go of is summed again at its next reading. What was summed may also be sent from the file, by a connection that asks
+//! before it sends.
 
 use std::{
     fs::File,
     io::{self, IoSliceMut},
     ops::Range,
-    os::unix::fs::FileExt,
+    os::{
+        fd::{AsFd, BorrowedFd},
+        unix::fs::FileExt,
+    },
     path::Path,
-    sync::atomic::{AtomicBool, AtomicU8, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU8, Ordering},
+    },
 };
 
 use bytes::Bytes;
@@ -20,14 +27,20 @@ use rustix::{
 };
 
 use super::block::{self, HEAD, Stored, damaged};
-use crate::cache::pool::{Buffer, PIECE, Pool};
+use crate::{
+    body::{FilePart, KeptFile},
+    cache::pool::{Buffer, PIECE, Pool},
+};
 
+#[derive(Debug)]
 pub(super) struct OpenBlock {
     pub(super) stored: Stored,
     file: File,
     pieces: Vec<Piece>,
+    _open: Arc<()>,
 }
 
+#[derive(Debug)]
 struct Piece {
     sum: u32,
     /// It was read before, and was what it should be.
@@ -53,18 +66,18 @@ const OFTEN: u8 = 8;
 pub(super) struct Refused;
 
 impl OpenBlock {
-    /// `start` is where in its object the part begins. Blocks the thread.
+    /// `start` is where in its object the part begins; `open` is shared by all that are open. Blocks the thread.
     ///
     /// # Errors
     /// There is no such file, or its head is not what was written.
-    pub(super) fn open(folder: &Path, stored: &Stored, start: u64) -> io::Result<Self> {
+    pub(super) fn open(folder: &Path, stored: &Stored, start: u64, open: &Arc<()>) -> io::Result<Self> {
         let file = File::open(stored.path(folder))?;
         let sums = block::sums(&file, stored, start)?;
         let pieces = sums
             .into_iter()
             .map(|sum| Piece { sum, checked: AtomicBool::new(false), asked: AtomicU8::new(0) })
             .collect();
-        Ok(Self { stored: *stored, file, pieces })
+        Ok(Self { stored: *stored, file, pieces, _open: Arc::clone(open) })
     }
 
     /// Pieces of the part, counted from its first. Blocks the thread.
@@ -72,8 +85,16 @@ impl OpenBlock {
     /// # Errors
     /// They cannot be read, or are not what was written.
     pub(super) fn read(&self, wanted: Range<u64>, pool: &Pool) -> io::Result<Vec<Bytes>> {
-        self.pieces.iter().for_each(|piece| piece.checked.store(false, Ordering::Relaxed));
+        self.doubt(&wanted);
         wanted.map(|index| self.read_one(index, pool)).collect()
+    }
+
+    /// Before `wanted` is read: that is to be summed, and so is what the kernel has let go of, for reading may bring it back.
+    fn doubt(&self, wanted: &Range<u64>) {
+        for (index, piece) in (0..).zip(&self.pieces).filter(|(_, piece)| piece.is_checked()) {
+            let known = !wanted.contains(&index) && self.is_resident(place(index));
+            piece.checked.store(known, Ordering::Relaxed);
+        }
     }
 
     fn read_one(&self, index: u64, pool: &Pool) -> io::Result<Bytes> {
@@ -95,6 +116,21 @@ impl OpenBlock {
         }
     }
 
+    /// What begins with this piece and was found to be what was written, to be sent unread.
+    pub(super) fn in_file(self: &Arc<Self>, index: u64) -> Option<FilePart> {
+        let rest = self.pieces.get(usize::try_from(index).ok()?..)?;
+        let checked = rest.iter().take_while(|piece| piece.is_checked()).count() as u64;
+        let end = ((index + checked) * PIECE as u64).min(self.stored.length());
+        let bytes = place(index)..HEAD as u64 + end;
+        (!bytes.is_empty()).then(|| FilePart { file: Arc::<Self>::clone(self), bytes })
+    }
+
+    /// Whether the kernel holds the byte at `at` of the file.
+    fn is_resident(&self, at: u64) -> bool {
+        let target = &mut [0];
+        matches!(preadv2(&self.file, &mut [IoSliceMut::new(target)], at, ReadWriteFlags::NOWAIT), Ok(1))
+    }
+
     fn prepare(&self, index: u64, pool: &Pool) -> Option<(&Piece, Buffer, usize)> {
         let piece = self.pieces.get(usize::try_from(index).ok()?)?;
         let left = self.stored.length().checked_sub(index * PIECE as u64)?;
@@ -103,12 +139,42 @@ impl OpenBlock {
     }
 }
 
+/// The pieces that bytes of a block's file lie in.
+fn pieces(bytes: &Range<u64>) -> Range<u64> {
+    let body = |at: u64| at.saturating_sub(HEAD as u64);
+    body(bytes.start) / PIECE as u64..body(bytes.end).div_ceil(PIECE as u64)
+}
+
+impl KeptFile for OpenBlock {
+    fn descriptor(&self) -> BorrowedFd<'_> {
+        self.file.as_fd()
+    }
+
+    /// Asked of the first byte of each piece and of the last byte: the kernel lets go of neighbours together, from one end.
+    fn is_at_hand(&self, bytes: &Range<u64>) -> bool {
+        let is_checked = |index| self.pieces.get(usize::try_from(index).ok()?).map(Piece::is_checked);
+        pieces(bytes).all(|index| is_checked(index) == Some(true) && self.is_resident(place(index).max(bytes.start)))
+            && bytes.end.checked_sub(1).is_some_and(|last| self.is_resident(last))
+    }
+
+    fn bring(&self, bytes: &Range<u64>) -> io::Result<()> {
+        let pool = Pool::default();
+        let mut wanted = pieces(bytes);
+        self.doubt(&wanted);
+        wanted.try_for_each(|index| self.read_one(index, &pool).map(drop))
+    }
+}
+
 impl Piece {
+    fn is_checked(&self) -> bool {
+        self.checked.load(Ordering::Relaxed)
+    }
+
     fn holds(&self, buffer: &Buffer) -> bool {
-        if !self.checked.load(Ordering::Relaxed) {
+        if !self.is_checked() {
             self.checked.store(crc32fast::hash(buffer.as_ref()) == self.sum, Ordering::Relaxed);
         }
-        self.checked.load(Ordering::Relaxed)
+        self.is_checked()
     }
 
     /// Every so often.
