@@ -138,6 +138,23 @@ pub trait Storage: Send + Sync + 'static {
     /// Objects whose name begins with `prefix` (as made by `Key`), in any order. Foreign names are left out.
     fn list(&self, prefix: &str) -> BoxStream<'static, Result<ObjectMeta, StorageError>>;
 
+    /// What a store that keeps versions still holds of objects that were deleted or replaced, marks of deletions included: to be
+    /// deleted in this order, else a mark goes before what it hides. About `limit` at most; none where nothing is kept.
+    ///
+    /// # Errors
+    /// The store is away.
+    async fn list_old_versions(&self, _prefix: &str, _limit: usize) -> Result<Vec<OldVersion>, StorageError> {
+        Ok(Vec::new())
+    }
+
+    /// Deletes one old version for good; one that is gone already is no error.
+    ///
+    /// # Errors
+    /// `Denied`, or the store is away.
+    async fn delete_version(&self, key: &Key, _version: &VersionId) -> Result<(), StorageError> {
+        Err(StorageError::NotFound { key: key.to_string() })
+    }
+
     /// Asks the store for anything at all, within `timeout`; for readiness and `reelgate check`.
     ///
     /// # Errors
@@ -154,6 +171,20 @@ pub trait Storage: Send + Sync + 'static {
     fn max_parts(&self) -> u32 {
         10_000
     }
+}
+
+/// A store's own name of one version of an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VersionId(pub String);
+
+/// A version that is not the current one, or the mark of a deletion (of size 0).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OldVersion {
+    pub key: Key,
+    pub id: VersionId,
+    pub size: u64,
+    /// When something newer took its place; of a mark, when the object was deleted.
+    pub replaced: Timestamp,
 }
 
 /// An unfinished multipart upload, as a listing shows it.

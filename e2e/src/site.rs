@@ -357,10 +357,24 @@ impl Site {
         }
     }
 
-    fn migrate(&self) -> Result<()> {
-        let mut process = self.launch("migrate", vec!["migrate".to_owned()])?.start()?;
+    /// Runs a command of the site's to its end, on its data and with its settings. Whether it succeeded, and what it printed.
+    ///
+    /// # Errors
+    /// It cannot be started or does not end.
+    pub fn command(&self, arguments: &[&str]) -> Result<(bool, String)> {
+        let name = format!("command-{}", uuid::Uuid::new_v4().simple());
+        let mut arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        if self.footing == Footing::Embedded {
+            arguments.push(format!("--data-dir={}", self.folder.join("data")));
+        }
+        let mut process = self.launch(&name, arguments)?.start()?;
         let status = process.wait(START)?;
-        ensure!(status.success(), "migrate failed: {}", process.output());
+        Ok((status.success(), process.output()))
+    }
+
+    fn migrate(&self) -> Result<()> {
+        let (succeeded, output) = self.command(&["migrate"])?;
+        ensure!(succeeded, "migrate failed: {output}");
         Ok(())
     }
 

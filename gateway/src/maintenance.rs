@@ -10,7 +10,6 @@ mod duty;
 mod gauges;
 mod leader;
 mod leases;
-mod orphans;
 mod promote;
 pub mod purge;
 mod reap;
@@ -28,7 +27,10 @@ use self::{
     duty::{Duty, DutyError},
     leader::Leader,
 };
-use crate::app::App;
+use crate::{
+    app::App,
+    reconcile::{Reconciler, Scope},
+};
 
 /// What every duty is given.
 #[derive(Clone)]
@@ -37,6 +39,13 @@ pub(crate) struct Ground {
     pub(crate) config: MaintenanceConfig,
     pub(crate) policy: JobPolicy,
     pub(crate) leases: LeasesConfig,
+}
+
+impl Ground {
+    fn reconciler(&self) -> Reconciler {
+        let Backends { db, storage, .. } = self.backends.clone();
+        Reconciler::new(db, storage, self.config.clone(), self.leases.clone())
+    }
 }
 
 /// Starts the loops; each ends when `stop` is cancelled, and gives up its office first.
@@ -64,6 +73,16 @@ fn spawn_duties(ground: &Ground, leader: &Leader, tasks: &TaskTracker, stop: &Ca
     tasks.spawn(start("leases", every.sweep).repeat(ground.clone(), async |ground| leases::run(ground).await));
     tasks.spawn(start("purge", every.purge).repeat(ground.clone(), async |ground| purge::run(ground).await));
     tasks.spawn(start("promote", every.promote).repeat(ground.clone(), async |ground| promote::run(ground).await));
-    tasks.spawn(start("reconcile", every.reconcile).repeat(ground.clone(), async |ground| orphans::run(ground).await));
+    let reconciler = ground.reconciler();
+    tasks.spawn(start("reconcile", every.reconcile).repeat(ground.clone(), move |_| reconcile(reconciler.clone())));
     tasks.spawn(start("gauges", every.gauges).repeat(ground.clone(), async |ground| gauges::run(ground).await));
+}
+
+/// A brake that holds is a failure of the duty, so that it is counted and told.
+async fn reconcile(reconciler: Reconciler) -> Result<u64, DutyError> {
+    let report = reconciler.turn(Scope::Next).await?;
+    match report.stopped() {
+        Some(stopped) => Err(stopped.clone().into()),
+        None => Ok(report.changes()),
+    }
 }

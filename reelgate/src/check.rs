@@ -13,7 +13,7 @@ use reelgate_common::{
 use reelgate_gateway::check_tls;
 use reelgate_worker::WorkerError;
 
-use crate::{cli, data_dir::DataDir, settings::Settings};
+use crate::{data_dir::DataDir, settings::Settings};
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -27,13 +27,8 @@ struct Finding {
 /// Prints everything; fails when something is wrong.
 pub(crate) async fn run(data_dir: Option<&Path>, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let mut settings = Settings::load(&RawConfig::load(config)?)?;
-    let default = Path::new(cli::DEFAULT_DATA_DIR);
-    // Somebody who runs `reelgate all` without flags asks without flags, too.
-    let embedded = settings.database.url == Settings::default().database.url && default.is_dir();
-    let data_dir = data_dir.or(embedded.then_some(default));
-    if let Some(dir) = data_dir {
-        anyhow::ensure!(dir.is_dir(), "{} is no folder; `reelgate all` makes it at its first start", dir.display());
-        let dir = DataDir::at(dir);
+    let data_dir = DataDir::meant(data_dir, &settings)?;
+    if let Some(dir) = &data_dir {
         dir.fill_backends(&mut settings)?;
         dir.fill_secrets(&mut settings)?;
     }

@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Migrate(DataDirArgument),
     /// Prints a signed-in JWT and nothing else; works beside a running server.
     Token(Token),
+    /// Compares database and store once, mends what differs, and says what it did; also beside running servers.
+    Reconcile(Reconcile),
     /// Shows the effective configuration, asks every dependency, and says what to fix.
     Check(DataDirArgument),
 }
@@ -64,6 +66,18 @@ pub(crate) struct DataDirArgument {
     /// Of an embedded server; else the configured backends are meant.
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Reconcile {
+    #[command(flatten)]
+    pub(crate) of: DataDirArgument,
+    /// Only says what would be done.
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Prints the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -105,6 +119,7 @@ mod tests {
             "reelgate migrate",
             "reelgate token --data-dir d --sub alice --org acme --role admin --ttl 1h",
             "reelgate check",
+            "reelgate reconcile --data-dir d --dry-run --json",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

@@ -11,7 +11,7 @@ use anyhow::Context;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use reelgate_common::config::Secret;
 
-use crate::settings::Settings;
+use crate::{cli, settings::Settings};
 
 /// Length of a secret before it is written as base64; HS256 wants at least as much as its hash gives.
 const SECRET_BYTES: usize = 32;
@@ -51,6 +51,19 @@ impl DataDir {
             }
             Err(TryLockError::Error(error)) => Err(error).with_context(|| format!("cannot lock {}", path.display())),
         }
+    }
+
+    /// The folder a command is about: the one that was given, or the default one of somebody who runs `reelgate all` without
+    /// flags. `None`: the configured backends are meant.
+    ///
+    /// # Errors
+    /// There is no such folder.
+    pub(crate) fn meant(given: Option<&Path>, settings: &Settings) -> anyhow::Result<Option<Self>> {
+        let default = Path::new(cli::DEFAULT_DATA_DIR);
+        let embedded = settings.database.url == Settings::default().database.url && default.is_dir();
+        let Some(path) = given.or(embedded.then_some(default)) else { return Ok(None) };
+        anyhow::ensure!(path.is_dir(), "{} is no folder; `reelgate all` makes it at its first start", path.display());
+        Ok(Some(Self::at(path)))
     }
 
     /// Points the three backends into this folder. A setting that names another kind is refused rather than ignored.

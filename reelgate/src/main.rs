@@ -16,6 +16,7 @@ mod demo;
 mod lifetime;
 mod metrics;
 mod parts;
+mod reconcile;
 mod settings;
 mod signals;
 mod token;
@@ -62,6 +63,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Gateway(arguments) => parts::gateway(&arguments, config).await,
         Command::Worker => parts::worker(config).await,
         Command::Migrate(arguments) => parts::migrate(arguments.data_dir.as_deref(), config).await,
+        Command::Reconcile(arguments) => reconcile::run(&arguments, config).await,
         Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,
         Command::Token(_) => unreachable!("printed before the runtime was made"),
     }

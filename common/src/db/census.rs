@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{FromQueryResult, Statement};
 
-use super::{Census, Db, DbError};
+use super::{Census, Db, DbError, stuck::STUCK};
 
 /// Each figure is read from an index of its own; `$1` is now, `$2` the time before which a transient file is stuck.
 const FIGURES: &str = "
@@ -13,11 +13,7 @@ SELECT
     (SELECT count(*) FROM jobs WHERE state = 'running') AS running,
     (SELECT count(*) FROM jobs WHERE state = 'dead') AS dead,
     (SELECT min(next_attempt_at) FROM jobs WHERE state = 'queued' AND next_attempt_at <= $1) AS oldest,
-    (SELECT count(*) FROM files
-     WHERE deleted_at IS NULL AND state IN ('uploading', 'staged', 'processing') AND updated_at < $2
-       AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.file_id = files.id)
-       AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.file_id = files.id AND jobs.generation = files.generation
-                       AND jobs.state IN ('queued', 'running'))) AS stuck";
+    (SELECT count(*) FROM files WHERE updated_at < $2 AND {stuck}) AS stuck";
 
 #[derive(FromQueryResult)]
 struct Figures {
@@ -35,7 +31,11 @@ impl Db {
         self.in_time(async {
             let now = self.now().await?;
             let values = [now.0.into(), now.minus(stuck_after).0.into()];
-            let query = Statement::from_sql_and_values(self.connection.get_database_backend(), FIGURES, values);
+            let query = Statement::from_sql_and_values(
+                self.connection.get_database_backend(),
+                FIGURES.replace("{stuck}", STUCK),
+                values,
+            );
             let figures = Figures::find_by_statement(query).one(&self.connection).await?;
             let figures = figures.ok_or_else(|| DbError::Garbled("the census gave no row".to_owned()))?;
             let count = |figure| u64::try_from(figure).unwrap_or_default();

@@ -148,7 +148,7 @@ fn due(org: &OrgId, job: &jobs::Model, now: Timestamp) -> DueJob {
 }
 
 /// The job that processes the file.
-async fn own_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model>, DbError> {
+pub(super) async fn own_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model>, DbError> {
     let own = jobs::Entity::find()
         .filter(jobs::Column::FileId.eq(file.id))
         .filter(jobs::Column::Generation.eq(file.generation))
@@ -157,7 +157,8 @@ async fn own_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model
     Ok(own.one(&**tx).await?)
 }
 
-async fn restage(tx: &WriteTx, file: files::Model, next: FileState) -> Result<(), DbError> {
+/// Moves a file on, without the words of an earlier end.
+pub(super) async fn restage(tx: &WriteTx, file: files::Model, next: FileState) -> Result<(), DbError> {
     let mut file = file.into_active_model();
     file.state = Set(next.as_str().to_owned());
     file.failure_code = Set(None);

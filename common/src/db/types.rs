@@ -289,6 +289,36 @@ pub struct Tombstone {
     pub deleted_for: Duration,
 }
 
+/// On its way, and nothing moves it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StuckFile {
+    pub org_id: OrgId,
+    pub file_id: FileId,
+    pub state: FileState,
+}
+
+/// Answer to `mend_stuck`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mended {
+    /// An upload that had lost its row: the file's row is gone, its object is an orphan.
+    Closed,
+    /// `failed` as its job was, to be retried.
+    Settled,
+    /// Waits to be processed.
+    Queued,
+    /// It is not stuck any more.
+    Moved,
+}
+
+/// Answer to `withdraw_rendition`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Withdrawn {
+    /// Gone, and its file waits to be processed.
+    Queued,
+    /// Another rendition by now, or a job is under way: nothing was changed.
+    Moved,
+}
+
 /// Figures for readiness and metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Census {

@@ -28,6 +28,12 @@ pub enum FileEvent {
     Retry {
         retryable: bool,
     },
+    /// It was on its way and nothing moved it: it begins anew, in the next generation.
+    Restart,
+    /// A rendition whose object is gone was taken back; `playable` when another one still plays.
+    Withdraw {
+        playable: bool,
+    },
     Delete,
 }
 
@@ -54,19 +60,24 @@ pub const fn transition(file: FileView, event: FileEvent) -> Result<FileView, Re
         (FileState::Uploading, _) | (_, FileEvent::Stage { .. }) => return Err(Refused::NotNow),
         // Thumbnails of what could not be processed change nothing about it.
         (FileState::Failed, FileEvent::Begin | FileEvent::GiveUp) => FileState::Failed,
+        (FileState::Ready, FileEvent::Withdraw { playable: false })
+        | (FileState::Staged | FileState::Processing, FileEvent::Restart) => FileState::Staged,
+        (_, FileEvent::Restart) => return Err(Refused::NotNow),
         (FileState::Ready, _) => FileState::Ready,
         (FileState::Staged | FileState::Processing, FileEvent::Begin) => FileState::Processing,
         (FileState::Processing, FileEvent::Publish { playable: true }) => FileState::Ready,
         (FileState::Processing, FileEvent::Publish { playable: false }) => FileState::Processing,
         (FileState::Staged | FileState::Processing, FileEvent::GiveUp) => FileState::Failed,
         (FileState::Failed, FileEvent::Retry { retryable: false }) => return Err(Refused::Hopeless),
-        (_, FileEvent::Publish { .. } | FileEvent::Retry { .. }) => return Err(Refused::NotNow),
+        (_, FileEvent::Publish { .. } | FileEvent::Retry { .. } | FileEvent::Withdraw { .. }) => {
+            return Err(Refused::NotNow);
+        }
     };
     Ok(FileView { state, ..file })
 }
 
 /// Every kind of event.
-pub const EVENTS: [FileEvent; 9] = [
+pub const EVENTS: [FileEvent; 12] = [
     FileEvent::Stage { processed: true },
     FileEvent::Stage { processed: false },
     FileEvent::Begin,
@@ -75,6 +86,9 @@ pub const EVENTS: [FileEvent; 9] = [
     FileEvent::GiveUp,
     FileEvent::Retry { retryable: true },
     FileEvent::Retry { retryable: false },
+    FileEvent::Restart,
+    FileEvent::Withdraw { playable: true },
+    FileEvent::Withdraw { playable: false },
     FileEvent::Delete,
 ];
 
@@ -91,11 +105,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ready_stays_ready_until_it_is_deleted() {
+    fn what_is_ready_stays_ready_until_it_is_deleted_or_lost() {
         let ready = FileView { state: FileState::Ready, deleted: false };
         for event in EVENTS {
             let next = transition(ready, event).map(|next| next.state);
-            assert!(matches!(next, Ok(FileState::Ready) | Err(Refused::NotNow)), "{event:?}: {next:?}");
+            let lost = event == FileEvent::Withdraw { playable: false } && next == Ok(FileState::Staged);
+            assert!(lost || matches!(next, Ok(FileState::Ready) | Err(Refused::NotNow)), "{event:?}: {next:?}");
         }
     }
 

@@ -50,7 +50,11 @@ const fn about_job(event: JobEvent) -> (&'static str, &'static str, &'static str
         JobEvent::Retry => {
             ("retry", "a person (`retry_job`)", "the file wants it; counters start anew, attempts go on")
         }
-        JobEvent::Wish => ("wish", "who asks for a thumbnail (`ask_still`)", "as retry; a thumbnail's job only"),
+        JobEvent::Wish => (
+            "wish",
+            "who asks for a thumbnail (`ask_still`), or the reconciler (`withdraw_rendition`)",
+            "as retry; there is more to do of the same: another thumbnail, or a rendition whose object is gone",
+        ),
     }
 }
 
@@ -74,6 +78,19 @@ const fn about_file(event: FileEvent) -> (&'static str, &'static str, &'static s
         FileEvent::Retry { .. } => {
             ("retry, hopeless", "a person (`retry_job`)", "the failure says that another run would meet it again")
         }
+        FileEvent::Restart => (
+            "restart",
+            "the reconciler (`mend_stuck`)",
+            "neither upload nor job for `maintenance.stuck_after_ms`; in the next generation, with a job, in one transaction",
+        ),
+        FileEvent::Withdraw { playable: true } => {
+            ("withdraw", "the reconciler (`withdraw_rendition`)", "its object is gone, its source is not")
+        }
+        FileEvent::Withdraw { .. } => (
+            "withdraw, the last that plays",
+            "the reconciler (`withdraw_rendition`)",
+            "as withdraw; its job waits again",
+        ),
         FileEvent::Delete => ("delete", "a person (`delete_file`)", "–"),
     }
 }
@@ -84,7 +101,7 @@ const fn about_upload(event: UploadEvent) -> (&'static str, &'static str, &'stat
         UploadEvent::Stage => ("stage", "its gateway (`stage_file`)", "the object is stored and durable"),
         UploadEvent::Abandon => (
             "abandon",
-            "its gateway, or the sweeper (`abandon_upload`)",
+            "its gateway, the sweeper (`abandon_upload`), or the reconciler (`mend_stuck`)",
             "the sweeper: untouched for `maintenance.upload_silence_ms`",
         ),
         UploadEvent::Delete => ("delete", "a person (`delete_file`)", "–"),

@@ -8,6 +8,7 @@ mod copy;
 mod error;
 mod read;
 mod uploads;
+mod versions;
 
 use std::{ops::Range, sync::Arc, time::Duration};
 
@@ -27,10 +28,11 @@ use self::{
     connector::{Connector, Patience},
     error::{failed, from_store, reply_was_lost},
     read::Reading,
+    versions::Versioned,
 };
 use super::{
-    ByteStream, MultipartId, ObjectMeta, PartTag, PendingMultipart, Storage, StorageError, Version,
-    config::StorageConfig,
+    ByteStream, MultipartId, ObjectMeta, OldVersion, PartTag, PendingMultipart, Storage, StorageError, Version,
+    VersionId, config::StorageConfig,
 };
 use crate::{key::Key, timestamp::Timestamp};
 
@@ -60,6 +62,7 @@ struct Bucket {
     prefix: String,
     copy_whole: u64,
     copy_part: u64,
+    versioned: Versioned,
 }
 
 impl S3Storage {
@@ -79,9 +82,8 @@ impl S3Storage {
     /// Copies objects above `whole` bytes in parts of `part` bytes (a server with a limit lower than S3's, and tests).
     #[must_use]
     pub fn copying_in_parts(self, whole: u64, part: u64) -> Self {
-        let Bucket { control, streaming, http, name, prefix, .. } = Arc::into_inner(self.bucket).expect("just opened");
-        let bucket = Bucket { control, streaming, http, name, prefix, copy_whole: whole, copy_part: part };
-        Self { bucket: Arc::new(bucket) }
+        let bucket = Arc::into_inner(self.bucket).expect("just opened");
+        Self { bucket: Arc::new(Bucket { copy_whole: whole, copy_part: part, ..bucket }) }
     }
 }
 
@@ -112,6 +114,7 @@ impl Bucket {
             prefix: if prefix.is_empty() { prefix } else { prefix + "/" },
             copy_whole: COPY_WHOLE,
             copy_part: COPY_PART,
+            versioned: Versioned::default(),
         })
     }
 
@@ -310,6 +313,14 @@ impl Storage for S3Storage {
             Ok(Some((stream::iter(page.ours), next)))
         });
         pages.try_flatten().boxed()
+    }
+
+    async fn list_old_versions(&self, prefix: &str, limit: usize) -> Result<Vec<OldVersion>, StorageError> {
+        self.bucket.old_versions(prefix, limit).await
+    }
+
+    async fn delete_version(&self, key: &Key, version: &VersionId) -> Result<(), StorageError> {
+        self.bucket.delete_version(key, version).await
     }
 
     async fn ping(&self, timeout: Duration) -> Result<(), StorageError> {

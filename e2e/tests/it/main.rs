@@ -21,5 +21,6 @@ mod leases;
 mod memory;
 mod packaging;
 mod playlists;
+mod reconcile;
 mod seams;
 mod secrets;

@@ -25,13 +25,16 @@ pub struct MaintenanceConfig {
     pub promote_ms: u64,
     /// How often the store is compared with the database.
     pub reconcile_ms: u64,
+    /// Files whose objects are looked for in one turn of that comparison; the next turn goes on with the next ones.
+    pub check_files: u64,
     /// Objects younger than this are never orphans. Longer than any playback lease lasts.
     pub orphan_grace_ms: u64,
     /// A sweep that would delete more objects than this deletes none and says so.
     pub stop_objects: u64,
-    /// The same, in percent of all objects, for objects of files that the database does not know.
+    /// The same, in percent of all objects, for objects of files that the database does not know, and in percent of the
+    /// files looked at, for files that miss objects.
     pub stop_percent: u64,
-    /// Only say what would be deleted as an orphan.
+    /// Only say what would be deleted or mended.
     pub dry_run: bool,
     /// A transient file with neither upload nor job behind it counts as stuck after this.
     pub stuck_after_ms: u64,
@@ -51,6 +54,7 @@ impl Default for MaintenanceConfig {
             purge_ms: 5_000,
             promote_ms: 10_000,
             reconcile_ms: 3_600_000,
+            check_files: 1_000,
             orphan_grace_ms: 86_400_000,
             stop_objects: 1_000,
             stop_percent: 1,
@@ -87,6 +91,7 @@ impl MaintenanceConfig {
             ("purge_ms", self.purge_ms),
             ("promote_ms", self.promote_ms),
             ("reconcile_ms", self.reconcile_ms),
+            ("check_files", self.check_files),
             ("gauges_ms", self.gauges_ms),
         ];
         match positive.iter().find(|(_, value)| *value == 0) {

@@ -1,6 +1,7 @@
 //! Figures of the whole deployment, set by the leader: how much waits, and how much is stuck (must read zero).
 
 use super::{DutyError, Ground};
+use crate::gauge::set;
 
 pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
     let census = ground.backends.db.census(ground.config.stuck_after()).await?;
@@ -14,9 +15,4 @@ pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
     set("reelgate_queue_delayed", depth.delayed);
     set("reelgate_queue_leased", depth.leased);
     Ok(0)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "gauges are floats; counts stay far below 2^53")]
-pub(super) fn set(name: &'static str, value: u64) {
-    metrics::gauge!(name).set(value as f64);
 }

@@ -12,6 +12,8 @@ use reelgate_common::{
 use super::{DutyError, Ground};
 
 const LIMIT: u64 = 200;
+/// Old versions asked for at once.
+const VERSIONS: usize = 1_000;
 
 pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
     let mut purged = 0;
@@ -54,5 +56,21 @@ async fn purge_objects(storage: &dyn Storage, org: &OrgId, file: FileId) -> Resu
     while let Some(object) = objects.try_next().await? {
         storage.delete(&object.key).await?;
     }
+    for prefix in [staging.to_string(), prefix] {
+        purge_versions(storage, &prefix).await?;
+    }
     Ok(())
+}
+
+/// A bucket that keeps versions has only hidden what was deleted. No grace here: who deletes a file wants it gone.
+async fn purge_versions(storage: &dyn Storage, prefix: &str) -> Result<(), StorageError> {
+    loop {
+        let old = storage.list_old_versions(prefix, VERSIONS).await?;
+        for version in &old {
+            storage.delete_version(&version.key, &version.id).await?;
+        }
+        if old.len() < VERSIONS {
+            return Ok(());
+        }
+    }
 }

@@ -15,7 +15,7 @@ use reelgate_common::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Ground, config::MaintenanceConfig, dispatch, gauges, leader::Leader, orphans, promote, purge, reap, sweep,
+    Ground, config::MaintenanceConfig, dispatch, gauges, leader::Leader, promote, purge, reap, reconcile, sweep,
 };
 use crate::upload::fixture::Fixture;
 
@@ -200,7 +200,7 @@ async fn a_promotion_that_died_before_its_delete_is_finished() {
     let staging = Key::Staging { org: org(), file };
     bench.fixture.storage.put(&staging, Bytes::from_static(b"content")).await.unwrap();
     bench.next_tick().await;
-    assert_eq!(orphans::run(bench.ground.clone()).await.unwrap(), 1);
+    assert_eq!(reconcile(bench.ground.reconciler()).await.unwrap(), 1);
     assert_eq!(bench.fixture.objects(), 1);
     assert!(bench.fixture.storage.head(&staging).await.is_err());
 }
@@ -229,10 +229,10 @@ async fn an_orphan_goes_after_its_grace_and_nothing_else_does() {
     bench.fixture.storage.put(&orphan, Bytes::from_static(b"x")).await.unwrap();
     bench.next_tick().await;
     let patient = MaintenanceConfig { orphan_grace_ms: 60_000, ..bench.ground.config.clone() };
-    assert_eq!(orphans::run(Ground { config: patient, ..bench.ground.clone() }).await.unwrap(), 0);
+    assert_eq!(reconcile(Ground { config: patient, ..bench.ground.clone() }.reconciler()).await.unwrap(), 0);
     let cautious = MaintenanceConfig { dry_run: true, ..bench.ground.config.clone() };
-    assert_eq!(orphans::run(Ground { config: cautious, ..bench.ground.clone() }).await.unwrap(), 0);
-    assert_eq!(orphans::run(bench.ground.clone()).await.unwrap(), 1);
+    assert_eq!(reconcile(Ground { config: cautious, ..bench.ground.clone() }.reconciler()).await.unwrap(), 0);
+    assert_eq!(reconcile(bench.ground.reconciler()).await.unwrap(), 1);
     assert_eq!(bench.fixture.objects(), 1);
     assert!(bench.find(kept).await.is_some());
 }
@@ -245,9 +245,9 @@ async fn a_store_of_another_deployment_loses_nothing() {
     storage.put(&orphan, Bytes::from_static(b"x")).await.unwrap();
     storage.put(&Key::Deployment, Bytes::from_static(b"somebody else")).await.unwrap();
     bench.next_tick().await;
-    assert!(orphans::run(bench.ground.clone()).await.is_err());
+    assert!(reconcile(bench.ground.reconciler()).await.is_err());
     storage.delete(&Key::Deployment).await.unwrap();
-    assert!(orphans::run(bench.ground.clone()).await.is_err());
+    assert!(reconcile(bench.ground.reconciler()).await.is_err());
     assert!(storage.head(&orphan).await.is_ok());
 }
 

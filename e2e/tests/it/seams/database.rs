@@ -10,6 +10,7 @@ mod outages;
 mod queue_side;
 mod results;
 mod setup;
+mod stuck;
 
 /// Makes two tests of each function: `sqlite::name` and `postgres::name`.
 macro_rules! on_both {

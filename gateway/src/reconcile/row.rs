@@ -1,0 +1,143 @@
+//! What a file's rows say about its objects, and which of those the file has certainly gone beyond.
+
+use std::collections::HashSet;
+
+use reelgate_common::{
+    db::FileWithRenditions,
+    job::{JobKind, JobRecord, JobState},
+    key::Key,
+    rendition::Rendition,
+    still::{MadeStill, Still},
+};
+
+/// What the database says about a file's objects.
+#[derive(Debug)]
+pub(super) struct Row {
+    source_key: Key,
+    generation: i64,
+    /// Attempts up to this one are over.
+    last_over: i64,
+    /// The same of the thumbnail job, which counts its own.
+    last_stills_over: i64,
+    /// (attempt, name) of every object that a rendition is made of, its segment index included, and of every still.
+    named: HashSet<(i64, String)>,
+    /// Captions that people have added.
+    captions: HashSet<String>,
+    /// Generations that somebody still watches.
+    pinned: HashSet<i64>,
+}
+
+impl Row {
+    pub(super) fn new(
+        found: &FileWithRenditions,
+        jobs: &[JobRecord],
+        stills: &[(i64, MadeStill)],
+        pinned: HashSet<i64>,
+    ) -> Self {
+        let generation = found.file.generation;
+        let of_renditions = found
+            .renditions
+            .iter()
+            .flat_map(|rendition| rendition.outputs().map(|name| (rendition.attempt, name.to_owned())));
+        let of_stills =
+            stills.iter().filter(|(of, _)| *of == generation).map(|(_, made)| (made.attempt, made.still.name()));
+        Self {
+            source_key: found.file.source_key.clone(),
+            generation,
+            last_over: last_over(jobs, generation, JobKind::Process),
+            last_stills_over: last_over(jobs, generation, JobKind::Thumbnail),
+            named: of_renditions.chain(of_stills).collect(),
+            captions: found.renditions.iter().flat_map(Rendition::added).map(str::to_owned).collect(),
+            pinned,
+        }
+    }
+
+    /// Whether the row has certainly gone beyond this object. Never for what the row cannot know yet.
+    pub(super) fn has_outlived(&self, key: &Key) -> bool {
+        match key {
+            Key::Staging { .. } => matches!(self.source_key, Key::Source { .. }),
+            Key::Output { generation, .. } if *generation != self.generation => {
+                *generation < self.generation && !self.pinned.contains(generation)
+            }
+            Key::Output { attempt, name, .. } => {
+                let over = if Still::is_name(name) { self.last_stills_over } else { self.last_over };
+                *attempt <= over && !self.named.contains(&(*attempt, name.clone()))
+            }
+            Key::Captions { name, .. } => !self.captions.contains(name),
+            Key::Source { .. } | Key::Deployment => false,
+        }
+    }
+}
+
+/// Attempts of a job up to this one are over.
+fn last_over(jobs: &[JobRecord], generation: i64, kind: JobKind) -> i64 {
+    let of = jobs.iter().filter(|job| job.generation == generation && job.kind == kind);
+    let over = of.map(|job| if job.state == JobState::Running { job.attempt - 1 } else { job.attempt });
+    over.min().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use reelgate_common::ids::{FileId, OrgId};
+
+    use super::*;
+
+    fn output(generation: i64, attempt: i64, name: &str) -> Key {
+        let org = OrgId::new("acme");
+        let file = "0190b6a0-0000-7000-8000-000000000001".parse().unwrap();
+        Key::Output { org, file, generation, attempt, name: name.to_owned() }
+    }
+
+    fn row() -> Row {
+        let (org, file) = (OrgId::new("acme"), FileId::new());
+        let named = HashSet::from([(1, "720p.mp4".to_owned()), (2, "480p.mp4".to_owned())]);
+        Row {
+            source_key: Key::Source { org, file },
+            generation: 3,
+            last_over: 2,
+            last_stills_over: 1,
+            named,
+            captions: HashSet::from(["en-1.vtt".to_owned()]),
+            pinned: HashSet::from([1]),
+        }
+    }
+
+    #[test]
+    fn what_a_rendition_names_is_kept_and_what_an_ended_attempt_left_is_not() {
+        let row = row();
+        assert!(!row.has_outlived(&output(3, 1, "720p.mp4")));
+        assert!(!row.has_outlived(&output(3, 2, "480p.mp4")));
+        assert!(row.has_outlived(&output(3, 1, "480p.mp4")));
+        assert!(row.has_outlived(&output(2, 1, "720p.mp4")));
+        assert!(!row.has_outlived(&output(1, 1, "720p.mp4")), "somebody watches it");
+    }
+
+    #[test]
+    fn stills_are_judged_by_the_attempts_of_their_own_job() {
+        assert!(row().has_outlived(&output(3, 1, "still-0-160.jpg")));
+        assert!(!row().has_outlived(&output(3, 2, "still-0-160.jpg")), "its attempt may still run");
+    }
+
+    #[test]
+    fn captions_that_were_replaced_are_left_over() {
+        let (org, file) = (OrgId::new("acme"), FileId::new());
+        let key = |name: &str| Key::Captions { org: org.clone(), file, name: name.to_owned() };
+        assert!(row().has_outlived(&key("en-0.vtt")));
+        assert!(!row().has_outlived(&key("en-1.vtt")));
+    }
+
+    #[test]
+    fn what_the_row_cannot_know_yet_is_kept() {
+        let row = row();
+        assert!(!row.has_outlived(&output(3, 3, "360p.mp4")));
+        assert!(!row.has_outlived(&output(4, 1, "360p.mp4")), "a restored backup is behind its store");
+    }
+
+    #[test]
+    fn a_staging_object_is_left_over_only_after_promotion() {
+        let (org, file) = (OrgId::new("acme"), FileId::new());
+        let staging = Key::Staging { org, file };
+        assert!(row().has_outlived(&staging));
+        assert!(!Row { source_key: staging.clone(), ..row() }.has_outlived(&staging));
+    }
+}
