@@ -408,6 +408,12 @@ impl Site {
         gateways.chain(self.workers.iter().map(Process::output)).collect()
     }
 
+    /// The data folder of the embedded footing.
+    #[must_use]
+    pub fn data_folder(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
     /// The site's database, as another process sees it.
     ///
     /// # Errors

@@ -1,6 +1,10 @@
 //! A Postgres server. As root it runs under the user `postgres`, because it refuses to run as root.
 
-use std::{path::PathBuf, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, geteuid, kill_process};
@@ -98,6 +102,32 @@ impl Postgres {
             .output()?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// A backup as an operator takes it, while the server runs.
+    ///
+    /// # Errors
+    /// `pg_dump` fails; the error carries its words.
+    pub fn dump(&self, database: &str, to: &Path) -> Result<()> {
+        self.tool("pg_dump", database, &["--format=custom", "--file"], to)
+    }
+
+    /// Puts a backup in the place of what a database holds.
+    ///
+    /// # Errors
+    /// `pg_restore` fails; the error carries its words.
+    pub fn restore(&self, database: &str, from: &Path) -> Result<()> {
+        self.tool("pg_restore", database, &["--clean", "--if-exists", "--single-transaction"], from)
+    }
+
+    fn tool(&self, name: &str, database: &str, options: &[&str], file: &Path) -> Result<()> {
+        let output = Command::new(self.bin.join(name))
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "reelgate", "-d", database])
+            .args(options)
+            .arg(file)
+            .output()?;
+        anyhow::ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(())
     }
 
     /// Makes a new, empty database and returns its address.

@@ -1,6 +1,7 @@
 //! Whole-system tests. `seams` holds the conformance suites, one per seam, each run on every backend.
 
 mod access;
+mod backup;
 mod browser;
 mod cache;
 mod cancel;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
 use reelgate_common::{
     ids::{FileId, OrgId},
+    job::JobState,
     key::Key,
 };
 use reelgate_e2e::{
@@ -19,7 +20,7 @@ use reelgate_e2e::{
 use serde_json::Value;
 
 const ORG: &str = "acme";
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Nothing is too young to be judged, and the gateway's own turns are far away.
 async fn by_hand(footing: Footing) -> Result<Site> {
@@ -35,8 +36,9 @@ async fn ready_clip(site: &Site) -> Result<FileId> {
     let folder = Folder::new("reconcile")?;
     let alice = alice(site);
     let id = alice.upload_one(Upload::file("clip.mp4", "video/mp4", &web_safe_clip(&folder)?)).await?;
-    alice.wait_ready(&id).await.with_context(|| site.output())?;
-    Ok(id.parse()?)
+    // Whole: what is made beside the rungs still comes after `ready`.
+    alice.wait_settled(&id, PATIENCE).await.with_context(|| site.output())?;
+    settled(site, id.parse()?).await
 }
 
 struct Turn {
@@ -60,6 +62,21 @@ impl Turn {
         all.sort_unstable();
         all
     }
+}
+
+/// Its job has ended and its source is promoted: nothing of it moves any more.
+async fn settled(site: &Site, file: FileId) -> Result<FileId> {
+    let (db, org) = (site.database().await?, OrgId::new(ORG));
+    let source = Key::Source { org: org.clone(), file };
+    let storage = site.storage()?;
+    eventually("the job is done", PATIENCE, async || {
+        db.jobs_of(&org, file).await.is_ok_and(|jobs| jobs.iter().all(|job| job.state == JobState::Done))
+            && storage.head(&source).await.is_ok()
+            && site.stored("staging/").await.is_ok_and(|staged| staged.is_empty())
+    })
+    .await
+    .with_context(|| site.output())?;
+    Ok(file)
 }
 
 /// An object that the best rendition is made of.
@@ -106,7 +123,6 @@ async fn a_missing_source_is_told_and_nothing_is_thrown_away(footing: Footing) -
     let file = ready_clip(&site).await?;
     let source = Key::Source { org: OrgId::new(ORG), file };
     let storage = site.storage()?;
-    eventually("the source is promoted", PATIENCE, async || storage.head(&source).await.is_ok()).await?;
     storage.delete(&source).await?;
     let made = output_of(&site, file).await?;
     storage.delete(&made).await?;
