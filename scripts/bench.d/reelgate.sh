@@ -71,13 +71,13 @@ stream_url() { # base, id: with a fresh token, as a player has
 }
 settled() { # id: waits until nothing changes any more
   local info
-  for _ in $(seq 6000); do
+  for _ in $(seq 30000); do
     info=$(api "$base/v1/files/$1/info" | jq -r '"\(.state) \(.progress)"')
     case $info in
       failed*) return 1 ;;
       "ready 1" | "ready 1.0") return ;;
     esac
-    sleep 0.1
+    sleep 0.02
   done
   return 1
 }

@@ -135,12 +135,15 @@ peer() { # clip, heights...: as `worker/src/media/encode.rs` sets its encoders
     -x264-params scenecut=0:open-gop=0)
   for height in "$@"; do
     graph+="[s$height]scale=-2:$height,format=yuv420p[v$height];"
-    outputs+=(-map "[v$height]" -map '0:a?' "${video[@]}" -c:a aac -b:a 128k -vsync passthrough -enc_time_base -1 -movflags +faststart
+    outputs+=(-map "[v$height]" -map '0:a?' "${video[@]}" -c:a aac -b:a "$(( $(channels "$clip") * 64 ))k" -vsync passthrough -enc_time_base -1 -movflags +faststart
       "$work/peer-$height.mp4")
   done
   "${server_cores[@]}" ffmpeg -nostdin -v error -y -i "$clip" \
     -filter_complex "[0:v]split=$#$(printf '[s%s]' "$@");${graph%;}" "${outputs[@]}"
 }
+
+# Without sound it does not matter.
+channels() { ffprobe -v error -select_streams a:0 -show_entries stream=channels -of csv=p=0 "$1" | grep . || echo 2; }
 
 # Frames are paired by their number, not by their time: containers round times differently, and a pair that is off by one
 # frame says more about motion than about quality.

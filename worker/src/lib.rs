@@ -16,6 +16,7 @@ mod runner;
 mod scratch;
 mod settle;
 pub mod task;
+mod timeline;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -29,6 +30,7 @@ use self::{
     runner::Runner,
     scratch::ScratchRoot,
     task::{launcher::Launcher, parent::Tasks, sandbox::Walls, words::Spoken},
+    timeline::Timeline,
 };
 
 /// How long a task may take to try to get out.
@@ -98,6 +100,7 @@ fn tasks(config: &WorkerConfig) -> Result<Tasks, WorkerError> {
         memory: Budget::new(config.worker.memory_bytes),
         peak: Peak::default(),
         spoken: Spoken::default(),
+        timeline: Timeline::default(),
     })
 }
 

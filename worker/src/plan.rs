@@ -7,6 +7,8 @@ mod ladder;
 mod policy;
 mod rate;
 
+use std::str::FromStr;
+
 use reelgate_common::{
     grid::SegmentGrid,
     media_info::{AudioInfo, MediaInfo},
@@ -241,6 +243,17 @@ impl VideoCodec {
             Self::Av1 => "av1",
             Self::Vp9 => "vp9",
         }
+    }
+}
+
+impl FromStr for VideoCodec {
+    type Err = String;
+
+    fn from_str(word: &str) -> Result<Self, Self::Err> {
+        let all = [Self::H264, Self::Hevc, Self::Av1, Self::Vp9];
+        all.into_iter()
+            .find(|codec| codec.word() == word)
+            .ok_or_else(|| "is none of h264, hevc, av1 and vp9".to_owned())
     }
 }
 

@@ -83,12 +83,15 @@ async fn process(work: &Work) -> Result<(), Halt> {
     let source = if work.attempt.file.media.is_some() { promoted(work, source).await? } else { source };
     let mut inspected = inspect::inspect(work, &source).await?;
     crash::point("probed");
+    work.tasks.timeline.step("inspected");
     let mut plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
     remux::resume(work, &inspected, &mut plan);
     record(work, &inspected, &plan).await?;
     crash::point("planned");
+    work.tasks.timeline.step("planned");
     work.progress.advance(PROBED);
     let source = promoted(work, source).await?;
+    work.tasks.timeline.step("promoted");
     let mut published = work.published();
     if plan.serve_source && !work.has("source") {
         published |= source_rendition::publish(work, &inspected, plan.source_rank()).await?;
@@ -236,6 +239,7 @@ async fn finish(work: &Work) -> Result<(), Halt> {
     match work.patience.keep_trying("finishing the job", || work.backends.db.finish_job(fence)).await? {
         Fenced::Written => {
             crash::point("finished");
+            work.tasks.timeline.step("finished");
             Ok(())
         }
         Fenced::Stale => Err(Halt::Stale),

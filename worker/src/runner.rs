@@ -26,6 +26,7 @@ use crate::{
     scratch::ScratchRoot,
     settle::{Outcome, settle},
     task::{parent::Tasks, words::Spoken},
+    timeline::Timeline,
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
@@ -195,11 +196,13 @@ impl Runner {
     }
 
     fn prepare(&self, attempt: Attempt, progress: Progress, litter: Litter, patience: Patience) -> Result<Work, Halt> {
+        let timeline = Timeline::begin(attempt.job.id);
+        timeline.step("claimed");
         Ok(Work {
             scratch: self.scratch.attempt(&attempt.fence)?,
             backends: self.backends.clone(),
             config: self.config.clone(),
-            tasks: Tasks { peak: Peak::default(), spoken: Spoken::default(), ..self.tasks.clone() },
+            tasks: Tasks { peak: Peak::default(), spoken: Spoken::default(), timeline, ..self.tasks.clone() },
             attempt,
             progress,
             litter,

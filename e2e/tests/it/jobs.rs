@@ -182,6 +182,40 @@ async fn a_film_that_cannot_be_cut_is_encoded_after_all() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_long_film_that_cannot_play_has_one_small_rung_before_the_rest_embedded() -> Result<()> {
+    check_first(Footing::Embedded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_film_that_cannot_play_has_one_small_rung_before_the_rest_production() -> Result<()> {
+    check_first(Footing::Production).await
+}
+
+async fn check_first(footing: Footing) -> Result<()> {
+    let (site, folder) = (Site::start(footing).await?, Folder::new("first")?);
+    let people = People::of(&site);
+    let long = folder.path().join("long.avi");
+    let picture = "testsrc2=size=800x600:rate=10:duration=125";
+    ffmpeg(&["-f", "lavfi", "-i", picture, "-c:v", "mpeg4", "-q:v", "9"], &long)?;
+    let file = people.upload(&long).await?;
+    let playable = |info: &Value| {
+        let videos = info["renditions"].as_array().into_iter().flatten().filter(|made| made["kind"] == "video");
+        videos.filter_map(|made| made["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+    };
+    let info = people.owner.wait_until(&file, PATIENCE, |info| info["state"] == "ready").await?;
+    ensure!(playable(&info) == ["480p"] && info["progress"].as_f64().is_some_and(|part| part < 1.0), "{info:#}");
+    people.download(&file, "480p", &folder).await?;
+    let (info, job) = people.made(&file).await?;
+    ensure!(job["plan"]["first"] == "480p", "{job:#}");
+    let mut names = playable(&info);
+    names.sort();
+    ensure!(names == ["360p", "480p", "600p"], "{info:#}");
+    // Each was made once, in one attempt.
+    ensure!(job["attempts"].as_array().is_some_and(|attempts| attempts.len() == 1), "{job:#}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failed_attempt_leaves_its_reason_and_last_words() -> Result<()> {
     let (site, folder) = (Site::start(Footing::Embedded).await?, Folder::new("failed-job")?);
     let people = People::of(&site);

@@ -12,6 +12,7 @@ const CLOCK: Clock = Clock::new(1_000);
 const UNTIMED_MS: i64 = 5_000;
 
 /// All subtitle streams that are wanted.
+#[derive(Default)]
 pub(super) struct Captions {
     tracks: Vec<Track>,
     /// Milliseconds that become zero.

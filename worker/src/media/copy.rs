@@ -12,6 +12,8 @@ use super::{
 
 /// Sound is counted in samples. Containers that count milliseconds are off by less than this part of a second.
 const ROUNDING: i64 = 500;
+/// As `reelgate_packager::judge` has it for what can be cut.
+const LONGEST_GAP_SECONDS: u32 = 10;
 
 pub(super) struct CopiedTrack {
     pub(super) stream: u32,
@@ -26,6 +28,8 @@ pub(super) struct CopiedTrack {
     /// Where the last packet ends, in display time.
     end: i64,
     started: bool,
+    /// When the last key frame is shown.
+    entry: Option<i64>,
 }
 
 impl CopiedTrack {
@@ -49,6 +53,7 @@ impl CopiedTrack {
             last: None,
             end: 0,
             started: sound,
+            entry: None,
         })
     }
 
@@ -86,12 +91,28 @@ impl CopiedTrack {
         {
             return Err(MediaError::broken("the times of a track go back"));
         }
+        if self.samples == 0 {
+            self.enter(packet.is_key(), display)?;
+        }
         self.last = decode.or(self.last);
         self.end = self.end.max(display.saturating_add(duration));
         packet.set_pts(Some(display));
         packet.set_dts(decode);
         packet.set_duration(duration);
         Ok(Some(packet))
+    }
+
+    /// Nobody can cut what has no entry for so long; known now, it need not be copied to its end.
+    fn enter(&mut self, key: bool, display: i64) -> Result<(), MediaError> {
+        if key {
+            self.entry = Some(display);
+        }
+        match self.entry {
+            Some(entry) if display.saturating_sub(entry) > self.clock.seconds(LONGEST_GAP_SECONDS) => {
+                Err(MediaError::broken("playing can begin only every 10 s or less often"))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Sound follows without a gap where its times say so but for rounding.

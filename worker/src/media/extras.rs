@@ -1,20 +1,14 @@
 //! What is made beside what plays, in the same pass: whoever looks at pictures on their way to the rungs, and whoever
 //! collects text. One of them that fails is refused alone; nothing here ever ends the pass.
 
-use std::fs;
+use std::{fs, mem};
 
 use ffmpeg_next::{Packet, frame};
 use reelgate_common::media_info::MediaInfo;
 
 use super::{
-    captions::Captions,
-    clock::Clock,
-    error::MediaError,
-    input::Source,
-    poster::Poster,
-    preview::Preview,
-    report::{Report, Tell},
-    storyboard::Storyboard,
+    captions::Captions, clock::Clock, error::MediaError, input::Source, poster::Poster, preview::Preview,
+    report::Report, storyboard::Storyboard,
 };
 use crate::{
     plan::{
@@ -76,24 +70,34 @@ impl Extras {
         attend(&mut self.preview, |preview| preview.look(picture, time_ms));
     }
 
-    /// Tells what has become of each, once.
-    pub(super) fn finish(&mut self, tell: Tell<'_>) {
-        let clock = self.clock;
-        if let Some(poster) = self.poster.take() {
-            say("poster", poster.and_then(|poster| finish_poster(poster, clock)), tell);
+    /// What there is, to be finished elsewhere; nothing is left.
+    pub(super) fn take(&mut self) -> Self {
+        Self {
+            clock: self.clock,
+            poster: self.poster.take(),
+            storyboard: self.storyboard.take(),
+            preview: self.preview.take(),
+            captions: mem::take(&mut self.captions),
         }
-        if let Some(storyboard) = self.storyboard.take() {
+    }
+
+    /// What has become of each.
+    pub(super) fn finish(mut self) -> Vec<Report> {
+        let (clock, mut told) = (self.clock, Vec::new());
+        if let Some(poster) = self.poster {
+            told.push(report("poster", poster.and_then(|poster| finish_poster(poster, clock))));
+        }
+        if let Some(storyboard) = self.storyboard {
             match storyboard.and_then(Storyboard::finish) {
-                Ok(sheets) => sheets.into_iter().for_each(|sheet| tell(Report::Output(sheet))),
-                Err(error) => say("storyboard-1", Err(error), tell),
+                Ok(sheets) => told.extend(sheets.into_iter().map(Report::Output)),
+                Err(error) => told.push(report("storyboard-1", Err(error))),
             }
         }
-        if let Some(preview) = self.preview.take() {
-            say("preview", preview.and_then(finish_preview), tell);
+        if let Some(preview) = self.preview {
+            told.push(report("preview", preview.and_then(finish_preview)));
         }
-        for (name, captions) in self.captions.finish() {
-            say(&name, captions, tell);
-        }
+        told.extend(self.captions.finish().into_iter().map(|(name, captions)| report(&name, captions)));
+        told
     }
 }
 
@@ -124,9 +128,9 @@ fn image(name: &str, file: &str, (bytes, width, height): (Vec<u8>, u32, u32)) ->
     Ok(Output { name: name.to_owned(), file: file.to_owned(), width, height, ..Output::default() })
 }
 
-fn say(name: &str, made: Result<Output, MediaError>, tell: Tell<'_>) {
-    tell(match made {
+fn report(name: &str, made: Result<Output, MediaError>) -> Report {
+    match made {
         Ok(output) => Report::Output(output),
         Err(error) => Report::Refused { name: name.to_owned(), failure: error.failure() },
-    });
+    }
 }

@@ -1,6 +1,8 @@
 //! A source with pictures under way: each stream is decoded once, pictures go to the highest rung and to whoever wants a
 //! still, sound is encoded once and written into every file.
 
+use std::thread;
+
 use ffmpeg_next::frame;
 use reelgate_common::media_info::MediaInfo;
 
@@ -20,7 +22,7 @@ use super::{
     shortfall::Reached,
     sounds::Sounds,
 };
-use crate::plan::Plan;
+use crate::{plan::Plan, task::protocol::Moment};
 
 /// Without rungs only images need pictures.
 const MAX_SIDE_OF_IMAGES: u32 = 1280;
@@ -112,19 +114,22 @@ impl Film {
         wanted.extend(self.extras.streams());
         ffi::discard_all_but(&mut source.input, &wanted);
         let decoded = self.decode_all(source, plan, tell);
-        if decoded.is_ok() && self.shown > 0 {
-            // While the encoders give out what they hold back.
-            self.cascade.close();
-            self.extras.finish(tell);
-        }
+        self.cascade.close();
         if decoded.is_ok() {
+            tell(Report::Reached(Moment::LastPicture));
             self.warn(tell);
         }
-        let finished = self.finish_rungs(decoded.is_ok(), tell);
+        let (extras, whole) = (self.extras.take(), decoded.is_ok());
+        let (finished, made) = thread::scope(|scope| {
+            // Beside the encoders, which give out what they hold back: no rung waits for an image to be told.
+            let made = scope.spawn(move || if whole { extras.finish() } else { Vec::new() });
+            let finished = self.finish_rungs(whole, tell);
+            (finished, made.join())
+        });
         decoded?;
         finished?;
-        // Only without any picture: then this says why there is none.
-        self.extras.finish(tell);
+        made.map_err(|_| MediaError::broken("a thread died over the images"))?.into_iter().for_each(&mut *tell);
+        tell(Report::Reached(Moment::Extras));
         Ok(())
     }
 
@@ -215,6 +220,9 @@ impl Film {
             let time_ms = u64::try_from(self.clock.to_millis(picture.pts().unwrap_or(0))).unwrap_or(0);
             self.extras.look(&picture, time_ms);
             self.shown += 1;
+            if self.shown == 1 {
+                tell(Report::Reached(Moment::FirstPicture));
+            }
             if self.shown > limits::MAX_FRAMES {
                 return Err(MediaError::broken("it has more frames than any film"));
             }

@@ -2,7 +2,7 @@
 
 use reelgate_common::{file::Failure, media_info::Reason};
 
-use crate::task::protocol::Output;
+use crate::task::protocol::{Moment, Output};
 
 pub enum Report {
     /// 0.0 to 1.0.
@@ -14,6 +14,7 @@ pub enum Report {
     },
     /// Something is wrong with the source, although something could be made of it.
     Warned(Reason),
+    Reached(Moment),
 }
 
 pub(super) type Tell<'a> = &'a mut dyn FnMut(Report);

@@ -76,12 +76,11 @@ fn look_ahead(preset: &str) -> u64 {
     }
 }
 
-/// Other encoders, in x264s.
+/// Other encoders, in x264s: each as measured beside H.264 in the default ladder, with one thread and with four.
 fn weight(codec: VideoCodec) -> u64 {
     match codec {
         VideoCodec::H264 => 1,
-        VideoCodec::Hevc | VideoCodec::Vp9 => 2,
-        VideoCodec::Av1 => 4,
+        VideoCodec::Hevc | VideoCodec::Vp9 | VideoCodec::Av1 => 2,
     }
 }
 

@@ -93,6 +93,27 @@ mod tests {
     }
 
     #[test]
+    fn the_estimate_of_further_codecs_lies_above_what_was_measured() {
+        use crate::plan::VideoCodec::{Av1, Hevc, Vp9};
+        // MiB of VmData at most, each beside H.264 (docs/sandbox.md).
+        for (codec, height, threads, measured) in [
+            (Hevc, 1080, 4, 1553),
+            (Hevc, 1080, 1, 1332),
+            (Hevc, 720, 4, 864),
+            (Vp9, 1080, 4, 1296),
+            (Vp9, 1080, 1, 1101),
+            (Av1, 1080, 4, 1475),
+        ] {
+            let (media, _) = film(height * 16 / 9, height);
+            let policy = LadderPolicy { codecs: vec![codec], ..LadderPolicy::default() };
+            let plan = plan(&media, SegmentGrid::Regular { period_ms: 2000 }, &policy);
+            let needed = needed(&media, &plan, threads) >> 20;
+            let bounds = measured * 11 / 10..measured * 2;
+            assert!(bounds.contains(&needed), "{codec:?} {height} {threads}: {needed} of {measured}");
+        }
+    }
+
+    #[test]
     fn with_memory_enough_nothing_is_given_up() {
         let (media, plan) = film(1920, 1080);
         let run = within(&media, plan.clone(), 4, 16 * GIB, 0);

@@ -16,7 +16,8 @@ pub struct LadderPolicy {
     /// Heights of the 16:9 boxes that rungs fit into, highest first. A list or a comma-separated text.
     #[serde(deserialize_with = "list")]
     pub rungs: Vec<u32>,
-    /// Codecs that each rung is made in besides H.264, where libav has an encoder.
+    /// Codecs that each rung is made in besides H.264, where libav has an encoder. A list or a comma-separated text.
+    #[serde(deserialize_with = "list")]
     pub codecs: Vec<VideoCodec>,
     /// x264's preset.
     pub preset: String,
@@ -129,6 +130,18 @@ mod tests {
         assert_eq!(LadderPolicy { max_bitrate: 0, ..policy.clone() }.cap(1920, 1080), None);
         assert_eq!(policy.source_limit(1920, 1080), 12_000_000);
         assert_eq!(policy.source_limit(1280, 720), 5_333_333);
+    }
+
+    #[test]
+    fn codecs_may_be_written_as_one_text_as_the_environment_has_them() {
+        let codecs = |given: serde_json::Value| {
+            serde_json::from_value::<LadderPolicy>(serde_json::json!({ "codecs": given })).map(|policy| policy.codecs)
+        };
+        let both = [VideoCodec::Hevc, VideoCodec::Av1];
+        assert_eq!(codecs(serde_json::json!("hevc, av1")).unwrap(), both);
+        assert_eq!(codecs(serde_json::json!(["hevc", "av1"])).unwrap(), both);
+        assert_eq!(codecs(serde_json::json!("vp9")).unwrap(), [VideoCodec::Vp9]);
+        assert!(codecs(serde_json::json!("hevc,divx")).unwrap_err().to_string().contains("divx"));
     }
 
     #[test]

@@ -216,7 +216,12 @@ impl<'a> Encoding<'a> {
                 }
             }
             // Not ours to hear, or heard already.
-            Event::Probed { .. } | Event::Tried(_) | Event::Progress { .. } | Event::Failed { .. } | Event::Done => {}
+            Event::Probed { .. }
+            | Event::Tried(_)
+            | Event::Reached { .. }
+            | Event::Progress { .. }
+            | Event::Failed { .. }
+            | Event::Done => {}
         }
     }
 

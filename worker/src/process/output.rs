@@ -72,15 +72,20 @@ pub(super) async fn publish(
             verify_media(work, (source, grid), &file, size, expected, output, &beside).await?
         }
     };
+    let timeline = &work.tasks.timeline;
+    timeline.task("proven", &expected.name, None);
     let key = work.key(&expected.file);
     let etag = store::store_file(work, &key, rewound(file)?, size).await?;
+    timeline.task("stored", &expected.name, None);
     let mut objects = vec![key];
     let movie = verified.movie.take();
     let mut rendition = rendition(work, expected, verified, size, etag);
     if let Some(movie) = movie {
         objects.extend(packaging::package(work, &mut rendition, movie, grid).await?);
     }
-    publish::publish(work, &rendition, &objects).await
+    publish::publish(work, &rendition, &objects).await?;
+    timeline.task("published", &expected.name, None);
+    Ok(())
 }
 
 fn refused(expected: &Expected, why: &str) -> Halt {

@@ -3,6 +3,7 @@
 use std::{fs::File, io::Read};
 
 use bytes::Bytes;
+use futures_util::future::{BoxFuture, FutureExt};
 use reelgate_common::{crash, key::Key, storage::PartTag};
 use sha2::{Digest, Sha256};
 
@@ -17,14 +18,13 @@ const CHUNK: u64 = 1 << 20;
 ///
 /// # Errors
 /// The file cannot be read, or the store stays away.
-pub(super) async fn store_file(work: &Work, key: &Key, mut file: File, size: u64) -> Result<String, Halt> {
+pub(super) async fn store_file(work: &Work, key: &Key, file: File, size: u64) -> Result<String, Halt> {
     crash::point("encoded");
     let part_size = part_size(size, work.backends.storage.max_parts());
     let mut hash = Sha256::new();
     if size <= part_size {
-        let (bytes, _) = read_part(file, size).await?;
+        let (bytes, _, hash) = reading(file, hash, size).await?;
         let body: Bytes = bytes.concat().into();
-        hash.update(&body);
         put(work, key, &body).await?;
         return Ok(hex(&hash.finalize()));
     }
@@ -33,16 +33,18 @@ pub(super) async fn store_file(work: &Work, key: &Key, mut file: File, size: u64
     work.litter.multipart(key, &upload);
     let mut tags: Vec<PartTag> = Vec::new();
     let mut left = size;
+    let mut next = reading(file, hash.clone(), part_size.min(left));
     while left > 0 {
         let length = left.min(part_size);
-        let chunks;
-        (chunks, file) = read_part(file, length).await?;
-        chunks.iter().for_each(|chunk| hash.update(chunk));
+        let (chunks, file);
+        (chunks, file, hash) = next.await?;
+        left -= length;
+        // Read and hashed while this one is stored.
+        next = reading(file, hash.clone(), part_size.min(left));
         let number = u32::try_from(tags.len()).unwrap_or(u32::MAX);
         let stored =
             work.patience.keep_trying("storing an output", || storage.put_part(key, &upload, number, chunks.clone()));
         tags.push(stored.await?);
-        left -= length;
     }
     let done =
         work.patience.keep_trying("storing an output", || storage.complete_multipart(key, &upload, tags.clone()));
@@ -76,22 +78,28 @@ fn part_size(size: u64, max_parts: u32) -> u64 {
     size.div_ceil(parts.max(1)).next_multiple_of(CHUNK).max(MIN_PART)
 }
 
-async fn read_part(mut file: File, length: u64) -> Result<(Vec<Bytes>, File), Halt> {
+/// A part under way, off the threads that serve others: what was read, where the next begins, the hash until there.
+type Reading = BoxFuture<'static, Result<(Vec<Bytes>, File, Sha256), Halt>>;
+
+/// Begins at once, also before it is waited for.
+fn reading(mut file: File, mut hash: Sha256, length: u64) -> Reading {
     let read = tokio::task::spawn_blocking(move || {
         let mut chunks = Vec::new();
         let mut left = length;
         while left > 0 {
             let mut chunk = vec![0; usize::try_from(left.min(CHUNK)).unwrap_or(0)];
             file.read_exact(&mut chunk)?;
+            hash.update(&chunk);
             left -= chunk.len() as u64;
             chunks.push(Bytes::from(chunk));
         }
-        Ok((chunks, file))
+        Ok((chunks, file, hash))
     });
-    match read.await {
+    let read = read.map(|read| match read {
         Ok(outcome) => outcome.map_err(|error: std::io::Error| Halt::disk(&error)),
         Err(_) => Err(Halt::failed("scratch_failed", "An output could not be read; it is tried again.", true)),
-    }
+    });
+    read.boxed()
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {

@@ -10,7 +10,7 @@ use std::{
 use reelgate_common::file::Failure;
 
 use super::{
-    protocol::{Event, REQUEST_FILE, Request},
+    protocol::{Event, Moment, REQUEST_FILE, Request},
     reporter::Reporter,
     sandbox::{self, Bounds, Walls},
     trial,
@@ -52,6 +52,7 @@ fn bounds() -> Result<Bounds, Failure> {
 
 fn run(reporter: &Reporter, (bounds, walls): (Bounds, Walls)) -> Result<(), Failure> {
     let request = read_request()?;
+    tell(reporter, &Event::Reached { moment: Moment::Begun }).map_err(|error| error.failure())?;
     let done = match request {
         Request::Trial => tell(reporter, &Event::Tried(trial::run(&bounds.limits, walls))),
         request => perform(&request, reporter),
@@ -71,6 +72,7 @@ fn read_request() -> Result<Request, Failure> {
 fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
     media::init()?;
     let mut source = Source::open(source()?)?;
+    tell(reporter, &Event::Reached { moment: Moment::Opened })?;
     match request {
         Request::Probe => tell(reporter, &Event::Probed { media: media::probe(&mut source)? }),
         Request::Remux { media, plan } => telling(reporter, |tell| media::remux(&mut source, media, plan, tell)),
@@ -111,6 +113,7 @@ fn event(report: Report) -> Event {
         Report::Output(output) => Event::Output(output),
         Report::Refused { name, failure } => Event::Refused { name, failure },
         Report::Warned(reason) => Event::Warned { reason },
+        Report::Reached(moment) => Event::Reached { moment },
     }
 }
 

@@ -29,6 +29,7 @@ use crate::{
     heartbeat::Progress,
     memory::{Budget, Peak},
     scratch::Scratch,
+    timeline::Timeline,
 };
 
 /// glibc gives each thread an arena of its own, up to eight per core; what they keep free counts as taken.
@@ -67,6 +68,7 @@ pub(crate) struct Tasks {
     pub(crate) peak: Peak,
     /// What they said last.
     pub(crate) spoken: Spoken,
+    pub(crate) timeline: Timeline,
 }
 
 /// What a task is to be started with.
@@ -111,6 +113,7 @@ impl Tasks {
         order.limits.memory_bytes = order.limits.memory_bytes.min(self.memory.bytes());
         fs::write(order.folder.join(REQUEST_FILE), serde_json::to_vec(order.request)?)?;
         let granted = self.memory.admit(order.limits.memory_bytes).await;
+        self.timeline.task("admitted", &name(order.folder), None);
         let child = self.launcher.spawn(self.command(&order)?).await?;
         let (say, said) = mpsc::unbounded_channel();
         let kill = CancellationToken::new();
@@ -122,6 +125,8 @@ impl Tasks {
             kill: kill.clone(),
             peak: self.peak.clone(),
             spoken: self.spoken.clone(),
+            timeline: self.timeline,
+            name: name(order.folder),
             scratch: order.scratch,
             granted,
         };
@@ -145,6 +150,11 @@ impl Tasks {
             .kill_on_drop(true);
         Ok(command)
     }
+}
+
+/// What a task is called in the timeline.
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 #[cfg(test)]
@@ -176,6 +186,7 @@ mod tests {
             memory: Budget::new(128 << 20),
             peak: Peak::default(),
             spoken: Spoken::default(),
+            timeline: Timeline::default(),
         };
         let order = Order {
             request: &Request::Probe,

@@ -66,6 +66,10 @@ pub enum Event {
     Progress {
         fraction: f64,
     },
+    /// For the timeline; means nothing else.
+    Reached {
+        moment: Moment,
+    },
     /// An output is complete and closed.
     Output(Output),
     /// One output cannot be made; the others go on.
@@ -82,6 +86,38 @@ pub enum Event {
         failure: Failure,
     },
     Done,
+}
+
+/// What is worth a line in an attempt's timeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Moment {
+    /// It is shut in.
+    Begun,
+    Opened,
+    FirstPicture,
+    LastPicture,
+    /// Images and captions are made.
+    Extras,
+}
+
+impl Event {
+    /// In the timeline; nothing for what comes all the time.
+    pub(crate) fn word(&self) -> Option<String> {
+        Some(match self {
+            Self::Reached { moment } => match moment {
+                Moment::Begun => "begun".to_owned(),
+                Moment::Opened => "opened".to_owned(),
+                Moment::FirstPicture => "first picture".to_owned(),
+                Moment::LastPicture => "last picture".to_owned(),
+                Moment::Extras => "extras made".to_owned(),
+            },
+            Self::Output(output) => format!("made {}", output.name.chars().take(32).collect::<String>()),
+            Self::Probed { .. } => "looked".to_owned(),
+            Self::Done | Self::Failed { .. } => "done".to_owned(),
+            Self::Progress { .. } | Self::Tried(_) | Self::Refused { .. } | Self::Warned { .. } => return None,
+        })
+    }
 }
 
 /// How the sandbox held.

@@ -24,6 +24,7 @@ use crate::{
     heartbeat::Progress,
     memory::{Granted, Peak, Taken},
     scratch::Scratch,
+    timeline::Timeline,
 };
 
 /// More than these answers to one request are no answers.
@@ -43,6 +44,9 @@ pub(super) struct Supervisor {
     pub(super) kill: CancellationToken,
     pub(super) peak: Peak,
     pub(super) spoken: Spoken,
+    pub(super) timeline: Timeline,
+    /// In the timeline.
+    pub(super) name: String,
     /// Keeps the folder until nobody can write into it.
     pub(super) scratch: Arc<Scratch>,
     /// The child's memory, given back when it is reaped.
@@ -51,10 +55,24 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     pub(super) async fn run(self) {
-        let Self { child, limits, progress, say, kill, peak, spoken, scratch, granted } = self;
+        let Self { child, limits, progress, say, kill, peak, spoken, timeline, name, scratch, granted } = self;
         let group = Group::of(&child);
-        let mut watch =
-            Watch { child, group, limits, progress, say, kill, peak, spoken, told: None, answers: 0, taken: 0 };
+        let mut watch = Watch {
+            child,
+            group,
+            limits,
+            progress,
+            say,
+            kill,
+            peak,
+            spoken,
+            timeline,
+            name,
+            told: None,
+            answers: 0,
+            taken: 0,
+            most: 0,
+        };
         watch.run().await;
         drop((scratch, granted));
     }
@@ -70,10 +88,14 @@ struct Watch {
     kill: CancellationToken,
     peak: Peak,
     spoken: Spoken,
+    timeline: Timeline,
+    name: String,
     told: Option<Told>,
     answers: usize,
     /// Bytes of memory of its own when it was last looked at.
     taken: u64,
+    /// The most of it that was seen.
+    most: u64,
 }
 
 impl Watch {
@@ -81,6 +103,13 @@ impl Watch {
         let words = self.child.stderr.take().map(|stderr| AbortOnDropHandle::new(tokio::spawn(listen(stderr))));
         let end = self.hear().await;
         let status = self.reap(end).await;
+        self.timeline.task("reaped", &self.name, None);
+        tracing::debug!(
+            task = self.name,
+            most_bytes = self.most,
+            limit_bytes = self.limits.memory_bytes,
+            "a task's memory"
+        );
         let words = last_words(words).await;
         self.spoken.heard(&words);
         let filled = self.taken.saturating_mul(100) / self.limits.memory_bytes.max(1);
@@ -128,6 +157,7 @@ impl Watch {
     fn look(&mut self) {
         if let Some(found) = self.child.id().and_then(Taken::of) {
             self.taken = found.data;
+            self.most = self.most.max(found.data);
             self.peak.saw(found.highest_resident);
         }
     }
@@ -137,7 +167,11 @@ impl Watch {
         if self.told.is_some() {
             return None;
         }
+        if let Some(what) = event.word() {
+            self.timeline.task(&what, &self.name, self.child.id());
+        }
         match event {
+            Event::Reached { .. } => return Some(false),
             Event::Progress { fraction } => {
                 return Some(self.progress.as_ref().is_some_and(|progress| progress.advance(fraction)));
             }

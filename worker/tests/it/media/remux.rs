@@ -5,7 +5,7 @@ use std::path::Path;
 use reelgate_packager::{judge, parse_movie};
 use reelgate_worker::{
     plan::{LadderPolicy, SoundStep, plan},
-    task::protocol::Request,
+    task::protocol::{Event, Request},
 };
 
 use super::{
@@ -86,4 +86,20 @@ fn can_be_cut(path: &Path, name: &str) {
     let length = u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap()) as usize;
     let safety = judge(&parse_movie(&bytes[at..at + length]).unwrap(), bytes.len() as u64);
     assert!(safety.segment_safe, "{name}: {:?}", safety.reasons);
+}
+
+#[test]
+fn a_film_that_nobody_can_cut_is_given_up_before_its_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=10:duration=60", "-f", "lavfi", "-i", "sine=d=60"];
+    let codecs = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "9999", "-sc_threshold", "0", "-c:a", "aac"];
+    let source = clip(folder.path(), "a.mkv", &[&picture[..], &codecs].concat());
+    let (_, said) = remux(&source, true);
+    assert!(said.failure().is_some_and(|failure| failure.message.contains("every 10 s")), "{:?}", said.failure());
+    let furthest = said.events.iter().filter_map(|event| match event {
+        Event::Progress { fraction } => Some(*fraction),
+        _ => None,
+    });
+    let furthest = furthest.fold(0.0, f64::max);
+    assert!((0.05..0.3).contains(&furthest), "it was copied up to {furthest} of it");
 }
