@@ -72,6 +72,8 @@ pub(super) fn run(request: &Request, source: &Path) -> Said {
         .split(|byte| *byte == b'\n')
         .filter(|line| !line.is_empty())
         .map(|line| serde_json::from_slice(line).unwrap())
+        // Told for the timeline alone.
+        .filter(|event| !matches!(event, Event::Reached { .. }))
         .collect();
     let ended = matches!(events.last(), Some(Event::Done | Event::Failed { .. }));
     assert!(ended, "the task ended on {} without saying how: {events:?}", source.display());
