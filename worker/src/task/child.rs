@@ -52,7 +52,6 @@ fn bounds() -> Result<Bounds, Failure> {
 
 fn run(reporter: &Reporter, (bounds, walls): (Bounds, Walls)) -> Result<(), Failure> {
     let request = read_request()?;
-    tell(reporter, &Event::Reached { moment: Moment::Begun }).map_err(|error| error.failure())?;
     let done = match request {
         Request::Trial => tell(reporter, &Event::Tried(trial::run(&bounds.limits, walls))),
         request => perform(&request, reporter),
@@ -70,6 +69,7 @@ fn read_request() -> Result<Request, Failure> {
 }
 
 fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
+    tell(reporter, &Event::Reached { moment: Moment::Begun })?;
     media::init()?;
     let mut source = Source::open(source()?)?;
     tell(reporter, &Event::Reached { moment: Moment::Opened })?;
