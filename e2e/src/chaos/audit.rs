@@ -220,11 +220,11 @@ fn twice(rows: &[FileWithRenditions], promises: &HashMap<String, Promise>) -> Ve
     wrong
 }
 
-/// Only what expires by itself, and the dead letters kept for show.
+/// Only what expires by itself, the dead letters kept for show, and the count of the turns that were taken.
 async fn redis(arena: &mut Arena) -> Result<Vec<String>> {
     let keys = arena.site.services()?.redis.command("KEYS *").await?;
     let names = keys.lines().filter(|line| line.starts_with('{'));
-    let kept = |name: &&str| ["lease", ":dead", ":reasons"].iter().any(|kept| name.contains(kept));
+    let kept = |name: &&str| ["lease", ":dead", ":reasons", ":turns"].iter().any(|kept| name.contains(kept));
     Ok(names.filter(|name| !kept(name)).map(|name| format!("Redis still has {name}")).collect())
 }
 
