@@ -3,6 +3,8 @@
 use std::{ops::Range, sync::Arc};
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::{TryStreamExt, stream};
 use reelgate_common::{
     rendition::Role,
     storage::{ByteStream, StorageError},
@@ -31,8 +33,37 @@ impl Origin for RoleOrigin {
                 refresh(app, objects).await?;
                 Ok(get().await?)
             }
+            (Ok(body), Role::Source) => Ok(self.followed(body, range)),
             (outcome, _) => Ok(outcome?),
         }
+    }
+}
+
+impl RoleOrigin {
+    /// A body that breaks is asked for again where it lay. Has promotion moved the source meanwhile, it goes on, once, at its
+    /// new place.
+    fn followed(&self, body: ByteStream, range: Range<u64>) -> ByteStream {
+        let (app, objects, position) = (self.app.clone(), self.objects.clone(), self.position);
+        Box::pin(stream::try_unfold((body, range, false), move |(mut body, mut rest, moved)| {
+            let (app, objects) = (app.clone(), objects.clone());
+            async move {
+                let missing = match body.try_next().await {
+                    Err(error @ StorageError::NotFound { .. }) if !moved && !rest.is_empty() => error,
+                    Err(error) => return Err(error),
+                    Ok(None) => return Ok(None),
+                    Ok(Some(chunk)) => {
+                        rest.start += chunk.len() as u64;
+                        return Ok(Some((chunk, (body, rest, moved))));
+                    }
+                };
+                app.rows.forget(objects.org(), objects.file());
+                if refresh(&app, &objects).await.is_err() {
+                    return Err(missing);
+                }
+                let body = app.storage.get(&objects.key(position), rest.clone(), None).await?;
+                Ok(Some((Bytes::new(), (body, rest, true))))
+            }
+        }))
     }
 }
 

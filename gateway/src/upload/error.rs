@@ -55,7 +55,10 @@ impl From<UploadError> for ApiError {
             UploadError::Malformed(_) => of(StatusCode::BAD_REQUEST, "malformed_form"),
             UploadError::Body(RequestBodyError::Stalled(_)) => of(StatusCode::REQUEST_TIMEOUT, "upload_stalled"),
             UploadError::Body(RequestBodyError::Cut(_)) => of(StatusCode::BAD_REQUEST, "upload_incomplete"),
-            UploadError::Closed => of(StatusCode::CONFLICT, "upload_closed"),
+            // The object is of this upload alone: whoever closed the upload took it away.
+            UploadError::Closed | UploadError::Storage(StorageError::NotFound { .. }) => {
+                Self::new(StatusCode::CONFLICT, "upload_closed", UploadError::Closed.to_string())
+            }
             UploadError::Db(error) => error.into(),
             UploadError::Storage(error) => error.into(),
             UploadError::Internal => Self::internal(),
