@@ -8,12 +8,13 @@ use std::{
     time::Instant,
 };
 
-use http::{HeaderValue, Method, Uri, header::CONTENT_LENGTH};
+use http::{Method, Uri, header::CONTENT_LENGTH};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
 
 use crate::{
     body::{Body, BoxError, Slices},
+    request_id::RequestId,
     respond::Response,
     route::loggable,
 };
@@ -22,7 +23,7 @@ mod figures;
 
 /// Who asked for what.
 pub(crate) struct Subject {
-    id: HeaderValue,
+    id: RequestId,
     client: IpAddr,
     method: Method,
     /// Whole; what is logged of it is decided when it is.
@@ -31,7 +32,7 @@ pub(crate) struct Subject {
 }
 
 impl Subject {
-    pub(crate) fn new(id: HeaderValue, client: IpAddr, method: &Method, uri: &Uri, route: &'static str) -> Self {
+    pub(crate) fn new(id: RequestId, client: IpAddr, method: &Method, uri: &Uri, route: &'static str) -> Self {
         Self { id, client, method: method.clone(), uri: uri.clone(), route }
     }
 
@@ -59,8 +60,8 @@ pub(crate) struct AccessLog {
 }
 
 impl AccessLog {
-    pub(crate) fn begin(subject: Subject) -> Self {
-        Self { subject, begun: Instant::now(), status: 0, sent: 0, promised: None, complete: false }
+    pub(crate) fn begin(subject: Subject, begun: Instant) -> Self {
+        Self { subject, begun, status: 0, sent: 0, promised: None, complete: false }
     }
 
     /// Follows the body to its end.
@@ -83,7 +84,7 @@ impl Drop for AccessLog {
         let took = self.begun.elapsed();
         figures::count(subject.route, subject.method_label(), *status, *sent, took);
         tracing::info!(
-            request.id = subject.id.to_str().unwrap_or_default(),
+            request.id = subject.id.as_str(),
             client = %subject.client,
             method = %subject.method,
             path = loggable(subject.uri.path()).as_ref(),
@@ -115,11 +116,7 @@ impl http_body::Body for Watched {
                 self.log.complete = self.log.promised == Some(sent) || self.body.is_end_stream();
             }
             Poll::Ready(Some(Err(error))) => {
-                tracing::warn!(
-                    error = &**error,
-                    request.id = self.log.subject.id.to_str().unwrap_or_default(),
-                    "an answer was cut"
-                );
+                tracing::warn!(error = &**error, request.id = self.log.subject.id.as_str(), "an answer was cut");
             }
             Poll::Ready(None) => self.log.complete = true,
             Poll::Pending => {}
@@ -140,19 +137,25 @@ impl http_body::Body for Watched {
 mod tests {
     use bytes::Bytes;
     use futures_util::stream;
+    use http::{HeaderMap, HeaderValue};
     use http_body_util::StreamBody;
 
     use super::*;
 
     /// A log of an answer of six bytes of which a client has taken so many frames of two.
     async fn taken(frames: usize) -> AccessLog {
-        let subject =
-            Subject::new(HeaderValue::from_static("r"), [127, 0, 0, 1].into(), &Method::GET, &Uri::default(), "page");
+        let subject = Subject::new(
+            RequestId::of(&HeaderMap::new(), false),
+            [127, 0, 0, 1].into(),
+            &Method::GET,
+            &Uri::default(),
+            "page",
+        );
         let frame = || Frame::data(Slices::from(Bytes::from_static(b"ab")));
         let chunks = stream::iter((0..3).map(move |_| Ok(frame())));
         let mut response = Response::new(StreamBody::new(chunks).boxed_unsync());
         response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from_static("6"));
-        let mut log = AccessLog::begin(subject);
+        let mut log = AccessLog::begin(subject, Instant::now());
         log.notice(&response);
         let mut watched = Watched { body: response.into_body(), log };
         for _ in 0..frames {

@@ -72,7 +72,7 @@ struct Shared {
     /// What clients may be handed at once in long frames, all together.
     long_frames: Allowance,
     unpinned_frames: Allowance,
-    /// Responses that read now: what the memory is shared by.
+    /// Responses for which something was fetched: what the memory is shared by.
     readers: AtomicUsize,
     figures: Figures,
 }

@@ -25,6 +25,8 @@ pub(crate) fn allow_origin(origins: &[String], origin: Option<&HeaderValue>, hea
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
         return;
     }
+    headers.remove(ACCESS_CONTROL_ALLOW_ORIGIN);
+    headers.remove(ACCESS_CONTROL_EXPOSE_HEADERS);
     headers.append(VARY, HeaderValue::from_static("Origin"));
     if let Some(origin) = origin.filter(|origin| origins.iter().any(|allowed| allowed.as_bytes() == origin.as_bytes()))
     {
@@ -67,5 +69,18 @@ mod tests {
         assert!(!headers.contains_key(ACCESS_CONTROL_ALLOW_ORIGIN));
         assert_eq!(headers[VARY], "Origin");
         assert_eq!(answer(&["https://a.example"], None)[VARY], "Origin");
+    }
+
+    #[test]
+    fn what_a_part_keeps_a_place_for_is_said_or_left_out() {
+        let places = HeaderMap::from_iter([
+            (ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("")),
+            (ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("")),
+        ]);
+        for origins in ["*", "https://a.example"] {
+            let mut headers = places.clone();
+            allow_origin(&[origins.to_owned()], None, &mut headers);
+            assert!(headers.values().all(|value| !value.is_empty()), "{headers:?}");
+        }
     }
 }

@@ -133,6 +133,7 @@ pub(crate) async fn media(app: &App, headers: &HeaderMap, query: &Query<'_>) -> 
 /// As `caller`.
 pub(crate) async fn playback(app: &App, headers: &HeaderMap, query: &Query<'_>) -> Result<Grant, ApiError> {
     let Some(token) = single_token(query)? else { return caller(app, headers).await.map(Grant::from) };
+    metrics::counter!("reelgate_stream_tokens_checked_total").increment(1);
     let claims = app.keyring.authenticate(token, Timestamp::now())?;
     if bearer(headers)?.is_some() {
         let caller = caller(app, headers).await?;

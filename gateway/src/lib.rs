@@ -42,6 +42,7 @@ mod range;
 pub mod reconcile;
 mod regulars;
 mod representation;
+mod request_id;
 pub mod respond;
 mod revoke;
 mod route;

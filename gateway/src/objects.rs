@@ -1,7 +1,7 @@
 //! The objects of one representation: what they are called in the cache, how far they are known to go, and where they lie as
 //! far as is known. Keys are resolved late, for promotion moves a source. Reads nothing.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use reelgate_common::{
     file::FileRecord,
@@ -27,7 +27,7 @@ pub(crate) struct Objects {
 /// One of them. Its bytes up to `length` are known to exist.
 pub(crate) struct Known {
     pub(crate) role: Role,
-    pub(crate) object: Object,
+    pub(crate) object: Arc<Object>,
     pub(crate) length: u64,
 }
 
@@ -48,7 +48,8 @@ impl Objects {
             }
         };
         let lengths = whole.object_lengths(&[(Role::Source, file.size_bytes)]);
-        let known = lengths.into_iter().map(|(role, length)| Known { object: Object::new(name(&role)), role, length });
+        let known =
+            lengths.into_iter().map(|(role, length)| Known { object: Object::new(name(&role)).into(), role, length });
         Self {
             org: file.org_id.clone(),
             file: file.id,
@@ -56,6 +57,21 @@ impl Objects {
             attempt,
             source: Mutex::new(file.source_key.clone()),
             known: known.collect(),
+        }
+    }
+
+    /// The same once more, counted by itself.
+    pub(crate) fn copy(&self) -> Self {
+        let known = |known: &Known| Known {
+            role: known.role.clone(),
+            object: Object::clone(&known.object).into(),
+            length: known.length,
+        };
+        Self {
+            org: self.org.clone(),
+            source: Mutex::new(self.source.lock().unwrap_or_else(PoisonError::into_inner).clone()),
+            known: self.known.iter().map(known).collect(),
+            ..*self
         }
     }
 

@@ -23,7 +23,7 @@ use crate::{
     grant::Grant,
     json_body,
     lease::{Connection, Held},
-    presented::Presented,
+    presented::{Presented, SERVER_TIMING},
     query::Query,
     range::{ByteRange, Wanted, wanted},
     regulars::{Address, Regular},
@@ -37,7 +37,6 @@ use crate::{
 const DEPRECATION: HeaderName = HeaderName::from_static("deprecation");
 /// RFC 9745: since 2026-01-01, when streaming by id took its place.
 const DEPRECATED_SINCE: HeaderValue = HeaderValue::from_static("@1767225600");
-const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// What of the request bears on which bytes are sent.
 #[derive(Clone, Copy)]
@@ -273,7 +272,7 @@ fn prepare(presented: &Presented, ask: Ask<'_>) -> Result<Prepared, ApiError> {
         }
         Answer::Whole => (StatusCode::OK, presented.describing(), shown.bytes.clone()),
         Answer::Part(range) => {
-            let mut headers = presented.describing();
+            let mut headers = presented.describing_part();
             headers.insert(CONTENT_RANGE, header_value(&range.content_range(length)));
             (StatusCode::PARTIAL_CONTENT, headers, shown.bytes.slice(&range.span()))
         }
@@ -312,7 +311,7 @@ fn decide(shown: &Representation, length: u64, ask: Ask) -> Result<Answer, ApiEr
         Verdict::Failed => return Err(precondition_failed()),
         Verdict::Proceed => {}
     }
-    if ask.method == Method::Head || !range_applies(ask.headers, validators, SystemTime::now()) {
+    if ask.method == Method::Head || !range_applies(ask.headers, validators, SystemTime::now) {
         return Ok(Answer::Whole);
     }
     // A second `Range` is none that the RFC knows, so both are ignored.

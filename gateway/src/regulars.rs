@@ -1,8 +1,16 @@
 //! Clients that ask for the same address again, as players do for every range: what they were let in to is remembered, so
 //! that the next request verifies no signature and looks up nothing but this. Whether the lease still holds is asked each
 //! time. What is remembered lasts as long as its row would have, at most two seconds, and not beyond any deletion here.
+//!
+//! Each thread keeps copies of some of it: what all threads count references of costs more than the rest of a request.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{
+    net::IpAddr,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
 use http::{
     Method, Request,
@@ -11,10 +19,12 @@ use http::{
 use quick_cache::{Equivalent, sync::Cache};
 use reelgate_common::lease::Client;
 
+mod copies;
+
 use crate::{
     lease::{Held, Leases},
     presented::Presented,
-    rows::{Fresh, Rows},
+    rows::Fresh,
 };
 
 /// About two kilobytes each.
@@ -24,6 +34,8 @@ const LONGEST: usize = 2_048;
 
 pub(crate) struct Regulars {
     remembered: Cache<Address, Arc<Regular>>,
+    /// Tells them from those of another gateway in this process.
+    id: u64,
 }
 
 /// Somebody under a lease, and what he is shown.
@@ -77,20 +89,34 @@ impl Equivalent<Address> for Asked<'_> {
 
 impl Default for Regulars {
     fn default() -> Self {
-        Self { remembered: Cache::new(MOST) }
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self { remembered: Cache::new(MOST), id: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 }
 
 impl Regulars {
     /// What was remembered, if it all still holds. The client then counts as seen.
-    pub(crate) fn again(&self, asked: Asked<'_>, leases: &Leases, rows: &Rows) -> Option<Arc<Regular>> {
-        let regular = self.remembered.get(&asked)?;
-        let holds = rows.is_fresh(regular.fresh, Instant::now()) && leases.goes_on(&regular.lease, &regular.client);
-        holds.then_some(regular)
+    pub(crate) fn again(
+        &self,
+        asked: Asked<'_>,
+        leases: &Leases,
+        is_fresh: impl Fn(Fresh) -> bool,
+    ) -> Option<Arc<Regular>> {
+        let is_fresh = |regular: &Regular| is_fresh(regular.fresh);
+        let find = || self.remembered.get(&asked).filter(|regular| is_fresh(regular));
+        let regular = copies::find((self.id, asked), is_fresh, find)?;
+        leases.goes_on(&regular.lease, &regular.client).then_some(regular)
     }
 
     pub(crate) fn remember(&self, address: Address, regular: Regular) {
         self.remembered.insert(address, Arc::new(regular));
+    }
+}
+
+impl Regular {
+    fn copy(&self) -> Self {
+        let presented = Arc::new(self.presented.copy());
+        Self { lease: Arc::clone(&self.lease), presented, client: self.client, fresh: self.fresh, route: self.route }
     }
 }
 

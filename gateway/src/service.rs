@@ -5,11 +5,12 @@ use std::{
     net::IpAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
+    time::Instant,
 };
 
 use futures_util::FutureExt;
 use http::{
-    HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode,
+    HeaderMap, HeaderValue, Method, Request, StatusCode,
     header::{EXPECT, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 use hyper::body::{Body as _, Incoming};
@@ -23,14 +24,13 @@ use crate::{
     files, grant, hls, images, jobs, leases, mint, page, play,
     query::Query,
     regulars::Asked,
+    request_id::{RequestId, X_REQUEST_ID},
     respond::{Response, bare},
     revoke,
     route::Route,
     server::{Handler, Peer},
     thumbnail, upload,
 };
-
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// The API on its listener.
 #[derive(Clone)]
@@ -40,12 +40,13 @@ impl Handler for Api {
     async fn handle(&self, peer: Peer, request: Request<Incoming>) -> Response {
         let app = &self.0;
         let trusted = app.config.http.trusts(peer.address.ip());
-        let id = request_id(request.headers(), trusted);
+        let id = RequestId::of(request.headers(), trusted);
         let client = client_address(request.headers(), trusted).unwrap_or(peer.address.ip());
         let origin = request.headers().get(ORIGIN).cloned();
         let route = Route::parse(request.method(), request.uri().path());
         let name = route.as_ref().map_or("none", Route::name);
-        let log = AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), name));
+        let log =
+            AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), name), Instant::now());
 
         let response = match route {
             Ok(route) => self.answer(route, (client, peer.outlet.as_ref()), self.receive(request)).await,
@@ -55,32 +56,32 @@ impl Handler for Api {
                 error.into_response()
             }
         };
-        log.watch(self.dressed(response, id, origin.as_ref()))
+        log.watch(self.dressed(response, &id, origin.as_ref()))
     }
 
     /// The next range for a player that was let in a moment ago, out of memory: nothing to wait for, so no future.
     fn at_once(&self, peer: &Peer, request: &Request<Incoming>) -> Option<Response> {
-        let app = &self.0;
+        let (app, begun) = (&self.0, Instant::now());
         let headers = request.headers();
         let trusted = app.config.http.trusts(peer.address.ip());
         let client = client_address(headers, trusted).unwrap_or(peer.address.ip());
         let asked = Asked::of(request, client).filter(|_| request.body().is_end_stream())?;
-        let regular = app.regulars.again(asked, &app.leases, &app.rows)?;
+        let regular = app.regulars.again(asked, &app.leases, |fresh| app.rows.is_fresh(fresh, begun))?;
         let outcome =
             catch_unwind(AssertUnwindSafe(|| play::at_once(app, &regular, headers, (client, peer.outlet.as_ref()))));
         let response = outcome.unwrap_or_else(|_| Some(Err(panicked(regular.route))))?;
-        let id = request_id(headers, trusted);
-        let log = AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), regular.route));
-        let response = response.unwrap_or_else(ApiError::into_response);
-        Some(log.watch(self.dressed(response, id, headers.get(ORIGIN))))
+        let id = RequestId::of(headers, trusted);
+        let response = self.dressed(response.unwrap_or_else(ApiError::into_response), &id, headers.get(ORIGIN));
+        let subject = Subject::new(id, client, request.method(), request.uri(), regular.route);
+        Some(AccessLog::begin(subject, begun).watch(response))
     }
 }
 
 impl Api {
     /// With what every answer bears.
-    fn dressed(&self, mut response: Response, id: HeaderValue, origin: Option<&HeaderValue>) -> Response {
+    fn dressed(&self, mut response: Response, id: &RequestId, origin: Option<&HeaderValue>) -> Response {
         let headers = response.headers_mut();
-        headers.insert(X_REQUEST_ID, id);
+        headers.insert(X_REQUEST_ID, id.header());
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         cors::allow_origin(&self.0.config.http.cors_origins, origin, headers);
@@ -187,20 +188,6 @@ async fn dispatch(
     }
 }
 
-/// A new id, or the proxy's if it is trusted and its id is harmless.
-fn request_id(headers: &HeaderMap, trusted: bool) -> HeaderValue {
-    let harmless = |value: &&HeaderValue| {
-        let bytes = value.as_bytes();
-        (1..=64).contains(&bytes.len()) && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-    };
-    let given = headers.get(X_REQUEST_ID).filter(|_| trusted).filter(harmless).cloned();
-    given.unwrap_or_else(|| {
-        let mut text = uuid::Uuid::encode_buffer();
-        let text: &str = uuid::Uuid::now_v7().hyphenated().encode_lower(&mut text);
-        HeaderValue::from_str(text).expect("a hyphenated id is a header value")
-    })
-}
-
 /// The address next to the trusted proxy: what stands before it anybody could have written.
 fn client_address(headers: &HeaderMap, trusted: bool) -> Option<IpAddr> {
     let forwarded = headers.get_all("x-forwarded-for").iter().next_back().filter(|_| trusted)?;
@@ -210,6 +197,8 @@ fn client_address(headers: &HeaderMap, trusted: bool) -> Option<IpAddr> {
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderName;
+
     use super::*;
 
     fn headers(name: &'static str, value: &'static str) -> HeaderMap {
@@ -217,11 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_names_requests_and_clients() {
-        let named = headers("x-request-id", "abc-1");
-        assert_eq!(request_id(&named, true), "abc-1");
-        assert_ne!(request_id(&named, false), "abc-1");
-        assert_ne!(request_id(&headers("x-request-id", "a b"), true), "a b");
+    fn only_a_trusted_proxy_names_clients() {
         let forwarded = headers("x-forwarded-for", "6.6.6.6, 10.1.1.1");
         assert_eq!(client_address(&forwarded, true), "10.1.1.1".parse().ok());
         assert_eq!(client_address(&forwarded, false), None);

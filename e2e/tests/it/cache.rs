@@ -1,7 +1,7 @@
 //! What clients cost the object store, by the gateway's own figures, over a real Garage: bytes and requests, never times.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -157,4 +157,18 @@ async fn a_deletion_through_another_gateway_empties_this_ones_memory_and_disk() 
     other.delete(&format!("/v1/files/{}", cold.id()?)).await?.expect(200)?;
     // The promise is a minute; a machine under load gets some more.
     eventually("its blocks are gone", Duration::from_secs(90), async || !kept.exists() && in_memory().await == 0).await
+}
+
+/// What a player does for every range. Rows are remembered for two seconds, so that a slow machine asks some more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_player_that_asks_again_and_again_is_checked_once_in_a_while() -> Result<()> {
+    let cold = Cold::start(production(), 64 * MIB).await?;
+    let begun = Instant::now();
+    for turn in 0..300 {
+        cold.read(turn % 8 * 65_536, 65_536).await?;
+    }
+    let most = 2 + begun.elapsed().as_secs();
+    let checked = cold.figure("reelgate_stream_tokens_checked_total").await?;
+    ensure!((1..=most).contains(&checked), "{checked} signatures checked for 300 requests, at most {most} are due");
+    Ok(())
 }

@@ -2,6 +2,7 @@
 //! the piece that is being taken.
 
 use std::{
+    cell::Cell,
     future::Future,
     ops::Range,
     pin::Pin,
@@ -30,7 +31,8 @@ mod sequel;
 
 pub(crate) struct Cursor {
     cache: Arc<Shared>,
-    object: Object,
+    /// Shared with nobody but who reads for the same representation: a count that all cores change costs more than the copy.
+    object: Arc<Object>,
     /// The object is known to go so far.
     limit: u64,
     /// The response takes no byte from here on, as far as is known.
@@ -48,16 +50,17 @@ pub(crate) struct Cursor {
     first: Option<Tier>,
     /// Pieces found in memory, counted where nobody else counts.
     hits: u64,
+    /// Whether it counts as a reader, which it does from its first miss on.
+    counted: Cell<bool>,
 }
 
 impl Cache {
     /// Reads `object`, of which the bytes up to `limit` are known to exist. With `takes_files` some of it may stay unread where
     /// it lies on disk.
-    pub(crate) fn cursor(&self, object: Object, limit: u64, takes_files: bool) -> Cursor {
-        self.shared.readers.fetch_add(1, Ordering::Relaxed);
+    pub(crate) fn cursor(&self, object: impl Into<Arc<Object>>, limit: u64, takes_files: bool) -> Cursor {
         Cursor {
             cache: Arc::clone(&self.shared),
-            object,
+            object: object.into(),
             limit,
             end: 0,
             piece: None,
@@ -69,13 +72,16 @@ impl Cache {
             begun: None,
             first: None,
             hits: 0,
+            counted: Cell::new(false),
         }
     }
 }
 
 impl Drop for Cursor {
     fn drop(&mut self) {
-        self.cache.readers.fetch_sub(1, Ordering::Relaxed);
+        if self.counted.get() {
+            self.cache.readers.fetch_sub(1, Ordering::Relaxed);
+        }
         self.cache.figures.hits.increment(self.hits);
     }
 }
@@ -266,6 +272,9 @@ impl Cursor {
     }
 
     fn bounds(&self) -> Bounds {
+        if !self.counted.replace(true) {
+            self.cache.readers.fetch_add(1, Ordering::Relaxed);
+        }
         let config = &self.cache.config;
         let share = config.memory_bytes / 4 / self.cache.readers().max(1);
         Bounds { block: config.block_bytes, longest: config.read_ahead_bytes, share: share as u64 }

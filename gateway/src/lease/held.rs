@@ -137,9 +137,12 @@ impl Held {
         self.perhaps_at.fetch_max(at.0, Ordering::Relaxed);
     }
 
-    /// The client asked for something, or took something.
+    /// The client asked for something, or took something. Most of what comes within a millisecond says nothing new, and only
+    /// what does takes the line from the other cores.
     pub(super) fn seen(&self, at: Timestamp) {
-        self.seen_at.fetch_max(at.0, Ordering::Relaxed);
+        if self.seen_at() < at {
+            self.seen_at.fetch_max(at.0, Ordering::Relaxed);
+        }
     }
 
     pub(super) fn revoke(&self) {
