@@ -3,6 +3,7 @@
 //! the requests (`keep`). Knows nothing of representations and routes.
 
 mod body;
+mod gates;
 mod held;
 mod keep;
 mod memo;
@@ -23,17 +24,17 @@ use std::{
 use reelgate_common::{
     db::{Db, DbError},
     ids::{FileId, OrgId, UserId},
-    lease::{Epochs, LeasesConfig, cache::SharedLeaseCache},
+    lease::{Client, Epochs, LeasesConfig, cache::SharedLeaseCache},
     timestamp::Timestamp,
 };
 use tokio::sync::Semaphore;
 
+use self::{gates::Gates, memo::Memo, shelf::Shelf};
 pub(crate) use self::{
     held::{Connection, Held},
     settle::{is_end, lease_ended},
     ticket::Ticket,
 };
-use self::{memo::Memo, shelf::Shelf};
 
 /// Questions to the database at once about leases that this gateway does not hold: anybody may ask for one that is none.
 const LOOKUPS: usize = 8;
@@ -50,6 +51,8 @@ pub struct Leases {
     lookups: Semaphore,
     /// Whose leases were looked for elsewhere a moment ago.
     asked: Memo<(String, FileId)>,
+    /// Where leases are being opened.
+    opening: Gates<(String, FileId, Client)>,
     /// Tokens that have as many leases as they may have.
     full: Memo<String>,
 }
@@ -69,6 +72,7 @@ impl Leases {
             ahead: AtomicI64::new(0),
             lookups: Semaphore::new(LOOKUPS),
             asked: Memo::new(Duration::from_secs(2)),
+            opening: Gates::default(),
             full: Memo::new(Duration::from_secs(5)),
         };
         leases.learn(None).await?;

@@ -28,6 +28,11 @@ impl Leases {
         client: &Client,
         pin: Pin,
     ) -> Result<Option<Arc<Held>>, ApiError> {
+        // A player begins with several connections at once.
+        let _alone = self.opening.enter((ticket.token_id.clone(), file.id, *client)).await;
+        if let Some(held) = self.here(&(ticket.token_id.clone(), file.id), client)? {
+            return Ok(Some(held));
+        }
         let duration = Duration::from_millis(file.media.as_ref().map_or(0, |media| media.duration_ms));
         let now = self.now();
         self.write(PlaybackLease {

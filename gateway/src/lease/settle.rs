@@ -38,9 +38,8 @@ impl Leases {
         opens: bool,
     ) -> Result<Option<Arc<Held>>, ApiError> {
         let key = (ticket.token_id.clone(), file);
-        let now = self.now();
-        if let Some(held) = self.shelf.find(&key, |held| self.own(held, client, now)) {
-            return self.go_on(held, now).map(Some);
+        if let Some(held) = self.here(&key, client)? {
+            return Ok(Some(held));
         }
         if ticket.lives() {
             self.not_voided(ticket, Some(file))?;
@@ -64,8 +63,8 @@ impl Leases {
             if let Ok(true) = self.look(place, ticket, key.1, lag).await {
                 lag = CACHE_LAG;
             }
-            if let Some(held) = self.shelf.find(key, |held| self.own(held, client, self.now())) {
-                return self.go_on(held, self.now()).map(Some);
+            if let Some(held) = self.here(key, client)? {
+                return Ok(Some(held));
             }
         }
         Ok(None)
@@ -79,6 +78,15 @@ impl Leases {
             held.seen(now);
         }
         admitted
+    }
+
+    /// The lease of this client that this gateway holds.
+    ///
+    /// # Errors
+    /// 401 for one that was revoked.
+    pub(super) fn here(&self, key: &(String, FileId), client: &Client) -> Result<Option<Arc<Held>>, ApiError> {
+        let now = self.now();
+        self.shelf.find(key, |held| self.own(held, client, now)).map(|held| self.go_on(held, now)).transpose()
     }
 
     fn own(&self, held: &Arc<Held>, client: &Client, now: Timestamp) -> Option<Arc<Held>> {
