@@ -124,14 +124,14 @@ mod tests {
         let slices = [&b"he"[..], b"ad", first, b"-", second].map(IoSlice::new);
         assert_eq!(told(&outlet.resolve(&slices).unwrap()), [0..4, 10..30, 0..1, 50..60]);
         let plain = [IoSlice::new(b"x")];
-        assert_eq!(told(&outlet.resolve(&plain).unwrap()), [0..1], "what was said is forgotten");
+        assert_eq!(told(&outlet.resolve(&plain).unwrap()), std::slice::from_ref(&(0..1)), "what was said is forgotten");
     }
 
     #[test]
     fn a_part_that_was_cut_short_is_sent_so_far() {
         let outlet = Outlet::default();
         let stand_in = outlet.announce(&part(10..30));
-        assert_eq!(told(&outlet.resolve(&[IoSlice::new(&stand_in[..5])]).unwrap()), [10..15]);
+        assert_eq!(told(&outlet.resolve(&[IoSlice::new(&stand_in[..5])]).unwrap()), std::slice::from_ref(&(10..15)));
     }
 
     #[test]
