@@ -59,6 +59,7 @@ async fn cancel(footing: Footing) -> Result<()> {
     let job = encoding(&site, &admin, &file).await.with_context(|| site.output())?;
     let tasks = tasks_of(worker(&site))?;
     ensure!(!tasks.is_empty() && tasks.iter().all(|task| lives(*task)), "nothing is running\n{}", site.output());
+    tasks.iter().try_for_each(|task| is_shut_in(*task))?;
 
     let asked = Instant::now();
     let answer = admin.send(Method::POST, &format!("/v1/jobs/{job}/cancel"), &[], "").await?.expect(200)?.json()?;
@@ -110,6 +111,15 @@ fn parent(process: u32) -> Option<u32> {
 
 fn lives(process: u32) -> bool {
     Path::new(&format!("/proc/{process}")).exists()
+}
+
+/// As the kernel says of a task that encodes: no privilege to gain, filters in place, and the first to go without memory.
+fn is_shut_in(task: u32) -> Result<()> {
+    let read = |name: &str| fs::read_to_string(format!("/proc/{task}/{name}"));
+    let status = read("status")?;
+    ensure!(status.contains("NoNewPrivs:\t1\n") && status.contains("Seccomp:\t2\n"), "{status}");
+    ensure!(read("oom_score_adj")?.trim() == "1000", "the task is not the first to go");
+    Ok(())
 }
 
 /// `{worker}/{attempt}`, beside locks.

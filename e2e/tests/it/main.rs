@@ -25,3 +25,4 @@ mod playlists;
 mod reconcile;
 mod seams;
 mod secrets;
+mod thumbnails;

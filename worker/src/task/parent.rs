@@ -292,6 +292,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn who_answers_without_end_is_not_listened_to() {
+        let answer = r#"{"event":"refused","name":"720p","failure":{"code":"c","message":"m","retryable":false}}"#;
+        let script = format!("i=0; while [ $i -lt 300 ]; do echo '{answer}'; i=$((i+1)); done; {DONE}");
+        assert_eq!(end_of(&script).await.unwrap_err().code, "task_crashed");
+    }
+
+    #[tokio::test]
     async fn endless_output_is_cut_short() {
         assert_eq!(end_of("/bin/cat /dev/zero").await.unwrap_err().code, "task_crashed");
     }

@@ -12,6 +12,7 @@ use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use rustix::thread::set_no_new_privs;
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::limits::DESCRIPTORS;
 pub use self::limits::Limits;
 
 /// How much of it must hold.

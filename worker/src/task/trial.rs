@@ -9,11 +9,14 @@ use std::{
     thread,
 };
 
-use rustix::process::{Resource, Rlimit, getppid, setrlimit, test_kill_process};
+use rustix::{
+    io::Errno,
+    process::{Resource, Rlimit, getppid, getrlimit, setrlimit, test_kill_process},
+};
 
 use super::{
-    protocol::{Attempt, Trial},
-    sandbox::{Limits, Walls},
+    protocol::{Attempt, REQUEST_FILE, Trial},
+    sandbox::{DESCRIPTORS, Limits, Walls},
 };
 
 /// Something to try, and its name.
@@ -49,17 +52,38 @@ pub(super) fn run(limits: &Limits, walls: Walls) -> Trial {
     let mut attempts: Vec<Attempt> = NEEDED.into_iter().map(tried(false)).collect();
     attempts.extend(FORBIDDEN.into_iter().map(tried(true)));
     attempts.push(attempt("take more memory than it may", true, reserve(limits.memory_bytes)));
+    attempts.push(attempt("open more files than it may", true, open_many()));
+    // Who goes beyond these two is killed and tells nothing, so they are only looked at.
+    attempts.push(attempt("compute for ever", true, bounded(Resource::Cpu, limits.cpu_seconds)));
+    attempts.push(attempt("write without end", true, bounded(Resource::Fsize, limits.file_bytes)));
     // Last: should it succeed, nothing is left of us, and the parent hears no answer.
     attempts.push(attempt("become another program", true, Err(Command::new("/bin/true").exec())));
     Trial { walls, attempts }
 }
 
-/// A refusal is EPERM or EACCES, and ENOMEM for memory: a file that is not there proves nothing.
+/// A refusal is EPERM or EACCES, ENOMEM for memory and EMFILE for descriptors: a file that is not there proves nothing.
 fn attempt(what: &str, forbidden: bool, outcome: io::Result<()>) -> Attempt {
     let refusals = [io::ErrorKind::PermissionDenied, io::ErrorKind::OutOfMemory];
-    let refused = outcome.as_ref().is_err_and(|error| refusals.contains(&error.kind()));
+    let full = |error: &io::Error| error.raw_os_error() == Some(Errno::MFILE.raw_os_error());
+    let refused = outcome.as_ref().is_err_and(|error| refusals.contains(&error.kind()) || full(error));
     let said = outcome.err().map_or_else(|| "done".to_owned(), |error| error.to_string());
     Attempt { what: what.to_owned(), forbidden, refused, said }
+}
+
+fn open_many() -> io::Result<()> {
+    let mut open = Vec::new();
+    for _ in 0..=DESCRIPTORS {
+        open.push(fs::File::open(REQUEST_FILE)?);
+    }
+    Ok(())
+}
+
+/// As if refused when there is a limit and it is not above what was agreed.
+fn bounded(resource: Resource, most: u64) -> io::Result<()> {
+    match getrlimit(resource).maximum {
+        Some(limit) if limit <= most => Err(io::ErrorKind::PermissionDenied.into()),
+        _ => Ok(()),
+    }
 }
 
 fn reserve(bytes: u64) -> io::Result<()> {

@@ -25,6 +25,16 @@ async fn a_crashing_task_is_tried_again_and_then_given_up_with_its_last_words() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_task_that_ran_out_of_computing_time_gets_one_more_run_and_not_all_of_them() {
+    let footing = Footing::new("kill -XCPU $$").await;
+    let (file, worker) = (footing.upload(b"film").await, footing.start());
+    assert_eq!(footing.settled(file).await.file.failure.unwrap().code, "task_cpu_limit");
+    worker.stop().await;
+    let job = footing.job(file).await;
+    assert_eq!((job.state, job.failures, job.attempt), (JobState::Dead, 2, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_worker_outlives_a_poisonous_file_and_takes_the_next_one() {
     let script = r#"echo '{"event":"failed","failure":{"code":"not_media","message":"No.","retryable":false}}'"#;
     let footing = Footing::new(script).await;
@@ -41,7 +51,7 @@ async fn a_worker_outlives_a_poisonous_file_and_takes_the_next_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hanging_task_is_killed_by_the_watchdog() {
     let mut footing = Footing::new(HANG).await;
-    footing.config.worker.probe_limit_ms = 50;
+    footing.config.worker.probe_limit_ms = 3_000;
     footing.config.jobs.max_failures = 1;
     let (file, worker) = (footing.upload(b"film").await, footing.start());
     let found = footing.settled(file).await;

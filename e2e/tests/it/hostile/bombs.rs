@@ -26,6 +26,7 @@ pub(super) fn all(folder: &Folder, watched: &Watched) -> Result<Vec<Bomb>> {
     let mut bombs = playlists(watched)?;
     bombs.extend(references(&sound, watched)?);
     bombs.extend(lies(&sound));
+    bombs.extend(clocks(&matroska(folder)?)?);
     bombs.extend(endless());
     bombs.extend(cut(&clip(folder, &["-movflags", "+faststart"])?));
     bombs.extend(flipped(&sound));
@@ -138,6 +139,27 @@ fn lies(sound: &[u8]) -> Vec<Bomb> {
         bomb("timescale-max.mp4", rewrite(sound, &timescale, &put(12, &[0xff; 4])), &[]),
         bomb("duration-max.mp4", rewrite(sound, &timescale, &put(16, &[0xff, 0xff, 0xff, 0xfe])), &[]),
     ]
+}
+
+fn matroska(folder: &Folder) -> Result<Vec<u8>> {
+    let (from, to) = (folder.path().join("sound.mp4"), folder.path().join("sound.mkv"));
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "error", "-y", "-i"]).arg(from).args(["-c", "copy"]);
+    ensure!(ffmpeg.arg(&to).status()?.success(), "ffmpeg could not make a clip");
+    Ok(std::fs::read(to)?)
+}
+
+/// Matroska whose clock ticks never, or once in 16 milliseconds, or a billion times a second.
+fn clocks(sound: &[u8]) -> Result<Vec<Bomb>> {
+    // TimestampScale, in nanoseconds: one millisecond.
+    let usual = b"\x2a\xd7\xb1\x83\x0f\x42\x40";
+    let at = sound.windows(usual.len()).position(|found| found == usual).context("no clock in it")? + 4;
+    let ticking = |name: &str, scale: [u8; 3]| {
+        let mut bytes = sound.to_vec();
+        bytes[at..at + 3].copy_from_slice(&scale);
+        bomb(name, bytes, &[])
+    };
+    Ok(vec![ticking("never.mkv", [0; 3]), ticking("slowly.mkv", [0xff; 3]), ticking("fast.mkv", [0, 0, 1])])
 }
 
 /// Input that goes on and on without saying anything.

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::SandboxError;
 
 /// Source, events, last words, a file per output, and a second one while its index is moved to the front.
-const DESCRIPTORS: u64 = 64;
+pub(crate) const DESCRIPTORS: u64 = 64;
 /// What a task gets when nobody says otherwise.
 const MEMORY_BYTES: u64 = 2 << 30;
 const CPU_SECONDS: u64 = 6 * 3600;

@@ -31,6 +31,17 @@ fn playlists_and_texts_are_no_media_whatever_they_are_called() {
     }
 }
 
+/// Sound films in containers that libav knows and we do not let it open.
+#[test]
+fn containers_that_are_not_on_the_list_are_no_media() {
+    let folder = tempfile::tempdir().unwrap();
+    let picture = ["-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=1", "-c:v", "mpeg4"];
+    for name in ["film.nut", "film.mxf", "film.gxf"] {
+        let codec: &[&str] = if name.ends_with("nut") { &[] } else { &["-c:v", "mpeg2video", "-s", "720x576"] };
+        assert_eq!(code(&clip(folder.path(), name, &[&picture[..], codec].concat())), "not_media", "{name}");
+    }
+}
+
 #[test]
 fn a_transport_stream_that_breaks_off_keeps_what_was_there() {
     let folder = tempfile::tempdir().unwrap();
