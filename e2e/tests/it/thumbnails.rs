@@ -75,6 +75,8 @@ async fn nearly_the_same_is_one(client: &Client, root: &str) -> Result<()> {
     ensure!(tag("t=1&w=320").await? != first);
     let accepts = [(header::ACCEPT, "image/avif,image/webp,*/*")];
     let webp = client.send(Method::GET, &format!("{root}t=0&w=160"), &accepts, "").await?.expect(200)?;
-    ensure!(said(&webp, header::CONTENT_TYPE) == "image/webp" && said(&webp, header::VARY).contains("Accept"));
+    ensure!(said(&webp, header::CONTENT_TYPE) == "image/webp", "{:?}", webp.headers);
+    // One of several lines.
+    ensure!(webp.headers.get_all(header::VARY).iter().any(|line| line == "Accept"), "{:?}", webp.headers);
     Ok(())
 }

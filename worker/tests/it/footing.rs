@@ -66,6 +66,8 @@ impl Footing {
                 scratch_dir: dir.path().join("scratch"),
                 poll_ms: 20,
                 threads: 1,
+                // Longer than a test waits: else the watchdog would end what another guard has to end.
+                probe_limit_ms: 3_600_000,
                 ..WorkerSection::default()
             },
             jobs: JobPolicy { backoff_base_ms: 1, backoff_max_ms: 2, heartbeat_ms: 20, ..JobPolicy::default() },
