@@ -17,7 +17,7 @@ prepare() {
   if [ -z "${BENCH_BIN_DIR:-}" ]; then
     # Without link-time optimisation the build takes minutes less.
     CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_CODEGEN_UNITS=16 \
-      cargo build --release --bin reelgate --bin discarding_gateway --bin ranges --bin yardstick
+      cargo build --release --bin reelgate --bin discarding_gateway --bin ranges --bin yardstick --bin queue_load
   fi
   bin=$(cd "$bin" && pwd)
   # This shell, and so all that it starts and does not pin elsewhere.
