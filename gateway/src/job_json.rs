@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 #[derive(Debug, Serialize)]
-pub(crate) struct JobJson {
+pub struct JobJson {
     id: JobId,
     file_id: FileId,
     /// Operators see those of all.
@@ -42,7 +42,7 @@ struct ErrorJson {
 
 /// `GET /v1/jobs/{id}`.
 #[derive(Debug, Serialize)]
-pub(crate) struct Explained {
+pub struct Explained {
     #[serde(flatten)]
     job: JobJson,
     /// Seconds of the source that are done in a second, and milliseconds that are left, while it runs.
@@ -112,12 +112,9 @@ fn error(code: Option<String>, message: Option<String>) -> Option<ErrorJson> {
 }
 
 impl Explained {
-    pub(crate) fn new(
-        mut job: JobRecord,
-        facts: Option<MediaInfo>,
-        attempts: Vec<AttemptRecord>,
-        now: Timestamp,
-    ) -> Self {
+    /// `now` is the clock by which its pace is told.
+    #[must_use]
+    pub fn new(mut job: JobRecord, facts: Option<MediaInfo>, attempts: Vec<AttemptRecord>, now: Timestamp) -> Self {
         let running = attempts.last().filter(|last| job.state == JobState::Running && last.ended_at.is_none());
         let duration_ms = facts.as_ref().map_or(0, |facts| facts.duration_ms);
         let pace = running.and_then(|attempt| pace(attempt, job.progress, duration_ms, now));

@@ -25,7 +25,7 @@ mod gauge;
 mod grant;
 mod hls;
 mod images;
-mod job_json;
+pub mod job_json;
 mod jobs;
 mod json_body;
 mod lease;

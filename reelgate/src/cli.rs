@@ -3,6 +3,10 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use reelgate_common::{
+    ids::{FileId, JobId},
+    job::JobState,
+};
 
 use crate::lifetime::Lifetime;
 
@@ -31,6 +35,8 @@ pub(crate) enum Command {
     Worker,
     /// Brings the database to this version.
     Migrate(DataDirArgument),
+    /// Lists, explains, runs again or stops jobs, as JSON. Asks the database, so it works while gateways and queue are away.
+    Jobs(Jobs),
     /// Prints a signed-in JWT and nothing else; works beside a running server.
     Token(Token),
     /// Compares database and store once, mends what differs, and says what it did; also beside running servers.
@@ -81,6 +87,47 @@ pub(crate) struct Reconcile {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Jobs {
+    /// Of an embedded server, running or not; else the configured database is meant.
+    #[arg(long, value_name = "DIR", global = true)]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Only this organisation's; all without it.
+    #[arg(long, global = true)]
+    pub(crate) org: Option<String>,
+    #[command(subcommand)]
+    pub(crate) what: JobsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum JobsCommand {
+    /// The newest first.
+    Ls {
+        /// `queued`, `running`, `done`, `dead` (the dead letters) or `cancelled`.
+        #[arg(long)]
+        state: Option<JobState>,
+        #[arg(long)]
+        file: Option<FileId>,
+        #[arg(long, default_value_t = 50)]
+        limit: u64,
+    },
+    /// All that is known of one: the plan with its reasons, every attempt with its task's last words.
+    Explain { job: JobId },
+    /// Moves jobs that were given up or cancelled back to those that wait.
+    Retry {
+        #[arg(required_unless_present = "dead")]
+        jobs: Vec<JobId>,
+        /// Every dead letter that another run may not end in the same way.
+        #[arg(long, conflicts_with = "jobs")]
+        dead: bool,
+    },
+    /// Stops jobs that wait or run; they can be retried.
+    Cancel {
+        #[arg(required = true)]
+        jobs: Vec<JobId>,
+    },
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Token {
     /// Of an embedded server whose secret signs; else `auth.secret` does.
     #[arg(long, value_name = "DIR")]
@@ -120,6 +167,10 @@ mod tests {
             "reelgate token --data-dir d --sub alice --org acme --role admin --ttl 1h",
             "reelgate check",
             "reelgate reconcile --data-dir d --dry-run --json",
+            "reelgate jobs ls --state dead --limit 5",
+            "reelgate jobs --org acme --data-dir d retry --dead",
+            "reelgate jobs explain 0190163d-8694-739b-aea5-966c26f8ad91",
+            "reelgate jobs cancel 0190163d-8694-739b-aea5-966c26f8ad91 --data-dir d",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));
         }

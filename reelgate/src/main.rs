@@ -13,6 +13,7 @@ mod check;
 mod cli;
 mod data_dir;
 mod demo;
+mod jobs;
 mod lifetime;
 mod metrics;
 mod parts;
@@ -65,6 +66,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(arguments) => parts::migrate(arguments.data_dir.as_deref(), config).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments, config).await,
         Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,
+        Command::Jobs(arguments) => jobs::run(&arguments, config).await,
         Command::Token(_) => unreachable!("printed before the runtime was made"),
     }
 }
