@@ -22,6 +22,7 @@ mod leases;
 mod memory;
 mod packaging;
 mod playlists;
+mod queueing;
 mod reconcile;
 mod seams;
 mod secrets;
