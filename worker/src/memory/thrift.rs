@@ -108,7 +108,8 @@ mod tests {
             let policy = LadderPolicy { codecs: vec![codec], ..LadderPolicy::default() };
             let plan = plan(&media, SegmentGrid::Regular { period_ms: 2000 }, &policy);
             let needed = needed(&media, &plan, threads) >> 20;
-            let bounds = measured * 11 / 10..measured * 2;
+            // The headroom that every estimate has.
+            let bounds = measured * 5 / 4..measured * 2;
             assert!(bounds.contains(&needed), "{codec:?} {height} {threads}: {needed} of {measured}");
         }
     }
