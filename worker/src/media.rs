@@ -36,6 +36,7 @@ mod sound;
 mod sound_file;
 mod sounds;
 mod soundtrack;
+mod splice;
 mod stills;
 mod storyboard;
 mod threads;

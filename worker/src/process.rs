@@ -27,7 +27,7 @@ use reelgate_common::{
     db::{Attempt, Fenced, Refusal},
     job::JobKind,
     key::Key,
-    media_info::MediaInfo,
+    media_info::{MediaInfo, Reason},
     promote::{Promoted, promote},
     rendition::Rendition,
 };
@@ -84,6 +84,7 @@ async fn process(work: &Work) -> Result<(), Halt> {
     let mut inspected = inspect::inspect(work, &source).await?;
     crash::point("probed");
     work.tasks.timeline.step("inspected");
+    add_warnings(&mut inspected.media, work.remembered());
     let mut plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
     remux::resume(work, &inspected, &mut plan);
     record(work, &inspected, &plan).await?;
@@ -104,9 +105,7 @@ async fn process(work: &Work) -> Result<(), Halt> {
         encode::encode(work, &source, &inspected.media, missing).await?
     };
     if !made.warnings.is_empty() {
-        let known = inspected.media.warnings.clone();
-        let new = made.warnings.into_iter().filter(|warning| known.iter().all(|other| other.code != warning.code));
-        inspected.media.warnings.extend(new);
+        add_warnings(&mut inspected.media, made.warnings);
         record(work, &inspected, &plan).await?;
     }
     if !made.refusals.is_empty() {
@@ -122,6 +121,12 @@ impl Work {
     /// Whether an earlier attempt has published something playable.
     fn published(&self) -> bool {
         self.attempt.published.iter().any(Rendition::is_playable)
+    }
+
+    /// What earlier attempts have found wrong while they made what is published: nobody decodes that again.
+    fn remembered(&self) -> Vec<Reason> {
+        let earlier = self.attempt.file.media.iter().filter(|_| !self.attempt.published.is_empty());
+        earlier.flat_map(|media| media.warnings.clone()).collect()
     }
 
     fn has(&self, name: &str) -> bool {
@@ -182,6 +187,15 @@ impl Plan {
     /// Whether no encoding task is needed.
     fn makes_nothing(&self) -> bool {
         self.rungs.is_empty() && self.audio_only().next().is_none() && self.extras.is_empty()
+    }
+}
+
+/// Each code once.
+fn add_warnings(media: &mut MediaInfo, found: Vec<Reason>) {
+    for warning in found {
+        if media.warnings.iter().all(|known| known.code != warning.code) {
+            media.warnings.push(warning);
+        }
     }
 }
 

@@ -10,9 +10,11 @@ use std::{
 use ffmpeg_next::{Packet, format::context::Input};
 
 use super::{
+    clock::Clock,
     error::MediaError,
     ffi::{self, StreamFacts, StreamKind},
     limits,
+    splice::Splices,
 };
 
 /// A source that libav has recognised.
@@ -23,6 +25,8 @@ pub struct Source {
     pub(super) size: u64,
     /// Parts of the file are holes, so packets there are not real.
     pub(super) sparse: bool,
+    /// Where the container's clock may begin anew.
+    splices: Option<Splices>,
 }
 
 impl Source {
@@ -52,7 +56,9 @@ impl Source {
             (Ok(None), None) | (Err(_), None) => return Err(refusal(sniffer)),
         };
         let streams = ffi::streams(&input);
+        let spliced = matches!(input.format().name(), "mpegts" | "mpeg");
         Ok(Self {
+            splices: spliced.then(Splices::default),
             file: kept,
             input,
             streams,
@@ -79,13 +85,36 @@ impl Source {
         // A demuxer may resynchronise after bad data, but not for ever.
         for _ in 0..1_000 {
             match packet.read(&mut self.input) {
-                Ok(()) => return Ok(Some(packet)),
+                Ok(()) => {
+                    self.place(&mut packet);
+                    return Ok(Some(packet));
+                }
                 Err(ffmpeg_next::Error::Eof) => return Ok(None),
                 Err(ffmpeg_next::Error::InvalidData) => {}
                 Err(source) => return Err(MediaError::Libav { doing: "read the source", source }),
             }
         }
         Ok(None)
+    }
+}
+
+impl Source {
+    /// Brings a packet of picture or sound onto the timeline of all.
+    fn place(&mut self, packet: &mut Packet) {
+        let Some(splices) = &mut self.splices else { return };
+        let shown = |stream: &&StreamFacts| matches!(stream.kind, StreamKind::Video | StreamKind::Audio);
+        let Some(stream) = self.streams.get(packet.stream()).filter(shown) else { return };
+        let Some(stated) = packet.dts().or(packet.pts()) else { return };
+        let micros = Clock::new(1_000_000);
+        let (stated, lasts) =
+            (micros.convert(stated, stream.time_base), micros.convert(packet.duration(), stream.time_base));
+        let step = splices.step(packet.stream(), stated, lasts);
+        if step != 0 {
+            let (num, den) = stream.time_base;
+            let step = Clock::new(u32::try_from(den).unwrap_or(1)).of_micros(step) / i64::from(num.max(1));
+            packet.set_pts(packet.pts().map(|time| time.saturating_add(step)));
+            packet.set_dts(packet.dts().map(|time| time.saturating_add(step)));
+        }
     }
 }
 

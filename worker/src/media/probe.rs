@@ -19,6 +19,8 @@ const TEXTS: [&str; 7] = ["subrip", "srt", "mov_text", "webvtt", "ass", "ssa", "
 /// More is no help to anybody.
 const MAX_CHAPTERS: usize = 1_000;
 const MAX_TITLE: usize = 200;
+/// Microseconds.
+const LATE_START: i64 = 1_000_000;
 
 /// Looks at a source. Every judgement (`web_safe`, `copyable`, `reasons`) is the caller's to fill.
 pub fn probe(source: &mut Source) -> Result<MediaInfo, MediaError> {
@@ -113,17 +115,22 @@ fn duration_ms<'a>(
         .clone()
         .map(|s| Some(micros(s.start.unwrap_or(0), s.time_base).saturating_add(micros(s.duration?, s.time_base))))
         .collect();
-    // Matroska's tracks state no duration; what libav shows there is the container's.
-    let ends = ends.filter(|_| !source.input.format().name().starts_with("matroska"));
-    let by_streams = ends.and_then(|ends| ends.into_iter().max()).map(|end| end.saturating_sub(start.max(0)));
-    let wanted: Vec<u32> = chosen.map(|s| s.index).collect();
-    // Where the tracks state nothing, the container's word may be that of a subtitle, which nobody waits for.
-    let foreign = source.streams.len() > wanted.len();
-    let container = ffi::container_times(&source.input).0;
     let scannable = !source.sparse && source.size <= limits::SCAN_BYTES;
+    let format = source.input.format().name().to_owned();
+    // Matroska's tracks state no duration; what libav shows there is the container's. Of a transport stream it looks at both
+    // ends, which says nothing of pieces and wraps between them.
+    let guessed = format.starts_with("matroska") || (scannable && format == "mpegts");
+    let by_streams = ends.filter(|_| !guessed).and_then(|ends| ends.into_iter().max());
+    let by_streams = by_streams.map(|end| end.saturating_sub(start.max(0)));
+    let wanted: Vec<u32> = chosen.map(|s| s.index).collect();
+    // Where the tracks state nothing, the container's word may be that of a subtitle, which nobody waits for, or count from
+    // long before the first picture.
+    let late = format.starts_with("matroska") && start > LATE_START;
+    let doubtful = source.streams.len() > wanted.len() || late || format == "mpegts";
+    let container = ffi::container_times(&source.input).0;
     let micros = match (by_streams.filter(|d| *d > 0), container) {
         (Some(stated), _) => stated,
-        (None, Some(stated)) if !foreign || !scannable => stated,
+        (None, Some(stated)) if !doubtful || !scannable => stated,
         (None, stated) if scannable => Some(scan(source, &wanted)?).filter(|d| *d > 0).or(stated).unwrap_or(0),
         (None, _) => 0,
     };

@@ -17,6 +17,8 @@ const TIMED: [&str; 4] = ["matroska", "mpegts", "flv", "mov"];
 const PROFILES: [i32; 4] = [66, 66 | 512, 77, 100];
 const MAX_LEVEL: i32 = 52;
 const AAC_LC: i32 = 1;
+/// The profile of Dolby Vision whose numbers mean colours only together with its own metadata, which libav does not apply.
+const WITHOUT_FALLBACK: u8 = 5;
 /// Tracks that end this far apart were meant to end together.
 const APART_MS: u64 = 1_000;
 
@@ -69,6 +71,11 @@ fn warn(media: &mut MediaInfo) {
     let mut found = Vec::new();
     if media.reasons.iter().any(|reason| reason.code == "samples_outside_file") {
         found.push(reason("cut_off", "The file is cut off: part of its media is missing.".to_owned()));
+    }
+    if media.video.as_ref().is_some_and(|video| video.dolby_vision_profile == Some(WITHOUT_FALLBACK)) {
+        let message = "The video is Dolby Vision profile 5, which carries no picture for other players: its colours are \
+                       wrong here. Export it as HDR10, HLG or SDR.";
+        found.push(reason("dolby_vision_5", message.to_owned()));
     }
     let pictures = media.video.as_ref().and_then(|video| video.duration_ms);
     let sound = media.audio.iter().filter_map(|audio| audio.duration_ms).max();
@@ -211,6 +218,17 @@ mod tests {
         assert_eq!(warned(5_000, 6_000), ["cut_off"]);
         assert_eq!(warned(5_000, 6_001), ["cut_off", "video_ends_early"]);
         assert_eq!(warned(6_001, 5_000), ["cut_off", "audio_ends_early"]);
+    }
+
+    #[test]
+    fn dolby_vision_that_nothing_else_can_show_is_warned_of() {
+        let warned = |profile| {
+            let mut media = film("mov", |video, _| video.dolby_vision_profile = profile);
+            judge_source(&mut media, None, 1);
+            media.warnings.into_iter().map(|warning| warning.code).collect::<Vec<_>>()
+        };
+        assert_eq!(warned(Some(5)), ["dolby_vision_5"]);
+        assert!(warned(Some(8)).is_empty() && warned(None).is_empty());
     }
 
     #[test]

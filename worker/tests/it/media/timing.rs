@@ -171,6 +171,34 @@ fn an_edit_list_cuts_picture_and_sound_at_the_same_place() {
 }
 
 #[test]
+fn pieces_of_a_broadcast_follow_one_another_in_step() {
+    let folder = tempfile::tempdir().unwrap();
+    let inputs = ["-f", "lavfi", "-i", FLASH, "-f", "lavfi", "-i", BEEP];
+    // Encoded, because a field of MPEG-2 is never copied; both pieces begin at the same time of the clock.
+    let codecs = ["-c:v", "mpeg2video", "-b:v", "2M", "-c:a", "mp2"];
+    let piece = clip(folder.path(), "piece.ts", &[&inputs[..], &codecs].concat());
+    let later = ["-i", piece.to_str().unwrap(), "-c", "copy", "-output_ts_offset"];
+    let ahead = clip(folder.path(), "ahead.ts", &[&later[..], &["40000"]].concat());
+    let [piece, ahead] = [piece, ahead].map(|path| std::fs::read(path).unwrap());
+    for (name, pieces) in [("back.ts", [&piece, &piece]), ("ahead.ts", [&piece, &ahead])] {
+        let spliced = folder.path().join(name);
+        std::fs::write(&spliced, pieces.map(Vec::as_slice).concat()).unwrap();
+        assert!(probe(&spliced).unwrap().duration_ms.abs_diff(12_000) < 200, "{name}");
+        flashes_beep(&spliced, LadderPolicy::default(), 6);
+    }
+}
+
+#[test]
+fn a_film_whose_clock_begins_late_lasts_as_long_as_it_is_shown() {
+    let folder = tempfile::tempdir().unwrap();
+    let film = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=2", "-c:v", "mpeg4"];
+    let late = clip(folder.path(), "late.mkv", &[&film[..], &["-output_ts_offset", "1000"]].concat());
+    let (media, _, said) = make(&late);
+    assert!(media.duration_ms.abs_diff(2_000) < 50, "{}", media.duration_ms);
+    assert!(said.warnings().is_empty(), "{:?}", said.warnings());
+}
+
+#[test]
 fn a_constant_rate_neither_drifts_nor_parts_from_the_sound() {
     let folder = tempfile::tempdir().unwrap();
     // Pictures at 50 a second, at 10, and with a pause.
