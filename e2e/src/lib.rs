@@ -7,6 +7,7 @@ pub mod client;
 pub mod disk;
 pub mod film;
 pub mod generated;
+pub mod oracle;
 pub mod ports;
 pub mod process;
 pub mod proxied;

@@ -5,6 +5,7 @@
 mod captions;
 mod leases;
 mod page;
+mod pictures;
 mod players;
 mod progressive;
 

@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 #![allow(clippy::print_stdout, reason = "what was looked at, and what was not, is said")]
 
+mod faithful;
+
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
@@ -121,18 +123,7 @@ fn unplayable(path: &Path, original: &Path, rendition: &Value, info: &Value) -> 
     let name = rendition["name"].as_str().unwrap_or_default();
     let mut complaints = Vec::new();
     let mut complain = |what: String| complaints.push(format!("{name}: {what}"));
-    // Our own encodings must be flawless. An upload that is served as it is may carry flaws of its own.
-    if name != "source" {
-        let decoded = Command::new("ffmpeg")
-            .args(["-nostdin", "-v", "error", "-xerror", "-i"])
-            .arg(path)
-            .args(["-vsync", "passthrough", "-enc_time_base", "-1", "-f", "null", "-"])
-            .output()?;
-        let words = String::from_utf8_lossy(&decoded.stderr);
-        if !decoded.status.success() || !words.is_empty() {
-            complain(format!("does not decode: {words}"));
-        }
-    }
+    faithful::complaints(original, path, name, &info["media"])?.into_iter().for_each(&mut complain);
     let bytes = std::fs::read(path)?;
     let place = |kind: &[u8]| bytes.windows(4).position(|window| window == kind);
     if place(b"moov").unwrap_or(usize::MAX) > place(b"mdat").unwrap_or(0) {
