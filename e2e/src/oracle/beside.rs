@@ -34,7 +34,7 @@ pub fn complaints(source: &Seen, output: &Seen, media: &Value, leave: Leave) -> 
             found.extend(times(source, output));
         }
         if !leave.colors {
-            let hdr = matches!(media["video"]["hdr"].as_str(), Some(_));
+            let hdr = media["video"]["hdr"].is_string();
             found.extend(colors(source, output, if hdr { TOLERANCE_HDR } else { TOLERANCE }));
         }
     }
