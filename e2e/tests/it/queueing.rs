@@ -83,20 +83,7 @@ async fn a_worker_stopped_for_longer_than_its_lease_publishes_nothing_when_it_go
     assert_eq!(site.workers[0].wait(PATIENCE)?.code(), Some(0), "{}", site.output());
     assert_eq!(client.info(&file).await?, info, "nothing flickers");
     assert_eq!(the_job(&site, &file).await?, job);
-    let kept = published_objects(&site, &file).await?;
-    eventually("what the zombie had stored is gone", PATIENCE, async || {
-        let stored = site.stored(&format!("media/{ORG}/{file}/1/1/")).await;
-        stored.is_ok_and(|stored| stored.iter().all(|key| kept.contains(key)))
-    })
-    .await
-}
-
-/// The objects that renditions of the file name.
-async fn published_objects(site: &Site, file: &str) -> Result<Vec<String>> {
-    let found = site.database().await?.find_file(&OrgId::new(ORG), file.parse()?).await?.context("no file")?;
-    // Whatever an attempt has published may stay, with its index: of the first one, what came before it was stopped.
-    let attempts: Vec<i64> = found.renditions.iter().map(|made| made.attempt).collect();
-    if attempts.contains(&1) { site.stored(&format!("media/{ORG}/{file}/1/1/")).await } else { Ok(Vec::new()) }
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
