@@ -44,6 +44,14 @@ chaos: ## faults at random for half an hour, and the promises held against what 
 		cargo test -p reelgate-e2e --test it -- --nocapture --exact \
 		chaos::whatever_fails_every_answered_upload_is_kept_once_and_whole
 
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZ_SECONDS (60) each; scripts/fuzz TARGET for one of them
+	@scripts/fuzz
+
+.PHONY: audit
+audit: ## known holes of the dependencies (needs cargo-deny and the advisory database from the internet)
+	cargo deny check advisories
+
 .PHONY: load
 load: ## peak memory of a gateway under 20 uploads of 1 GiB each and under 1,000 slow clients, with the figures
 	cargo test -p reelgate-e2e --test it -- --nocapture --test-threads=1 the_gateways_memory

@@ -20,6 +20,7 @@ pub mod lease;
 pub mod media_info;
 pub mod promote;
 pub mod queue;
+pub mod rate;
 pub mod rendition;
 pub mod states;
 pub mod still;

@@ -21,6 +21,7 @@ use rand::RngCore;
 use crate::{
     ids::{JobId, OrgId, ProcessId},
     lease::cache::SharedLeaseCache,
+    rate::SharedBuckets,
     timestamp::Timestamp,
 };
 
@@ -199,6 +200,11 @@ pub trait Queue: Send + Sync + 'static {
 
     /// Where gateways can remember playback leases together. A queue of one process has no such place.
     fn leases(&self) -> Option<SharedLeaseCache> {
+        None
+    }
+
+    /// Where gateways can count the requests of callers together. As above.
+    fn buckets(&self) -> Option<SharedBuckets> {
         None
     }
 }

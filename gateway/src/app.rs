@@ -9,7 +9,7 @@ use reelgate_common::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::Cache, config::GatewayConfig, hls::HlsMemory, lease::Leases, regulars::Regulars, rows::Rows,
+    cache::Cache, config::GatewayConfig, hls::HlsMemory, lease::Leases, rates::Rates, regulars::Regulars, rows::Rows,
     thumbnail::Thumbnails, upload::Uploads,
 };
 
@@ -22,6 +22,7 @@ pub struct App {
     pub keyring: Keyring,
     pub authenticator: Authenticator,
     pub rows: Rows,
+    pub(crate) rates: Rates,
     /// Who was shown what a moment ago.
     pub(crate) regulars: Regulars,
     pub leases: Leases,
@@ -52,6 +53,7 @@ impl App {
         let thumbnails = Thumbnails::new(&config.thumbnails);
         let cache = Cache::open(&config.cache).await?;
         let Backends { db, storage, queue } = backends;
+        let rates = Rates::new(&config.http, queue.buckets());
         let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases());
         let leases = leases.await.map_err(|error| format!("cannot read what was revoked: {error}"))?;
         Ok(Arc::new(Self {
@@ -62,6 +64,7 @@ impl App {
             keyring,
             authenticator,
             rows: Rows::default(),
+            rates,
             regulars: Regulars::default(),
             leases,
             cache,

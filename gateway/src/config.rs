@@ -111,6 +111,10 @@ pub struct HttpConfig {
     pub max_connections_per_client: usize,
     /// Plain HTTP/1.1 sends what lies on the disk tier from its files, without reading it (`sendfile`).
     pub sendfile: bool,
+    /// Requests per second that one caller may make of what is no stream; 0: any number.
+    pub requests_per_second: u32,
+    /// As many at once after a pause.
+    pub request_burst: u32,
     /// How long responses under way may go on after the stop signal.
     pub drain_seconds: u64,
 }
@@ -134,6 +138,8 @@ impl Default for HttpConfig {
             max_connections: 20_000,
             max_connections_per_client: 0,
             sendfile: true,
+            requests_per_second: 500,
+            request_burst: 5_000,
             drain_seconds: 30,
         }
     }

@@ -181,6 +181,10 @@ impl From<&DbError> for ApiError {
     fn from(error: &DbError) -> Self {
         tracing::warn!(error = error as &dyn std::error::Error, "the database failed a request");
         match error {
+            DbError::Away(_) if error.is_full() => {
+                Self::new(StatusCode::INSUFFICIENT_STORAGE, "database_full", "The database has no room left")
+                    .retry_after(60)
+            }
             DbError::Away(_) => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "database_unavailable", "The database is not available")
                     .retry_after(2)

@@ -115,6 +115,16 @@ pub(crate) async fn caller(app: &App, headers: &HeaderMap) -> Result<Caller, Api
     }
 }
 
+/// The signed-in caller of what is no stream, one request poorer.
+///
+/// # Errors
+/// As `caller`; 429 for one who asks too often.
+pub(crate) async fn counted(app: &App, headers: &HeaderMap) -> Result<Caller, ApiError> {
+    let caller = caller(app, headers).await?;
+    app.rates.admit(&caller).await?;
+    Ok(caller)
+}
+
 /// For images, which open no lease: a caller or a stream token that lives.
 ///
 /// # Errors

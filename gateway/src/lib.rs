@@ -22,6 +22,8 @@ pub mod error;
 pub mod file_json;
 mod files;
 mod gauge;
+#[doc(hidden)]
+pub mod fuzzing;
 mod grant;
 mod hls;
 mod images;
@@ -40,6 +42,7 @@ mod presented;
 mod query;
 mod range;
 pub mod reconcile;
+mod rates;
 mod regulars;
 mod representation;
 mod request_id;

@@ -12,7 +12,7 @@ use crate::{
     config::GatewayConfig,
     maintenance,
     ops::{Ops, RenderMetrics},
-    server::serve,
+    server::{make_room, serve},
     service::Api,
     tls::{Tls, TlsError},
 };
@@ -63,12 +63,13 @@ impl Gateway {
 /// # Errors
 /// A key of the configuration or a certificate is refused, or an address is taken.
 pub async fn start(
-    config: GatewayConfig,
+    mut config: GatewayConfig,
     backends: Backends,
     metrics: Option<RenderMetrics>,
     stop: CancellationToken,
 ) -> Result<Gateway, StartError> {
     config.validate()?;
+    config.http.max_connections = make_room(config.http.max_connections);
     let tls = Tls::start(&config.http, stop.clone())?;
     let (http, http_address) = listen(config.http.listen).await?;
     let (ops, ops_address) = listen(config.http.ops_listen).await?;

@@ -20,6 +20,7 @@ use crate::{body::Outlet, config::HttpConfig, respond::Response, tls::Tls};
 mod clients;
 mod connection;
 mod dispatcher;
+mod descriptors;
 mod limits;
 mod sent;
 mod sniff;
@@ -34,6 +35,7 @@ pub(crate) struct Peer {
     /// Where answers put parts of files, if the connection can send them.
     pub(crate) outlet: Option<Outlet>,
 }
+pub(crate) use descriptors::make_room;
 
 /// What a listener serves: one request of one peer.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {

@@ -10,8 +10,8 @@ use std::{
 
 use futures_util::FutureExt;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, StatusCode,
-    header::{EXPECT, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    HeaderMap, HeaderValue, Method, Request, StatusCode, Version,
+    header::{CONNECTION, EXPECT, ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS},
 };
 use hyper::body::{Body as _, Incoming};
 
@@ -47,8 +47,9 @@ impl Handler for Api {
         let name = route.as_ref().map_or("none", Route::name);
         let log =
             AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), name), Instant::now());
+        let last = request.version() == Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING);
 
-        let response = match route {
+        let mut response = match route {
             Ok(route) => self.answer(route, (client, peer.outlet.as_ref()), self.receive(request)).await,
             Err(error) => {
                 // Dropping the body here lets a client that is still sending read the answer.
@@ -56,6 +57,10 @@ impl Handler for Api {
                 error.into_response()
             }
         };
+        if last {
+            // It may have had a length as well, which hyper does not show: what follows could be smuggled (RFC 9112 section 6.1).
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         log.watch(self.dressed(response, &id, origin.as_ref()))
     }
 
@@ -162,25 +167,25 @@ async fn dispatch(
             Box::pin(captions::track(app, grant::playback(app, head, &query).await?, file, &name, ask)).await
         }
         Route::AddCaptions(file) => {
-            Box::pin(captions::add(app, &grant::caller(app, head).await?, file, (head, &query, body))).await
+            Box::pin(captions::add(app, &grant::counted(app, head).await?, file, (head, &query, body))).await
         }
         Route::RemoveCaptions(file, name) => {
-            Box::pin(captions::remove(app, &grant::caller(app, head).await?, file, &name)).await
+            Box::pin(captions::remove(app, &grant::counted(app, head).await?, file, &name)).await
         }
         Route::OpenLocation => Box::pin(play::open_location(app, grant::caller(app, head).await?, body, ask)).await,
-        Route::MintToken => Box::pin(mint::mint(app, grant::caller(app, head).await?, body)).await,
-        Route::List => Box::pin(files::list(app, &grant::caller(app, head).await?, &query)).await,
-        Route::Info(file) => Box::pin(files::info(app, &grant::caller(app, head).await?, file)).await,
-        Route::Delete(file) => Box::pin(delete::delete(app, &grant::caller(app, head).await?, file)).await,
-        Route::Leases => Box::pin(leases::list(app, &grant::caller(app, head).await?, &query)).await,
-        Route::RevokeLeases => Box::pin(revoke::revoke(app, &grant::caller(app, head).await?, body)).await,
-        Route::RetryFile(file) => Box::pin(jobs::retry_file(app, &grant::caller(app, head).await?, file)).await,
-        Route::Jobs => Box::pin(jobs::list(app, &grant::caller(app, head).await?, &query)).await,
-        Route::Job(job) => Box::pin(jobs::explain(app, &grant::caller(app, head).await?, job)).await,
-        Route::RetryJob(job) => Box::pin(jobs::retry(app, &grant::caller(app, head).await?, job)).await,
-        Route::CancelJob(job) => Box::pin(jobs::cancel(app, &grant::caller(app, head).await?, job)).await,
+        Route::MintToken => Box::pin(mint::mint(app, grant::counted(app, head).await?, body)).await,
+        Route::List => Box::pin(files::list(app, &grant::counted(app, head).await?, &query)).await,
+        Route::Info(file) => Box::pin(files::info(app, &grant::counted(app, head).await?, file)).await,
+        Route::Delete(file) => Box::pin(delete::delete(app, &grant::counted(app, head).await?, file)).await,
+        Route::Leases => Box::pin(leases::list(app, &grant::counted(app, head).await?, &query)).await,
+        Route::RevokeLeases => Box::pin(revoke::revoke(app, &grant::counted(app, head).await?, body)).await,
+        Route::RetryFile(file) => Box::pin(jobs::retry_file(app, &grant::counted(app, head).await?, file)).await,
+        Route::Jobs => Box::pin(jobs::list(app, &grant::counted(app, head).await?, &query)).await,
+        Route::Job(job) => Box::pin(jobs::explain(app, &grant::counted(app, head).await?, job)).await,
+        Route::RetryJob(job) => Box::pin(jobs::retry(app, &grant::counted(app, head).await?, job)).await,
+        Route::CancelJob(job) => Box::pin(jobs::cancel(app, &grant::counted(app, head).await?, job)).await,
         Route::Upload => {
-            let caller = grant::caller(app, head).await?;
+            let caller = grant::counted(app, head).await?;
             drop(query);
             let request = Request::from_parts(parts, body);
             Box::pin(upload::upload_files(&app.uploads, &app.backends(), caller, request)).await

@@ -3,6 +3,7 @@
 //! `multipart` cuts the body into parts, `form` decides what each part is, `transfer` carries one file: `gather` collects
 //! parts of it under the common `budget`, `stage` commits. Whatever is not committed undoes itself (`cleanup`).
 
+mod admission;
 mod answer;
 mod blocks;
 mod budget;
@@ -30,6 +31,7 @@ use reelgate_common::{auth::Caller, backends::Backends, db::Db};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
+    admission::Admission,
     blocks::Blocks,
     budget::Budget,
     config::UploadConfig,
@@ -48,6 +50,7 @@ use crate::{
 #[derive(Debug)]
 pub struct Uploads {
     config: UploadConfig,
+    admission: Admission,
     budget: Budget,
     blocks: Blocks,
     live: LiveUploads,
@@ -61,6 +64,7 @@ impl Uploads {
         let budget = Budget::new(config.memory_bytes, largest_part, config.turn());
         Self {
             config: config.clone(),
+            admission: Admission::new(config),
             budget,
             blocks: Blocks::default(),
             live: LiveUploads::default(),
@@ -90,7 +94,7 @@ impl Uploads {
 /// which waits for `100 Continue` sends nothing.
 ///
 /// # Errors
-/// The request cannot be read, is too large, or holds no file. Failures of single files are in the answer.
+/// The request cannot be read, is too large, comes when there is no place for it, or holds no file. Failures of single files are in the answer.
 pub async fn upload_files(
     uploads: &Uploads,
     backends: &Backends,
@@ -104,6 +108,7 @@ pub async fn upload_files(
     }
     let boundary = boundary(&request)?;
     let parser = Parser::new(&boundary, uploads.config.max_header_bytes).map_err(UploadError::from)?;
+    let _place = uploads.admission.enter(&backends.db).await?;
     let form = Form::new(uploads, backends, &caller, length);
     let outcomes = form.receive(parser, request.into_body()).await?;
     if outcomes.is_empty() {

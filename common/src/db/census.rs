@@ -24,7 +24,26 @@ struct Figures {
     stuck: i64,
 }
 
+#[derive(FromQueryResult)]
+struct Waiting {
+    waiting: i64,
+}
+
 impl Db {
+    /// How many jobs wait for a worker, of all organisations.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn waiting_jobs(&self) -> Result<u64, DbError> {
+        self.in_time(async {
+            let sql = "SELECT count(*) AS waiting FROM jobs WHERE state = 'queued'";
+            let query = Statement::from_string(self.connection.get_database_backend(), sql);
+            let waiting = Waiting::find_by_statement(query).one(&self.connection).await?;
+            Ok(waiting.map_or(0, |row| u64::try_from(row.waiting).unwrap_or_default()))
+        })
+        .await
+    }
+
     /// # Errors
     /// The database is away.
     pub async fn census(&self, stuck_after: Duration) -> Result<Census, DbError> {

@@ -16,6 +16,31 @@ impl From<DbErr> for DbError {
     }
 }
 
+impl DbError {
+    /// Whether it is away because its disk is full. That passes when somebody makes room, and is told apart only for that.
+    #[must_use]
+    pub fn is_full(&self) -> bool {
+        let Self::Away(source) = self else { return false };
+        let source: &(dyn std::error::Error + 'static) = source.as_ref();
+        source.downcast_ref::<DbErr>().and_then(refusal_code).is_some_and(|code| is_full_code(&code))
+    }
+}
+
+/// What the server has called it.
+fn refusal_code(error: &DbErr) -> Option<String> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(cause))
+        | DbErr::Exec(RuntimeErr::SqlxError(cause))
+        | DbErr::Query(RuntimeErr::SqlxError(cause)) => Some(cause.as_database_error()?.code()?.into_owned()),
+        _ => None,
+    }
+}
+
+/// SQLite's 13, Postgres's 53100. An SQLite whose log cannot grow says 10 (I/O error) in some places.
+fn is_full_code(code: &str) -> bool {
+    code == "53100" || (code.len() < 5 && code.parse::<u32>().is_ok_and(|code| code & 0xff == 13))
+}
+
 fn is_away(error: &DbErr) -> bool {
     match error {
         DbErr::ConnectionAcquire(_) => true,
@@ -68,6 +93,12 @@ mod tests {
         for code in ["5", "517", "6", "13", "40P01", "57014", "57P01", "53300", "08006", "25006"] {
             assert!(is_passing_code(code), "{code}");
         }
+    }
+
+    #[test]
+    fn a_full_disk_is_told_apart() {
+        assert!(is_full_code("13") && is_full_code("53100"));
+        assert!(!is_full_code("10") && !is_full_code("53300"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 
 mod connection;
 mod leases;
+mod rates;
 mod scripts;
 
 use std::{
@@ -19,12 +20,14 @@ use redis::{FromRedisValue, ScriptInvocation, cmd};
 use self::{
     connection::{Connection, is_wrong_type},
     leases::RedisLeases,
+    rates::RedisBuckets,
     scripts::Scripts,
 };
 use super::{Beat, Claim, Depth, Entry, LeaseToken, Queue, QueueError, Settled, config::QueueConfig, fair::AGING_MS};
 use crate::{
     ids::{JobId, ProcessId},
     lease::cache::SharedLeaseCache,
+    rate::SharedBuckets,
     timestamp::Timestamp,
 };
 
@@ -38,6 +41,7 @@ const MAX_REASON: usize = 1024;
 pub struct RedisQueue {
     connection: Arc<Connection>,
     leases: SharedLeaseCache,
+    buckets: SharedBuckets,
     scripts: Scripts,
     per_org: usize,
     eviction_checked: AtomicBool,
@@ -54,9 +58,11 @@ impl RedisQueue {
             .map_err(|error| QueueError::Unusable(format!("queue.url cannot be used: {:?}", error.kind())))?;
         let connection = Arc::new(connection);
         let leases = Arc::new(RedisLeases::new(connection.clone(), &config.prefix));
+        let buckets = Arc::new(RedisBuckets::new(connection.clone(), &config.prefix));
         let scripts = Scripts::new(&config.prefix);
         let per_org = config.per_org;
-        let queue = Self { connection, leases, scripts, per_org, eviction_checked: AtomicBool::new(false) };
+        let eviction_checked = AtomicBool::new(false);
+        let queue = Self { connection, leases, buckets, scripts, per_org, eviction_checked };
         if let Err(error) = queue.ping().await {
             tracing::warn!(%error, "Redis does not answer yet; jobs wait in the database until it does.");
         }
@@ -232,5 +238,9 @@ impl Queue for RedisQueue {
 
     fn leases(&self) -> Option<SharedLeaseCache> {
         Some(self.leases.clone())
+    }
+
+    fn buckets(&self) -> Option<SharedBuckets> {
+        Some(self.buckets.clone())
     }
 }

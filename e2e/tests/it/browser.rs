@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, reason = "what was not looked at is said")]
 
 mod captions;
+mod documents;
 mod leases;
 mod page;
 mod pictures;

@@ -3,4 +3,5 @@
 mod database;
 mod lease_cache;
 mod queue;
+mod rates;
 mod storage;

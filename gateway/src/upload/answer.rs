@@ -1,6 +1,6 @@
 //! What became of each file, as JSON: 200 if any was stored, else the status of the first error.
 
-use http::{StatusCode, header::RETRY_AFTER};
+use http::header::RETRY_AFTER;
 use serde_json::{Value, json};
 
 use super::form::Outcome;
@@ -43,7 +43,7 @@ fn refusal(error: ApiError, files: &[Value]) -> Response {
     let (status, code, detail) = (error.status, error.code.clone(), error.detail.clone());
     let retry_after = error.into_response().headers().get(RETRY_AFTER).cloned();
     let mut response = respond::json(status, &json!({ "detail": detail, "code": code, "files": files }));
-    if let (Some(seconds), StatusCode::SERVICE_UNAVAILABLE) = (retry_after, status) {
+    if let Some(seconds) = retry_after {
         response.headers_mut().insert(RETRY_AFTER, seconds);
     }
     response

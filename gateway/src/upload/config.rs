@@ -24,6 +24,10 @@ pub struct UploadConfig {
     pub max_field_bytes: usize,
     /// Headers of one part.
     pub max_header_bytes: usize,
+    /// Requests with uploads that a gateway takes at once; more are sent away.
+    pub max_at_once: usize,
+    /// No upload begins while more jobs than this wait for a worker, of all organisations; 0: any number.
+    pub max_waiting_jobs: u64,
     /// Memory of all uploads of a gateway together.
     pub memory_bytes: usize,
     /// Smallest part sent to the store; S3 takes none below 5 MiB.
@@ -43,6 +47,8 @@ impl Default for UploadConfig {
             max_fields: 1_000,
             max_field_bytes: 1 << 20,
             max_header_bytes: 16 << 10,
+            max_at_once: 1_000,
+            max_waiting_jobs: 0,
             memory_bytes: 64 << 20,
             min_part_bytes: 5 << 20,
             turn_ms: 20_000,
@@ -58,6 +64,7 @@ impl UploadConfig {
         let positive = [
             ("max_file_bytes", self.max_file_bytes),
             ("max_files", self.max_files as u64),
+            ("max_at_once", self.max_at_once as u64),
             ("max_header_bytes", self.max_header_bytes as u64),
             ("min_part_bytes", self.min_part_bytes),
             ("turn_ms", self.turn_ms),

@@ -20,6 +20,10 @@ pub(crate) enum UploadError {
     FieldsTooLong(usize),
     #[error("Too many uploads at once, and this one was too slow; try again later")]
     Evicted(#[from] Evicted),
+    #[error("Too many uploads at once; try again later")]
+    TooManyUploads,
+    #[error("Too much work waits already; try again later")]
+    QueueFull,
     #[error("The form cannot be read: {0}")]
     Malformed(#[from] MultipartError),
     #[error("The upload did not arrive whole")]
@@ -52,6 +56,8 @@ impl From<UploadError> for ApiError {
             UploadError::TooManyFields(_) => of(StatusCode::PAYLOAD_TOO_LARGE, "too_many_fields"),
             UploadError::FieldsTooLong(_) => of(StatusCode::PAYLOAD_TOO_LARGE, "fields_too_long"),
             UploadError::Evicted(_) => of(StatusCode::SERVICE_UNAVAILABLE, "upload_too_slow").retry_after(10),
+            UploadError::TooManyUploads => of(StatusCode::SERVICE_UNAVAILABLE, "too_many_uploads").retry_after(5),
+            UploadError::QueueFull => of(StatusCode::SERVICE_UNAVAILABLE, "queue_full").retry_after(30),
             UploadError::Malformed(_) => of(StatusCode::BAD_REQUEST, "malformed_form"),
             UploadError::Body(RequestBodyError::Stalled(_)) => of(StatusCode::REQUEST_TIMEOUT, "upload_stalled"),
             UploadError::Body(RequestBodyError::Cut(_)) => of(StatusCode::BAD_REQUEST, "upload_incomplete"),

@@ -60,9 +60,18 @@ impl Bench {
     }
 
     pub(crate) async fn start_with(change: impl FnOnce(&mut GatewayConfig)) -> Self {
+        Self::start_on(change, DatabaseConfig::default()).await
+    }
+
+    /// With a single connection to its database.
+    pub(crate) async fn start_on_one_connection() -> Self {
+        Self::start_on(|_| {}, DatabaseConfig { max_connections: 1, ..DatabaseConfig::default() }).await
+    }
+
+    async fn start_on(change: impl FnOnce(&mut GatewayConfig), database: DatabaseConfig) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let url = Secret::new(format!("sqlite:{}", folder.path().join("test.db").display()));
-        let db = Db::connect(&DatabaseConfig { url, ..DatabaseConfig::default() }).await.unwrap();
+        let db = Db::connect(&DatabaseConfig { url, ..database }).await.unwrap();
         reelgate_migrations::up(db.connection()).await.unwrap();
         let storage = Arc::new(DirectoryStorage::open(&folder.path().join("objects")).unwrap());
         let backends = Backends { db, storage, queue: Arc::new(MemoryQueue::default()) };

@@ -14,6 +14,7 @@ use crate::bench::Bench;
 mod frames;
 mod http2;
 mod limits;
+mod smuggling;
 mod tls;
 
 /// Long enough for any machine; reached only when a test fails.

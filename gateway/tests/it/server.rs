@@ -70,6 +70,39 @@ impl Server {
         answer(stream).await
     }
 
+    /// Names of all objects in the store.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let root = self.folder.path().join("objects");
+        let mut keys = Vec::new();
+        let mut folders = vec![root.clone()];
+        while let Some(folder) = folders.pop() {
+            for path in std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+                if path.is_dir() {
+                    folders.push(path);
+                } else {
+                    keys.push(path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+                }
+            }
+        }
+        keys
+    }
+
+    /// The `Content-Disposition` of a file's source.
+    pub(crate) async fn disposition(&self, id: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let head = format!(
+            "GET /v1/files/{id} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nConnection: close\r\n\r\n",
+            self.jwt
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).await.unwrap();
+        let head = String::from_utf8(bytes).unwrap();
+        let lines: Vec<_> = head.split("\r\n").filter_map(|line| line.strip_prefix("content-disposition: ")).collect();
+        assert_eq!(lines.len(), 1, "{head}");
+        lines[0].to_owned()
+    }
+
     /// Stops the gateway and counts what is left: rows, and files in the store but its mark.
     pub(crate) async fn left(self) -> (usize, usize) {
         self.stop.cancel();

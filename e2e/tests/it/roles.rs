@@ -1,0 +1,146 @@
+//! The least privileges of `deploy/roles.sql`, on a real Postgres: with them gateway and worker do all their work, and nothing
+//! that is not their work.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use anyhow::{Context, Result, ensure};
+use reelgate_e2e::{
+    client::Upload,
+    process::{Folder, eventually},
+    services::Postgres,
+    sign_in::SignIn,
+    site::{Footing, Site, web_safe_clip},
+};
+use serde_json::Value;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Statements that a stolen worker would like to run, and may not.
+const NOT_FOR_WORKERS: [&str; 12] = [
+    "delete from files",
+    "update files set owner_id = 'mallory'",
+    "update files set org_id = 'mallory'",
+    "update files set deleted_at = 1",
+    "update files set generation = 99",
+    "insert into files select * from files",
+    "delete from jobs",
+    "delete from renditions",
+    "update renditions set layout = ''",
+    "update epochs set not_before = 0",
+    "insert into playback_leases select * from playback_leases",
+    "delete from uploads",
+];
+const NOT_FOR_BOTH: [&str; 8] = [
+    "create table mine (a int)",
+    "drop table files",
+    "alter table files add column mine int",
+    "truncate files",
+    "create index mine on files (id)",
+    "update deployment set id = 'mine'",
+    "delete from seaql_migrations",
+    "copy files to program 'cat'",
+];
+
+fn repository(path: &str) -> Result<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("a folder above")?;
+    Ok(std::fs::read_to_string(root.join(path))?)
+}
+
+/// A site whose gateway and worker have the roles, and a user for each.
+async fn start() -> Result<Site> {
+    let mut site = Site::builder(Footing::Production).own_services().gateways(0).workers(0).start().await?;
+    let services = site.services()?;
+    let address = services.database.clone();
+    let database = name_of(&address).to_owned();
+    let postgres = services.postgres.as_ref().context("a server of its own")?;
+    let grants = repository("deploy/roles.sql")?;
+    // Twice, as after a second migration.
+    postgres.psql(&database, &grants)?;
+    postgres.psql(&database, &grants)?;
+    postgres.psql(&database, "create user gw in role reelgate_gateway; create user wk in role reelgate_worker")?;
+    site.set_env("REELGATE__DATABASE__URL", address.replace("reelgate@", "gw@"));
+    site.start_gateway().await?;
+    site.set_env("REELGATE__DATABASE__URL", address.replace("reelgate@", "wk@"));
+    site.start_worker()?;
+    Ok(site)
+}
+
+fn name_of(address: &str) -> &str {
+    address.rsplit('/').next().unwrap_or_default()
+}
+
+/// As that role; without a fault a statement changes nothing, for it is taken back.
+fn try_as(postgres: &Postgres, database: &str, role: &str, statement: &str) -> Result<String> {
+    postgres.psql(database, &format!("begin; set local role {role}; {statement}; rollback"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_least_privileges_a_film_is_uploaded_processed_played_retried_and_deleted() -> Result<()> {
+    let folder = Folder::new("roles")?;
+    let mut site = start().await?;
+    let alice = site.client().signed_in(SignIn::member("alice", "acme").jwt());
+    let film = alice.upload_one(Upload::file("clip.mp4", "video/mp4", web_safe_clip(&folder)?)).await?;
+    let settled = alice.wait_settled(&film, PATIENCE).await.with_context(|| site.output())?;
+    ensure!(settled["state"] == "ready", "{settled}\n{}", site.output());
+    let token = alice.stream_token(&serde_json::json!({})).await?;
+    site.client().get(&format!("/v1/files/stream/{film}?token={token}")).await?.expect(200)?;
+    // A thumbnail is asked for by one and made by the other.
+    eventually("the thumbnail is there", PATIENCE, async || {
+        let answer = alice.get(&format!("/v1/files/{film}/thumbnail?t=0&w=160")).await;
+        answer.is_ok_and(|answer| answer.status == 200)
+    })
+    .await
+    .with_context(|| site.output())?;
+    // A file that fails is written down as well.
+    let broken = alice.upload_one(Upload::bytes("film.mp4", "video/mp4", vec![7; 100_000])).await?;
+    let failed = alice.wait_settled(&broken, PATIENCE).await.with_context(|| site.output())?;
+    ensure!(failed["state"] == "failed", "{failed}");
+    alice.delete(&format!("/v1/files/{film}")).await?.expect(200)?;
+    eventually("all of it is gone", PATIENCE, async || {
+        site.stored(&format!("media/acme/{film}")).await.is_ok_and(|objects| objects.is_empty())
+    })
+    .await?;
+
+    let output = site.output();
+    ensure!(!output.contains("permission denied"), "{output}");
+    let services = site.services()?;
+    let database = name_of(&services.database).to_owned();
+    let postgres = services.postgres.as_ref().context("a server of its own")?;
+    for (role, forbidden) in [("wk", &NOT_FOR_WORKERS[..]), ("wk", &NOT_FOR_BOTH), ("gw", &NOT_FOR_BOTH)] {
+        try_as(postgres, &database, role, "select count(*) from files")?;
+        for statement in forbidden {
+            let refusal = try_as(postgres, &database, role, statement).err().map(|error| error.to_string());
+            let refusal = refusal.with_context(|| format!("{role} may: {statement}"))?;
+            let denied = ["permission denied", "must be owner", "must be superuser"];
+            ensure!(denied.iter().any(|words| refusal.contains(words)), "{role}, {statement}: {refusal}");
+        }
+    }
+    Ok(())
+}
+
+fn actions(policy: &str) -> Result<BTreeSet<String>> {
+    let policy: Value = serde_json::from_str(&repository(policy)?)?;
+    let statements = policy["Statement"].as_array().context("statements")?;
+    let mut actions = BTreeSet::new();
+    for statement in statements {
+        ensure!(statement["Effect"] == "Allow", "{statement}");
+        match &statement["Action"] {
+            Value::String(action) => _ = actions.insert(action.clone()),
+            Value::Array(several) => {
+                actions.extend(several.iter().filter_map(|action| Some(action.as_str()?.to_owned())))
+            }
+            other => anyhow::bail!("{other} is no action"),
+        }
+    }
+    Ok(actions)
+}
+
+#[test]
+fn the_policies_of_the_store_name_single_actions_and_a_workers_are_fewer() -> Result<()> {
+    let (gateway, worker) = (actions("deploy/s3-gateway.json")?, actions("deploy/s3-worker.json")?);
+    ensure!(worker.is_subset(&gateway) && worker.len() < gateway.len(), "{worker:?} against {gateway:?}");
+    ensure!(gateway.iter().all(|action| !action.contains('*')), "{gateway:?}");
+    ensure!(!gateway.iter().any(|action| action.contains("Policy") || action.contains("Acl")), "{gateway:?}");
+    Ok(())
+}
