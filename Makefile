@@ -48,6 +48,10 @@ chaos: ## faults at random for half an hour, and the promises held against what 
 fuzz: ## every fuzz target for FUZZ_SECONDS (60) each; scripts/fuzz TARGET for one of them
 	@scripts/fuzz
 
+.PHONY: lint-http
+lint-http: ## every endpoint's answers before httplint (PyPI)
+	@scripts/lint-http
+
 .PHONY: audit
 audit: ## known holes of the dependencies (needs cargo-deny and the advisory database from the internet)
 	cargo deny check advisories
@@ -55,6 +59,11 @@ audit: ## known holes of the dependencies (needs cargo-deny and the advisory dat
 .PHONY: load
 load: ## peak memory of a gateway under 20 uploads of 1 GiB each and under 1,000 slow clients, with the figures
 	cargo test -p reelgate-e2e --test it -- --nocapture --test-threads=1 the_gateways_memory
+
+.PHONY: soak
+soak: ## a load of everything at once for SOAK_MINUTES (10): flat memory, only named refusals, latencies (SOAK_SHARE: 8 thousandths of 50,000 viewers)
+	cargo build --bins
+	cargo test -p reelgate-e2e --test it -- --ignored --nocapture a_long_load_of_everything
 
 .PHONY: garage
 garage: ## builds Garage, the S3 server of the tests, into the cache folder

@@ -5,7 +5,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use http::{HeaderValue, Method, Request, StatusCode, header::CONTENT_TYPE};
+use http::{
+    HeaderValue, Method, Request, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_TYPE},
+};
 use hyper::body::Incoming;
 use serde::Serialize;
 use tokio::time::timeout;
@@ -51,6 +54,7 @@ impl Ops {
         let mut response = Response::new(body::full(text));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, kind);
+        response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response
     }
 }

@@ -1,21 +1,35 @@
 //! The built-in web page at `/`: one file, no other host, works without a build step.
 
-use http::{
-    HeaderValue,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE},
-};
+use std::sync::LazyLock;
 
-use crate::{body, respond::Response};
+use http::{
+    HeaderMap, HeaderValue, StatusCode,
+    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+};
+use sha2::{Digest, Sha256};
+
+use crate::{
+    body,
+    respond::{Response, bare},
+};
 
 const HTML: &str = include_str!("page/index.html");
 const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
                       media-src 'self' blob:; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
                       frame-ancestors 'none'";
 
+/// Of the page's bytes, so that it changes with them.
+static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hex: String = Sha256::digest(HTML).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    HeaderValue::try_from(format!("\"{hex}\"")).expect("hexadecimal digits in quotes")
+});
+
 #[must_use]
-pub(crate) fn page() -> Response {
-    let mut response = Response::new(body::full(HTML));
+pub(crate) fn page(asked: &HeaderMap) -> Response {
+    let same = asked.get(IF_NONE_MATCH).is_some_and(|tag| tag == *TAG);
+    let mut response = if same { bare(StatusCode::NOT_MODIFIED) } else { Response::new(body::full(HTML)) };
     let headers = response.headers_mut();
+    headers.insert(ETAG, TAG.clone());
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
@@ -25,6 +39,16 @@ pub(crate) fn page() -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_browser_that_has_the_page_is_told_so() {
+        let whole = page(&HeaderMap::new());
+        assert_eq!(whole.status(), StatusCode::OK);
+        let asked = [(IF_NONE_MATCH, whole.headers()[ETAG].clone())].into_iter().collect();
+        assert_eq!(page(&asked).status(), StatusCode::NOT_MODIFIED);
+        let other = [(IF_NONE_MATCH, HeaderValue::from_static("\"x\""))].into_iter().collect();
+        assert_eq!(page(&other).status(), StatusCode::OK);
+    }
 
     #[test]
     fn the_page_asks_no_other_host() {

@@ -140,7 +140,7 @@ async fn dispatch(
     };
     let ask = play::Ask { headers: head, query: &query, method, address, outlet };
     match route {
-        Route::Page => Ok(page::page()),
+        Route::Page => Ok(page::page(head)),
         Route::Preflight(methods) => {
             let mut response = bare(StatusCode::NO_CONTENT);
             cors::preflight(methods, response.headers_mut());

@@ -33,23 +33,44 @@ fn every_error_code_is_documented_and_every_documented_code_exists() {
     assert!(gone.is_empty(), "docs/errors.md explains codes that no source has: {gone:?}");
 }
 
+#[test]
+fn every_test_that_the_threat_model_names_exists() {
+    let page = fs::read_to_string(root().join("docs/threat-model.md")).unwrap();
+    let named: BTreeSet<&str> =
+        page.split('`').skip(1).step_by(2).filter(|word| is_name(word) && word.matches('_').count() > 2).collect();
+    assert!(named.len() > 40, "{named:?}");
+    let tests = texts_below(["common", "gateway", "worker", "packager", "e2e"]);
+    let exists = |name: &str| tests.iter().any(|text| text.contains(&format!("fn {name}(")));
+    let missing: Vec<_> = named.into_iter().filter(|name| !exists(name)).collect();
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
+fn is_name(word: &str) -> bool {
+    word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
+}
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
 /// The sources without their unit tests.
 fn sources() -> Vec<String> {
+    let texts = texts_below(["common/src", "gateway/src", "worker/src"]);
+    let without = |text: &String| text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+    texts.iter().map(without).collect()
+}
+
+/// All Rust below these folders.
+fn texts_below<const N: usize>(folders: [&str; N]) -> Vec<String> {
     let mut texts = Vec::new();
-    let mut folders: Vec<PathBuf> =
-        ["common/src", "gateway/src", "worker/src"].map(|folder| root().join(folder)).into();
+    let mut folders: Vec<PathBuf> = folders.map(|folder| root().join(folder)).into();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(path).unwrap();
-                texts.push(text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned());
+                texts.push(fs::read_to_string(path).unwrap());
             }
         }
     }

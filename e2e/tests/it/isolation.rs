@@ -1,0 +1,78 @@
+//! Isolation between organisations does not depend on a handler remembering it: each query takes the organisation, or a fence of one
+//! job. Those that take neither are named here, with what makes them harmless.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::Path,
+};
+
+/// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
+const OF_ALL: [(&str, &str); 32] = [
+    ("connect", "no query"),
+    ("ping", "no query"),
+    ("close", "no query"),
+    ("deployment_id", "the deployment's own"),
+    ("hold_office", "election"),
+    ("leave_office", "election"),
+    ("waiting_jobs", "a count"),
+    ("census", "counts"),
+    ("create_file", "the new row names its organisation"),
+    ("set_multipart", "of an upload that this gateway has begun"),
+    ("touch_uploads", "of uploads that this gateway has begun"),
+    ("silent_uploads", "maintenance"),
+    ("known_files", "maintenance: which of these objects have a row"),
+    ("living_files", "of files that are being streamed already"),
+    ("tombstones", "maintenance"),
+    ("purge_file", "maintenance: of a tombstone"),
+    ("unpromoted", "maintenance"),
+    ("set_source_key", "a step of promotion, guarded by the old key"),
+    ("due_jobs", "dispatch"),
+    ("silent_jobs", "maintenance"),
+    ("begin_attempt", "a worker, of a job from the queue"),
+    ("lose_attempt", "maintenance: of a lost worker"),
+    ("void_leases", "the start of the embedded footing"),
+    ("attempts_of", "of a job that was found within its organisation"),
+    ("open_lease", "the lease names its organisation"),
+    ("find_lease", "by 128 bits of chance out of an address; compared with its client before it counts"),
+    ("move_lease", "of a lease that was found"),
+    ("pin_lease", "of a lease that was found"),
+    ("touch_leases", "of leases that this gateway holds"),
+    ("purge_leases", "maintenance"),
+    ("purge_epochs", "maintenance"),
+    ("lease_news", "what was revoked, for all gateways"),
+];
+
+/// The public queries with their parameters.
+fn queries() -> BTreeMap<String, String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../common/src/db");
+    let mut found = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            continue;
+        }
+        let text = fs::read_to_string(path).unwrap();
+        for declared in text.split("    pub async fn ").skip(1) {
+            let (name, rest) = declared.split_once('(').unwrap();
+            let parameters = rest.split_once(") ").unwrap().0;
+            found.insert(name.to_owned(), parameters.to_owned());
+        }
+    }
+    found
+}
+
+#[test]
+fn every_query_takes_an_organisation_or_says_why_not() {
+    let queries = queries();
+    assert!(queries.len() > 60, "{queries:#?}");
+    let confined = |parameters: &str| parameters.contains("org: &OrgId") || parameters.contains("fence: &Fence");
+    let open: BTreeSet<&str> =
+        queries.iter().filter(|(_, parameters)| !confined(parameters)).map(|(name, _)| name.as_str()).collect();
+    let named: BTreeSet<&str> = OF_ALL.iter().map(|(name, _)| *name).collect();
+    let missing: Vec<_> = open.difference(&named).collect();
+    assert!(missing.is_empty(), "take neither an organisation nor a fence, and nobody says why: {missing:?}");
+    let stale: Vec<_> = named.difference(&open).collect();
+    assert!(stale.is_empty(), "named for nothing: {stale:?}");
+}
