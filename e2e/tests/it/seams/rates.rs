@@ -13,7 +13,12 @@ use reelgate_common::{
 use reelgate_e2e::{process::eventually, services::Redis};
 
 async fn open(redis: &Redis) -> Result<SharedBuckets> {
-    let config = QueueConfig { url: Secret::new(redis.url()), prefix: "reelgate".to_owned(), timeout_ms: 3_000 };
+    let config = QueueConfig {
+        url: Secret::new(redis.url()),
+        prefix: "reelgate".to_owned(),
+        timeout_ms: 3_000,
+        ..QueueConfig::default()
+    };
     queue::open(&config).await?.buckets().context("Redis has room for buckets")
 }
 
