@@ -84,8 +84,7 @@ impl Scene {
     }
 
     async fn token(&self, client: &Client) -> Option<String> {
-        let minted = client.post_json("/v1/files/token", &json!({}));
-        let answer = self.record.take("mint", minted).await?;
+        let answer = self.record.take("mint", client.post_json("/v1/files/token", &json!({}))).await?;
         Some(answer.json().ok()?["token"].as_str()?.to_owned())
     }
 
