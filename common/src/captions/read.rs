@@ -53,7 +53,8 @@ fn blocks(text: &str) -> Vec<Block<'_>> {
 
 /// `None` for a cue that is never seen.
 pub(super) fn cue(start_ms: u64, end_ms: u64, settings: String, text: String) -> Option<Cue> {
-    (start_ms < end_ms && !text.is_empty()).then_some(Cue { start_ms, end_ms, settings, text })
+    let shows = text.chars().any(|letter| !letter.is_control() && !letter.is_whitespace());
+    (start_ms < end_ms && shows).then_some(Cue { start_ms, end_ms, settings, text })
 }
 
 #[cfg(test)]

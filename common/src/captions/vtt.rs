@@ -45,17 +45,19 @@ pub fn write(cues: &[Cue]) -> String {
     cues.sort_by_key(|cue| (cue.start_ms, cue.end_ms));
     let mut text = format!("{MAGIC}\n");
     for cue in cues {
-        let settings = one_line(cue.settings.trim());
+        let (settings, body) = (one_line(&cue.settings), body(&cue.text));
+        let settings = settings.trim();
         let space = if settings.is_empty() { "" } else { " " };
         let (start, end) = (time::write(cue.start_ms), time::write(cue.end_ms));
-        let _ = write!(text, "\n{start} --> {end}{space}{settings}\n{}\n", body(&cue.text));
+        let _ = write!(text, "\n{start} --> {end}{space}{settings}\n{body}\n");
     }
     text
 }
 
 /// Nothing in it may end the cue or look like the timing of another.
 fn body(text: &str) -> String {
-    let lines = text.lines().filter(|line| !line.trim().is_empty()).map(one_line);
+    // Looked at after it was cleaned: of a line of control characters nothing is left.
+    let lines = text.lines().map(one_line).filter(|line| !line.trim().is_empty());
     lines.collect::<Vec<_>>().join("\n")
 }
 
@@ -90,6 +92,12 @@ mod tests {
             "WEBVTT\n\n00:00:01.000 --> 00:00:04.500 line:0\n<v Ann>Hello\nthere\n\n\
              00:00:05.000 --> 00:00:06.000\nBye\n"
         );
+    }
+
+    #[test]
+    fn a_line_of_control_characters_ends_no_cue() {
+        let cues = read(b"WEBVTT\n\n00:01.000 --> 00:02.000\na\n\x0f\nb\n\n00:03.000 --> 00:04.000\n\x0f\n").unwrap();
+        assert_eq!(write(&cues), "WEBVTT\n\n00:00:01.000 --> 00:00:02.000\na\nb\n");
     }
 
     #[test]
