@@ -19,8 +19,8 @@ use crate::{body::Outlet, config::HttpConfig, respond::Response, tls::Tls};
 
 mod clients;
 mod connection;
-mod dispatcher;
 mod descriptors;
+mod dispatcher;
 mod limits;
 mod sent;
 mod sniff;
