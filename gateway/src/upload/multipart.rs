@@ -152,7 +152,8 @@ impl Parser {
         let end =
             if self.input.starts_with(b"\r\n") { Some(0) } else { memchr::memmem::find(&self.input, b"\r\n\r\n") };
         let Some(end) = end else {
-            let too_long = self.input.len() > self.max_header_bytes;
+            // The last three may be the beginning of the empty line.
+            let too_long = self.input.len() > self.max_header_bytes + 3;
             return if too_long { Err(MultipartError::HeaderTooLong(self.max_header_bytes)) } else { Ok(Step::Wait) };
         };
         if end > self.max_header_bytes {
@@ -300,6 +301,14 @@ mod tests {
             parser.receive() == Ok(None)
         });
         assert!(fed.count() <= LIMIT / 1024 + 1);
+    }
+
+    #[test]
+    fn a_header_at_its_limit_is_read_however_it_is_cut() {
+        let name = "a".repeat(LIMIT - "X: ".len());
+        let text = format!("--XX\r\nX: {name}\r\n\r\nhello\r\n--XX--");
+        let whole = parse(text.as_bytes(), &[text.len()]).unwrap();
+        assert_eq!(parse(text.as_bytes(), &[1]), Ok(whole));
     }
 
     #[test]
