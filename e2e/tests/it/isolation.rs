@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
-const OF_ALL: [(&str, &str); 32] = [
+const OF_ALL: [(&str, &str); 34] = [
     ("connect", "no query"),
     ("ping", "no query"),
     ("close", "no query"),
@@ -24,6 +24,8 @@ const OF_ALL: [(&str, &str); 32] = [
     ("silent_uploads", "maintenance"),
     ("known_files", "maintenance: which of these objects have a row"),
     ("living_files", "of files that are being streamed already"),
+    ("files_after", "the reconciler"),
+    ("stuck_files", "the reconciler"),
     ("tombstones", "maintenance"),
     ("purge_file", "maintenance: of a tombstone"),
     ("unpromoted", "maintenance"),
