@@ -31,5 +31,5 @@ mod reconcile;
 mod roles;
 mod seams;
 mod secrets;
-mod thumbnails;
 mod soak;
+mod thumbnails;
