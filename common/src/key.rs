@@ -73,22 +73,24 @@ impl FromStr for Key {
         let file = |part: &str| part.parse::<FileId>().map_err(|_| invalid());
         let number = |part: &str| part.parse::<i64>().ok().filter(|n| *n >= 0).ok_or_else(invalid);
         let parts: Vec<&str> = text.split('/').collect();
-        match *parts {
-            ["deployment"] => Ok(Self::Deployment),
-            ["staging", o, f] => Ok(Self::Staging { org: org(o)?, file: file(f)? }),
-            ["media", o, f, "source"] => Ok(Self::Source { org: org(o)?, file: file(f)? }),
+        let key = match *parts {
+            ["deployment"] => Self::Deployment,
+            ["staging", o, f] => Self::Staging { org: org(o)?, file: file(f)? },
+            ["media", o, f, "source"] => Self::Source { org: org(o)?, file: file(f)? },
             ["media", o, f, "captions", name] if is_output_name(name) => {
-                Ok(Self::Captions { org: org(o)?, file: file(f)?, name: name.to_owned() })
+                Self::Captions { org: org(o)?, file: file(f)?, name: name.to_owned() }
             }
-            ["media", o, f, g, a, name] if is_output_name(name) => Ok(Self::Output {
+            ["media", o, f, g, a, name] if is_output_name(name) => Self::Output {
                 org: org(o)?,
                 file: file(f)?,
                 generation: number(g)?,
                 attempt: number(a)?,
                 name: name.to_owned(),
-            }),
-            _ => Err(invalid()),
-        }
+            },
+            _ => return Err(invalid()),
+        };
+        // Numbers and ids can be written in several ways, objects of other names are not ours.
+        if key.to_string() == text { Ok(key) } else { Err(invalid()) }
     }
 }
 
@@ -148,6 +150,17 @@ mod tests {
         let bad = ["", "staging", "media/acme/x/source", "staging/a/../b", "media//x", "/deployment"];
         for text in bad {
             assert!(text.parse::<Key>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_key_has_one_spelling() {
+        let key = "media/acme/018f4b1e-0000-7000-8000-00000a000001/1/2/720p.mp4";
+        assert!(key.parse::<Key>().is_ok());
+        for other in
+            [key.replace("0a0", "0A0"), key.replace('-', ""), key.replace("/1/", "/+1/"), key.replace("/2/", "/02/")]
+        {
+            assert!(other.parse::<Key>().is_err(), "{other}");
         }
     }
 
