@@ -23,6 +23,7 @@ check: ## formatting, lints and unit tests: what to run while working
 test: ## everything that decides whether a change may land
 	@scripts/install-packages test
 	@scripts/install-garage
+	@scripts/install-moto
 	@scripts/install-players
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings

@@ -143,12 +143,5 @@ impl Garage {
 /// # Errors
 /// It has not been built.
 pub fn binary() -> Result<PathBuf> {
-    let cache = std::env::var_os("REELGATE_CACHE").map(PathBuf::from).or_else(|| {
-        let base = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let base = base.or_else(|| Some(PathBuf::from(std::env::var_os("HOME")?).join(".cache")))?;
-        Some(base.join("reelgate"))
-    });
-    let path = cache.context("neither HOME nor REELGATE_CACHE is set")?.join(format!("garage-{VERSION}/bin/garage"));
-    ensure!(path.exists(), "garage is missing: run make garage");
-    Ok(path)
+    super::cached(&format!("garage-{VERSION}/bin/garage"), "make garage")
 }

@@ -82,7 +82,7 @@ impl Bucket {
         if !self.keeps_versions().await? {
             return Ok(Vec::new());
         }
-        let mut old = Vec::new();
+        let mut old: Vec<Old> = Vec::new();
         let mut history = History::default();
         let mut markers = (String::new(), String::new());
         loop {
@@ -91,12 +91,12 @@ impl Bucket {
                 old.extend(history.next(self, stored, marker)?);
             }
             let next = (page.next_key_marker, page.next_version_id_marker);
-            if !page.is_truncated || next == markers {
+            let whole = !page.is_truncated || next == markers;
+            if whole {
                 old.extend(history.end());
-                return Ok(old);
             }
-            if old.len() >= limit {
-                return Ok(old);
+            if whole || old.len() >= limit {
+                return Ok(marks_last(old));
             }
             markers = next;
         }
@@ -156,6 +156,15 @@ impl Entry {
     }
 }
 
+/// With whether it is the mark of a deletion.
+type Old = (bool, OldVersion);
+
+/// A mark that went before what it hides would bring it back. Not all servers list them between the versions.
+fn marks_last(mut old: Vec<Old>) -> Vec<OldVersion> {
+    old.sort_by_key(|(mark, _)| *mark);
+    old.into_iter().map(|(_, version)| version).collect()
+}
+
 /// Reads the versions of one object after the other, newest first.
 #[derive(Debug, Default)]
 struct History {
@@ -163,13 +172,12 @@ struct History {
     /// When the version before this one in the listing took its place.
     newer: Option<Timestamp>,
     /// The oldest last.
-    old: Vec<OldVersion>,
+    old: Vec<Old>,
 }
 
 impl History {
-    /// What is old of the object before this one, when this is another. The oldest comes first: a mark of deletion must not go
-    /// before what it hides, which would be seen again.
-    fn next(&mut self, bucket: &Bucket, stored: Stored, marker: bool) -> Result<Vec<OldVersion>, StorageError> {
+    /// What is old of the object before this one, when this is another; the oldest first.
+    fn next(&mut self, bucket: &Bucket, stored: Stored, marker: bool) -> Result<Vec<Old>, StorageError> {
         let before = if stored.key == self.name { Vec::new() } else { self.end() };
         let modified = modified(&stored).ok_or_else(|| failed(&stored.key, "a time that cannot be read"))?;
         let replaced = if stored.is_latest { modified } else { self.newer.unwrap_or(modified) };
@@ -177,14 +185,15 @@ impl History {
         if (marker || !stored.is_latest)
             && let Some(key) = bucket.key(&stored.key)
         {
-            self.old.push(OldVersion { key, id: VersionId(stored.version_id), size: stored.size, replaced });
+            let id = VersionId(stored.version_id);
+            self.old.push((marker, OldVersion { key, id, size: stored.size, replaced }));
         }
         self.name = stored.key;
         self.newer = Some(modified);
         Ok(before)
     }
 
-    fn end(&mut self) -> Vec<OldVersion> {
+    fn end(&mut self) -> Vec<Old> {
         self.newer = None;
         let mut old = std::mem::take(&mut self.old);
         old.reverse();
@@ -226,7 +235,7 @@ mod tests {
         let mut old: Vec<_> =
             entries.flat_map(|(stored, marker)| history.next(&bucket, stored, marker).unwrap()).collect();
         old.extend(history.end());
-        old
+        marks_last(old)
     }
 
     #[test]

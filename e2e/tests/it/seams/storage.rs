@@ -6,6 +6,7 @@ mod directory;
 mod faults;
 mod proxy;
 mod suite;
+mod versions;
 
 use anyhow::Result;
 use bytes::Bytes;
