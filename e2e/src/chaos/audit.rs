@@ -195,7 +195,8 @@ fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Each name once; and what is ready has everything that others of its kind have.
+/// Each name once; and what is ready has everything playable that others of its kind have (a worker without room refuses a
+/// poster for good, which the job says).
 fn twice(rows: &[FileWithRenditions], promises: &HashMap<String, Promise>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut most: HashMap<Kind, BTreeSet<&str>> = HashMap::new();
@@ -207,17 +208,21 @@ fn twice(rows: &[FileWithRenditions], promises: &HashMap<String, Promise>) -> Ve
             wrong.push(format!("{} has a rendition twice: {:?}", row.file.id, results(row)));
         }
         if let Some(kind) = promised(row) {
-            most.entry(kind).or_default().extend(row.renditions.iter().map(|it| it.name.as_str()));
+            most.entry(kind).or_default().extend(playable(row));
         }
     }
     for row in rows.iter().filter(|row| row.file.state == FileState::Ready) {
         let Some(all) = promised(row).and_then(|kind| most.get(&kind)) else { continue };
-        let has: BTreeSet<&str> = row.renditions.iter().map(|it| it.name.as_str()).collect();
+        let has: BTreeSet<&str> = playable(row).collect();
         if has != *all {
             wrong.push(format!("{} has {has:?} where others have {all:?}", row.file.id));
         }
     }
     wrong
+}
+
+fn playable(row: &FileWithRenditions) -> impl Iterator<Item = &str> {
+    row.renditions.iter().filter(|it| it.is_playable()).map(|it| it.name.as_str())
 }
 
 /// Only what expires by itself, the dead letters kept for show, and the count of the turns that were taken.

@@ -47,8 +47,6 @@ async fn a_worker_that_dies_at_any_point_leaves_one_whole_result_and_nothing_els
         ("REELGATE__LADDER__RUNGS", "144"),
         ("REELGATE__LADDER__PREVIEW", "false"),
         ("REELGATE__LADDER__STORYBOARD", "false"),
-        ("REELGATE__JOBS__LEASE_MS", "1500"),
-        ("REELGATE__JOBS__HEARTBEAT_MS", "300"),
         ("REELGATE__MAINTENANCE__RECONCILE_MS", "500"),
         ("REELGATE__MAINTENANCE__ORPHAN_GRACE_MS", "0"),
         ("REELGATE__MAINTENANCE__STOP_PERCENT", "100"),
@@ -97,7 +95,7 @@ async fn survives(site: &Site, client: &Client, file: &str) -> Result<FileWithRe
     ensure!(info["state"] == "ready", "{info}");
     let (db, id): (_, FileId) = (site.database().await?, file.parse()?);
     let job = db.jobs_of(&OrgId::new(ORG), id).await?.remove(0);
-    ensure!(job.state == JobState::Done && job.failures == 0 && job.losses <= 1, "{job:?}");
+    ensure!(job.state == JobState::Done && job.failures == 0, "{job:?}");
     db.find_file(&OrgId::new(ORG), id).await?.context("the file is gone")
 }
 
