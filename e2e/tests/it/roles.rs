@@ -128,7 +128,7 @@ fn actions(policy: &str) -> Result<BTreeSet<String>> {
         match &statement["Action"] {
             Value::String(action) => _ = actions.insert(action.clone()),
             Value::Array(several) => {
-                actions.extend(several.iter().filter_map(|action| Some(action.as_str()?.to_owned())))
+                actions.extend(several.iter().filter_map(|action| Some(action.as_str()?.to_owned())));
             }
             other => anyhow::bail!("{other} is no action"),
         }

@@ -31,7 +31,10 @@ const GROWTH_KIB: u64 = 32 << 10;
 
 /// Latencies in microseconds by what was asked and what was answered.
 #[derive(Default, Clone)]
-struct Record(Arc<Mutex<BTreeMap<(&'static str, String), Vec<u32>>>>);
+struct Record(Arc<Mutex<Times>>);
+
+/// Milliseconds of each answer, by what was asked and how it ended.
+type Times = BTreeMap<(&'static str, String), Vec<u32>>;
 
 impl Record {
     async fn take(&self, what: &'static str, asked: impl Future<Output = Result<Answer>>) -> Option<Answer> {
