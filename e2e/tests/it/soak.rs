@@ -33,7 +33,7 @@ const GROWTH_KIB: u64 = 32 << 10;
 #[derive(Default, Clone)]
 struct Record(Arc<Mutex<Times>>);
 
-/// Milliseconds of each answer, by what was asked and how it ended.
+/// By what was asked and how it was answered.
 type Times = BTreeMap<(&'static str, String), Vec<u32>>;
 
 impl Record {

@@ -15,6 +15,17 @@ const MAX_SETTLED: usize = 65_536;
 /// How often a folder may vanish (removed as empty by another's delete) between being made and being used.
 const MAX_VANISHED: usize = 100;
 
+/// A folder that another has made, and yet another removed before anybody looked, "exists" and is not there.
+fn make(folder: &Path) -> io::Result<()> {
+    match fs::create_dir_all(folder) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && folder.is_dir() => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && !folder.exists() => {
+            Err(io::ErrorKind::NotFound.into())
+        }
+        made => made,
+    }
+}
+
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
@@ -38,7 +49,7 @@ impl Folders {
         let folder = path.parent().unwrap_or(&self.root);
         let mut vanished = 0;
         loop {
-            match fs::create_dir_all(folder).and_then(|()| work()) {
+            match make(folder).and_then(|()| work()) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound && vanished < MAX_VANISHED => vanished += 1,
                 done => return done,
             }
