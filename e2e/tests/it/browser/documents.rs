@@ -112,7 +112,7 @@ async fn no_script_of_an_uploaded_document_ever_runs() -> Result<()> {
         ensure!(page.evaluate("window.ran === undefined && document.title !== 'ran'").await? == true, "{name} ran");
     }
     // They would have called by now: a page of our own does.
-    let page = browser.page("about:blank").await?;
+    let page = browser.page(&format!("{}/nothing", client.base())).await?;
     page.evaluate(&canary.script("own")).await?;
     eventually("the canary hears of our own page", PATIENCE, async || !canary.visits().is_empty()).await?;
     ensure!(canary.visits() == ["/own"], "{:?}", canary.visits());
