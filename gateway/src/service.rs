@@ -10,8 +10,8 @@ use std::{
 
 use futures_util::FutureExt;
 use http::{
-    HeaderMap, HeaderValue, Method, Request, StatusCode, Version,
-    header::{CONNECTION, EXPECT, ORIGIN, REFERRER_POLICY, TRANSFER_ENCODING, X_CONTENT_TYPE_OPTIONS},
+    HeaderMap, HeaderValue, Method, Request, StatusCode,
+    header::{EXPECT, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
 };
 use hyper::body::{Body as _, Incoming};
 
@@ -47,9 +47,8 @@ impl Handler for Api {
         let name = route.as_ref().map_or("none", Route::name);
         let log =
             AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), name), Instant::now());
-        let last = request.version() == Version::HTTP_11 && request.headers().contains_key(TRANSFER_ENCODING);
 
-        let mut response = match route {
+        let response = match route {
             Ok(route) => self.answer(route, (client, peer.outlet.as_ref()), self.receive(request)).await,
             Err(error) => {
                 // Dropping the body here lets a client that is still sending read the answer.
@@ -57,10 +56,6 @@ impl Handler for Api {
                 error.into_response()
             }
         };
-        if last {
-            // It may have had a length as well, which hyper does not show: what follows could be smuggled (RFC 9112 section 6.1).
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
         log.watch(self.dressed(response, &id, origin.as_ref()))
     }
 
