@@ -154,9 +154,13 @@ impl Reader {
         let mut slices = Slices::default();
         loop {
             self.take(&source, most.saturating_sub(slices.len()), &mut slices);
-            // What is pinned must be claimed.
+            if slices.len() >= most {
+                break;
+            }
+            // Only now: what is looked for is held, and a client that takes its time would pin one piece more.
             source = match self.poll_source(cx) {
-                Poll::Ready(Ok(Some(source))) if slices.len() < most && (pins || !source.pins) => source,
+                // What is pinned must be claimed.
+                Poll::Ready(Ok(Some(source))) if pins || !source.pins => source,
                 _ => break,
             };
         }
