@@ -41,6 +41,13 @@ impl FilePart {
         Self { file: Arc::clone(&self.file), bytes: self.bytes.start..end }
     }
 
+    /// Whether `other` is a part of this one.
+    pub(crate) fn holds(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.file, &other.file)
+            && self.bytes.start <= other.bytes.start
+            && other.bytes.end <= self.bytes.end
+    }
+
     /// Whether `next` goes on where this one ends.
     pub(super) fn leads_to(&self, next: &Self) -> bool {
         Arc::ptr_eq(&self.file, &next.file) && self.bytes.end == next.bytes.start
@@ -121,5 +128,7 @@ pub(crate) mod tests {
         assert!(slice.leads_to(&FilePart { bytes: 15..16, ..slice.clone() }));
         assert!(!slice.leads_to(&FilePart { bytes: 16..17, ..slice.clone() }));
         assert!(!slice.leads_to(&FilePart { file: file_of(b""), bytes: 15..16 }));
+        assert!(slice.holds(&slice.first(2)) && !slice.first(2).holds(&slice));
+        assert!(!slice.holds(&FilePart { file: file_of(b""), ..slice.clone() }));
     }
 }
