@@ -2,7 +2,12 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{closed_set::closed_set, ids::FileId, timestamp::Timestamp};
+use crate::{
+    closed_set::closed_set,
+    ids::{FileId, OrgId},
+    key::Key,
+    timestamp::Timestamp,
+};
 
 closed_set! {
     pub enum RenditionKind {
@@ -67,6 +72,13 @@ impl Rendition {
         });
         pieces.chain(self.packaging.iter().map(|packaging| packaging.index.as_str()))
     }
+
+    /// Where its objects lie, without the source; some may repeat.
+    pub fn keys(&self, org: &OrgId) -> impl Iterator<Item = Key> {
+        let index = self.packaging.iter().map(|packaging| Role::Output(packaging.index.clone()));
+        let roles = self.layout.iter().map(|piece| piece.object.clone()).chain(index);
+        roles.filter_map(|role| role.key(org, self.file_id, (self.generation, self.attempt)))
+    }
 }
 
 /// What turns the plain MP4 of a rendition into HLS and DASH.
@@ -98,6 +110,19 @@ pub enum Role {
     Captions(String),
 }
 
+impl Role {
+    /// Where the object lies, of what this attempt of this generation made. Of a source only the file's row knows.
+    #[must_use]
+    pub fn key(&self, org: &OrgId, file: FileId, (generation, attempt): (i64, i64)) -> Option<Key> {
+        let org = org.clone();
+        match self {
+            Self::Source => None,
+            Self::Output(name) => Some(Key::Output { org, file, generation, attempt, name: name.clone() }),
+            Self::Captions(name) => Some(Key::Captions { org, file, name: name.clone() }),
+        }
+    }
+}
+
 /// What only renditions of one kind have.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "snake_case")]
@@ -108,7 +133,7 @@ pub enum Details {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CaptionsDetails {
-    /// BCP 47 or ISO 639-2; `und` when nobody has said.
+    /// The shortest tag of BCP 47 (`de`, not `ger`); `und` when nobody has said.
     pub language: String,
     /// For people.
     pub label: Option<String>,

@@ -51,7 +51,7 @@ pub(crate) async fn add(
     let cues = read(&form.document).map_err(|error| invalid(&error))?;
     let document = write(&cues);
     let captions = rendition(&row, &form, document.as_bytes());
-    let key = |rendition: &Rendition| rendition.added().next().map(|name| key(&row, name));
+    let key = |rendition: &Rendition| rendition.keys(&caller.org).next();
     if let Some(key) = key(&captions) {
         app.storage.put(&key, document.into()).await?;
     }
@@ -77,10 +77,10 @@ pub(crate) async fn add(
 /// # Errors
 /// 404, 403, or 503.
 pub(crate) async fn remove(app: &Arc<App>, caller: &Caller, file: FileId, name: &str) -> Result<Response, ApiError> {
-    let row = owned(app, caller, file).await?;
+    owned(app, caller, file).await?;
     let removed = app.db.remove_captions(&caller.org, file, name).await?.ok_or_else(no_captions)?;
     app.rows.forget(&caller.org, file);
-    discard(app, removed.added().next().map(|name| key(&row, name))).await;
+    discard(app, removed.keys(&caller.org).next()).await;
     tracing::info!(file.id = %file, org = %caller.org, user = %caller.user, name, "captions were removed");
     Ok(ok(&serde_json::json!({"name": name, "deleted": true})))
 }
@@ -103,10 +103,6 @@ async fn owned(app: &App, caller: &Caller, file: FileId) -> Result<FileWithRendi
     let row = app.db.find_file(&caller.org, file).await?.ok_or_else(ApiError::file_not_found)?;
     Grant::from(caller.clone()).owns(&row.file)?;
     Ok(row)
-}
-
-fn key(row: &FileWithRenditions, name: &str) -> Key {
-    Key::Captions { org: row.file.org_id.clone(), file: row.file.id, name: name.to_owned() }
 }
 
 fn rendition(row: &FileWithRenditions, form: &Form, document: &[u8]) -> Rendition {

@@ -94,17 +94,8 @@ impl Objects {
 
     /// Where an object lies, as far as is known.
     pub(crate) fn key(&self, position: usize) -> Key {
-        match &self.known[position].role {
-            Role::Source => self.source.lock().unwrap_or_else(PoisonError::into_inner).clone(),
-            Role::Output(name) => Key::Output {
-                org: self.org.clone(),
-                file: self.file,
-                generation: self.generation,
-                attempt: self.attempt,
-                name: name.clone(),
-            },
-            Role::Captions(name) => Key::Captions { org: self.org.clone(), file: self.file, name: name.clone() },
-        }
+        let made = self.known[position].role.key(&self.org, self.file, (self.generation, self.attempt));
+        made.unwrap_or_else(|| self.source.lock().unwrap_or_else(PoisonError::into_inner).clone())
     }
 
     /// The source lies there now.

@@ -124,24 +124,10 @@ fn missing(file: &FileWithRenditions, objects: &HashMap<Key, u64>) -> Vec<Missin
     let source = (!has(&record.source_key, record.size_bytes))
         .then(|| Missing { key: record.source_key.clone(), rendition: None });
     let renditions = file.renditions.iter().filter_map(|rendition| {
-        let key = keys(file, rendition).find(|key| !has(key, needed(rendition, key)))?;
+        let key = rendition.keys(&record.org_id).find(|key| !has(key, needed(rendition, key)))?;
         Some(Missing { key, rendition: Some(rendition.clone()) })
     });
     source.into_iter().chain(renditions).collect()
-}
-
-/// Objects that a rendition is made of, without the source.
-fn keys<'a>(file: &'a FileWithRenditions, rendition: &'a Rendition) -> impl Iterator<Item = Key> + 'a {
-    let (org, id) = (&file.file.org_id, file.file.id);
-    let made = rendition.outputs().map(move |name| Key::Output {
-        org: org.clone(),
-        file: id,
-        generation: rendition.generation,
-        attempt: rendition.attempt,
-        name: name.to_owned(),
-    });
-    let added = rendition.added().map(move |name| Key::Captions { org: org.clone(), file: id, name: name.to_owned() });
-    made.chain(added)
 }
 
 /// How many bytes of this object the rendition wants.

@@ -28,16 +28,9 @@ pub(super) struct StoredFilm<'a> {
 impl<'a> StoredFilm<'a> {
     pub(super) fn of(work: &'a Work, rendition: &Rendition) -> Self {
         let file = &work.attempt.file;
-        let key = |role: &Role| match role {
-            Role::Source => Key::Source { org: file.org_id.clone(), file: file.id },
-            Role::Output(name) => Key::Output {
-                org: file.org_id.clone(),
-                file: file.id,
-                generation: rendition.generation,
-                attempt: rendition.attempt,
-                name: name.clone(),
-            },
-            Role::Captions(name) => Key::Captions { org: file.org_id.clone(), file: file.id, name: name.clone() },
+        let key = |role: &Role| {
+            let made = role.key(&file.org_id, file.id, (rendition.generation, rendition.attempt));
+            made.unwrap_or_else(|| Key::Source { org: file.org_id.clone(), file: file.id })
         };
         let mut size = 0;
         let pieces = rendition.layout.iter().map(|piece| {
