@@ -2,7 +2,12 @@
 
 use reelgate_common::{db::DbError, file::Failure, promote::PromoteError, storage::StorageError};
 
-use crate::scratch::ScratchError;
+use crate::{scratch::ScratchError, task::verdict::OUT_OF_MEMORY};
+
+pub(crate) const DISK_FULL: &str = "disk_full";
+pub(crate) const NO_ROOM: &str = "The worker has no room left for this file; it is tried again.";
+/// A task could not read or write.
+pub(crate) const IO_FAILED: &str = "io_failed";
 
 #[derive(Debug)]
 pub(crate) enum Halt {
@@ -22,7 +27,7 @@ impl Halt {
     /// A scratch disk that is full or broken. Another worker may have a better one.
     pub(crate) fn disk(error: &std::io::Error) -> Self {
         if error.kind() == std::io::ErrorKind::StorageFull {
-            return Self::failed("disk_full", "The worker has no room left for this file; it is tried again.", true);
+            return Self::failed(DISK_FULL, NO_ROOM, true);
         }
         tracing::error!(%error, "the scratch folder cannot be used");
         Self::failed("scratch_failed", "The worker could not use its scratch folder; it is tried again.", true)
@@ -73,6 +78,11 @@ impl From<Failure> for Halt {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
+}
+
+/// Whether it says nothing of the file, but that the worker lacks something just now: room, memory, a disk that works.
+pub(crate) fn is_lack(failure: &Failure) -> bool {
+    failure.retryable && [DISK_FULL, IO_FAILED, OUT_OF_MEMORY].contains(&failure.code.as_str())
 }
 
 /// The object is not the one that was uploaded; never processed silently.

@@ -111,6 +111,9 @@ async fn process(work: &Work) -> Result<(), Halt> {
     if !made.refusals.is_empty() {
         quarantine(work, &made.refusals).await?;
     }
+    if let Some(lack) = made.lack {
+        return Err(Halt::Failed(lack));
+    }
     if !(published || made.playable) {
         return Err(made.refusal.map_or_else(nothing_playable, Halt::Failed));
     }

@@ -124,15 +124,7 @@ async fn differences(arena: &Arena) -> Result<Vec<String>> {
 
 fn keys(row: &FileWithRenditions) -> Vec<Key> {
     let file = &row.file;
-    let output = |attempt, name: &str| Key::Output {
-        org: file.org_id.clone(),
-        file: file.id,
-        generation: file.generation,
-        attempt,
-        name: name.to_owned(),
-    };
-    let outputs = row.renditions.iter().flat_map(|it| it.outputs().map(|name| output(it.attempt, name)));
-    outputs.chain([file.source_key.clone()]).collect()
+    row.renditions.iter().flat_map(|it| it.keys(&file.org_id)).chain([file.source_key.clone()]).collect()
 }
 
 async fn promises(arena: &Arena, ledger: &Ledger, rows: &[FileWithRenditions], report: &mut Report) -> Result<()> {
@@ -195,8 +187,7 @@ fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Each name once; and what is ready has everything playable that others of its kind have (a worker without room refuses a
-/// poster for good, which the job says).
+/// Each name once; and what is ready has everything that others of its kind have.
 fn twice(rows: &[FileWithRenditions], promises: &HashMap<String, Promise>) -> Vec<String> {
     let mut wrong = Vec::new();
     let mut most: HashMap<Kind, BTreeSet<&str>> = HashMap::new();
@@ -208,21 +199,17 @@ fn twice(rows: &[FileWithRenditions], promises: &HashMap<String, Promise>) -> Ve
             wrong.push(format!("{} has a rendition twice: {:?}", row.file.id, results(row)));
         }
         if let Some(kind) = promised(row) {
-            most.entry(kind).or_default().extend(playable(row));
+            most.entry(kind).or_default().extend(row.renditions.iter().map(|it| it.name.as_str()));
         }
     }
     for row in rows.iter().filter(|row| row.file.state == FileState::Ready) {
         let Some(all) = promised(row).and_then(|kind| most.get(&kind)) else { continue };
-        let has: BTreeSet<&str> = playable(row).collect();
+        let has: BTreeSet<&str> = row.renditions.iter().map(|it| it.name.as_str()).collect();
         if has != *all {
             wrong.push(format!("{} has {has:?} where others have {all:?}", row.file.id));
         }
     }
     wrong
-}
-
-fn playable(row: &FileWithRenditions) -> impl Iterator<Item = &str> {
-    row.renditions.iter().filter(|it| it.is_playable()).map(|it| it.name.as_str())
 }
 
 /// Only what expires by itself, the dead letters kept for show, and the count of the turns that were taken.

@@ -1,6 +1,10 @@
 //! Why media work fails, by meaning, and the stable code and sentence each becomes.
 
+use std::io::ErrorKind;
+
 use reelgate_common::file::Failure;
+
+use crate::halt::{DISK_FULL, IO_FAILED, NO_ROOM};
 
 /// What went wrong with a source or an output.
 #[derive(Debug, thiserror::Error)]
@@ -50,8 +54,18 @@ impl MediaError {
             Self::Libav { source: ffmpeg_next::Error::Other { errno: ffmpeg_next::error::ENOMEM }, .. } => {
                 "out_of_memory"
             }
+            error if error.lacks_room() => DISK_FULL,
             Self::Libav { .. } => "media_failed",
-            Self::Io { .. } => "io_failed",
+            Self::Io { .. } => IO_FAILED,
+        }
+    }
+
+    /// Whether the worker's disk is full; libav's muxers meet it, too.
+    fn lacks_room(&self) -> bool {
+        match self {
+            Self::Libav { source: ffmpeg_next::Error::Other { errno: ffmpeg_next::error::ENOSPC }, .. } => true,
+            Self::Io { source, .. } => matches!(source.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded),
+            _ => false,
         }
     }
 
@@ -79,6 +93,7 @@ impl MediaError {
                 )
             }
             Self::Broken { what } => format!("The file is damaged ({what}); export or upload it again."),
+            error if error.lacks_room() => NO_ROOM.to_owned(),
             Self::Libav { doing, source } => {
                 format!("Processing failed (could not {doing}: {source}); try again, or export the file anew.")
             }
@@ -98,5 +113,23 @@ pub(super) fn ready(doing: &'static str, result: Result<(), ffmpeg_next::Error>)
         Ok(()) => Ok(true),
         Err(ffmpeg_next::Error::Eof | ffmpeg_next::Error::Other { errno: ffmpeg_next::error::EAGAIN }) => Ok(false),
         Err(source) => Err(MediaError::Libav { doing, source }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_is_one_whoever_meets_it() {
+        let full = ffmpeg_next::Error::Other { errno: ffmpeg_next::error::ENOSPC };
+        let by_libav = MediaError::libav("write a packet")(full);
+        let by_us = MediaError::io("write an image")(std::fs::write("/dev/full", "x").unwrap_err());
+        for error in [by_libav, by_us] {
+            let failure = error.failure();
+            assert_eq!((failure.code.as_str(), failure.retryable), (DISK_FULL, true), "{error}");
+        }
+        let broken = MediaError::io("write an image")(ErrorKind::PermissionDenied.into());
+        assert_eq!(broken.code(), IO_FAILED);
     }
 }

@@ -26,7 +26,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    halt::Halt,
+    halt::{Halt, is_lack},
     memory::Thrifty,
     plan::{AudioStep, Plan, SoundStep},
     task::{
@@ -52,6 +52,8 @@ pub(super) struct Made {
     pub(super) warnings: Vec<Reason>,
     /// All that were kept back.
     pub(super) refusals: Vec<Refusal>,
+    /// What the worker lacked for an output that is missing now and that another run can make.
+    pub(super) lack: Option<Failure>,
 }
 
 /// One encoding under way.
@@ -127,6 +129,7 @@ impl Made {
         self.playable |= later.playable;
         self.refusal = self.refusal.take().or(later.refusal);
         self.refusals.extend(later.refusals);
+        self.lack = self.lack.take().or(later.lack);
         later.warnings.into_iter().for_each(|warning| self.warn(warning));
     }
 
@@ -207,7 +210,7 @@ impl<'a> Encoding<'a> {
             Event::Output(output) => self.take_output(output),
             Event::Refused { name, failure } => {
                 if let Some(expected) = self.close(&name) {
-                    self.refuse(&expected, clean_failure(failure));
+                    self.not_made(&expected, clean_failure(failure));
                 }
             }
             Event::Warned { reason } => {
@@ -250,6 +253,20 @@ impl<'a> Encoding<'a> {
     fn close(&mut self, name: &str) -> Option<Expected> {
         let at = self.open.iter().position(|expected| expected.name == name)?;
         Some(self.open.swap_remove(at))
+    }
+
+    /// The others go on in any case; what only the worker was too small for is made by another run.
+    fn not_made(&mut self, expected: &Expected, failure: Failure) {
+        // Room for the others.
+        remove(&self.folder.join(&expected.file));
+        if !is_lack(&failure) {
+            return self.refuse(expected, failure);
+        }
+        tracing::warn!(
+            file.id = %self.work.attempt.file.id, name = %expected.name, code = %failure.code,
+            "the worker lacks something for an output; another run makes it"
+        );
+        self.made.lack.get_or_insert(failure);
     }
 
     fn refuse(&mut self, expected: &Expected, failure: Failure) {

@@ -14,7 +14,7 @@ use super::{
     source::Source,
 };
 use crate::{
-    halt::Halt,
+    halt::{Halt, is_lack},
     memory,
     plan::{self, Plan, Rung},
     task::{
@@ -59,8 +59,8 @@ async fn copy(
     expected: &Expected,
 ) -> Result<Result<(), String>, Halt> {
     let output = match made(work, source, &inspected.media, plan, folder).await {
-        // Whatever copying stumbles over, decoding may not.
-        Err(Halt::Failed(failure)) => return Ok(Err(failure.message)),
+        // Whatever copying stumbles over, decoding may not; but a full disk is full for both.
+        Err(Halt::Failed(failure)) if !is_lack(&failure) => return Ok(Err(failure.message)),
         other => other?,
     };
     match grid_of(&folder.join(&expected.file), expected) {

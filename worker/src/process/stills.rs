@@ -14,10 +14,11 @@ use reelgate_common::{
 use self::film::StoredFilm;
 use super::{Work, image_size::image_size, output, store};
 use crate::{
-    halt::Halt,
+    halt::{Halt, is_lack},
     task::{
         parent::Order,
         protocol::{Event, Request, StillOrder},
+        words::clean_failure,
     },
 };
 
@@ -86,6 +87,7 @@ async fn make(work: &Work, rendition: &Rendition, stills: &[Still], folder: &str
     while let Some(event) = task.next().await? {
         let (name, made) = match event {
             Event::Output(output) => (output.name, true),
+            Event::Refused { failure, .. } if is_lack(&failure) => return Err(clean_failure(failure).into()),
             Event::Refused { name, .. } => (name, false),
             _ => continue,
         };

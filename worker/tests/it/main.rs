@@ -3,7 +3,9 @@
 
 mod damaged;
 mod footing;
+mod lacking;
 mod media;
+mod pretended;
 mod promotion;
 mod publishing;
 mod runner;

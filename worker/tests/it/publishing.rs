@@ -2,55 +2,29 @@
 
 use reelgate_common::{db::Verdict, file::FileState, key::Key, storage::StorageError};
 
-use crate::footing::Footing;
+use crate::{footing::Footing, pretended::film};
+
+const SIZE: (u32, u32) = (320, 180);
 
 /// Makes a poster and no film, once it is let go.
 const POSTER_ONLY: &str = r#"
-request=$(/bin/cat request.json)
-case "$request" in
-*'"task":"probe"'*)
-    echo '{"event":"probed","media":{"container":"mpegts","duration_ms":1000,"bitrate":0,"audio":[],"subtitles":[],
-        "video":{"stream":0,"codec":"mpeg2video","profile":null,"profile_name":null,"level":null,"coded_width":320,
-        "coded_height":180,"width":320,"height":180,"rotation":0,"sample_aspect":[1,1],"frame_rate":[25,1],
-        "average_frame_rate":[25,1],"pixel_format":"yuv420p","bit_depth":8,"chroma":"4:2:0","interlaced":false,
-        "color_primaries":null,"color_transfer":null,"color_space":null,"full_range":false,"duration_ms":1000,
-        "bitrate":null}}}' | /usr/bin/tr -d '\n'
-    echo ;;
-*)
     echo $$ > ../../../../draft; /bin/mv ../../../../draft ../../../../started
     while [ ! -e ../../../../go ]; do /bin/sleep 0.01; done
     printf '\377\330\377\300\000\021\010\000\264\001\100\003' > poster.jpg
-    echo '{"event":"output","name":"poster","file":"poster.jpg","width":320,"height":180,"duration_ms":null,"codecs":null}' ;;
-esac
-echo '{"event":"done"}'
-"#;
+    echo '{"event":"output","name":"poster","file":"poster.jpg","width":320,"height":180,"duration_ms":null,"codecs":null}'"#;
 
 /// Makes a poster and says that the film is damaged, and the next time nothing.
 const DAMAGED: &str = r#"
-request=$(/bin/cat request.json)
-case "$request" in
-*'"task":"probe"'*)
-    echo '{"event":"probed","media":{"container":"mpegts","duration_ms":1000,"bitrate":0,"audio":[],"subtitles":[],
-        "video":{"stream":0,"codec":"mpeg2video","profile":null,"profile_name":null,"level":null,"coded_width":320,
-        "coded_height":180,"width":320,"height":180,"rotation":0,"sample_aspect":[1,1],"frame_rate":[25,1],
-        "average_frame_rate":[25,1],"pixel_format":"yuv420p","bit_depth":8,"chroma":"4:2:0","interlaced":false,
-        "color_primaries":null,"color_transfer":null,"color_space":null,"full_range":false,"duration_ms":1000,
-        "bitrate":null}}}' | /usr/bin/tr -d '\n'
-    echo ;;
-*)
     if [ ! -e ../../../../once ]; then
         echo > ../../../../once
         printf '\377\330\377\300\000\021\010\000\264\001\100\003' > poster.jpg
         echo '{"event":"warned","reason":{"code":"damaged","message":"One packet could not be decoded."}}'
         echo '{"event":"output","name":"poster","file":"poster.jpg","width":320,"height":180,"duration_ms":null,"codecs":null}'
-    fi ;;
-esac
-echo '{"event":"done"}'
-"#;
+    fi"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_retry_that_looks_at_nothing_again_keeps_what_was_found_wrong() {
-    let mut footing = Footing::new(DAMAGED).await;
+    let mut footing = Footing::new(&film(SIZE, DAMAGED)).await;
     footing.config.jobs.max_failures = 2;
     let (file, worker) = (footing.upload(b"film").await, footing.start());
     let settled = footing.settled(file).await.file;
@@ -62,7 +36,7 @@ async fn a_retry_that_looks_at_nothing_again_keeps_what_was_found_wrong() {
 
 /// Whether the poster lies in the store when the attempt is over, and whether it is published.
 async fn makes_a_poster(loses_its_fence: bool) -> (bool, bool) {
-    let mut footing = Footing::new(POSTER_ONLY).await;
+    let mut footing = Footing::new(&film(SIZE, POSTER_ONLY)).await;
     footing.config.jobs.max_failures = 1;
     // Only publishing finds out what has happened.
     footing.config.jobs.heartbeat_ms = footing.config.jobs.lease_ms / 3;

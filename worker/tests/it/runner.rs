@@ -2,7 +2,7 @@
 
 use reelgate_common::{db::Verdict, file::FileState, job::JobState};
 
-use crate::footing::Footing;
+use crate::{footing::Footing, pretended::film};
 
 /// Tells its process id and then does nothing for ever.
 pub(crate) const HANG: &str =
@@ -106,27 +106,11 @@ async fn a_stop_hands_the_job_back_and_counts_for_nothing() {
 }
 
 /// Is shown a film, and dies of memory whenever it shall encode it; each request stays to be read.
-const HUNGRY: &str = r#"
-request=$(/bin/cat request.json)
-case "$request" in
-*'"task":"probe"'*)
-    echo '{"event":"probed","media":{"container":"mpegts","duration_ms":1000,"bitrate":0,"audio":[],"subtitles":[],
-        "video":{"stream":0,"codec":"mpeg2video","profile":null,"profile_name":null,"level":null,"coded_width":1280,
-        "coded_height":720,"width":1280,"height":720,"rotation":0,"sample_aspect":[1,1],"frame_rate":[25,1],
-        "average_frame_rate":[25,1],"pixel_format":"yuv420p","bit_depth":8,"chroma":"4:2:0","interlaced":false,
-        "color_primaries":null,"color_transfer":null,"color_space":null,"full_range":false,"duration_ms":1000,
-        "bitrate":null}}}' | /usr/bin/tr -d '\n'
-    echo
-    echo '{"event":"done"}' ;;
-*)
-    echo "$request" >> ../../../../encodes
-    kill -KILL $$ ;;
-esac
-"#;
+const HUNGRY: &str = r#"echo "$request" >> ../../../../encodes; kill -KILL $$"#;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_task_that_died_of_memory_is_run_again_with_less_and_then_given_up() {
-    let mut footing = Footing::new(HUNGRY).await;
+    let mut footing = Footing::new(&film((1280, 720), HUNGRY)).await;
     footing.config.worker.threads = 4;
     // Enough for all threads at first.
     footing.config.worker.memory_bytes = 64 << 30;
