@@ -1,7 +1,6 @@
 //! The task's process over real libav: every request runs as the worker runs it, over clips that ffmpeg's program makes and
 //! over the corpus of `REELGATE_CORPUS`, and the outputs are measured with ffmpeg's program.
 
-mod checked;
 mod child;
 mod codecs;
 mod compare;
