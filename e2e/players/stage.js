@@ -90,7 +90,7 @@ const stage = (() => {
         subtitles(language) {
           hls.subtitleDisplay = false;
           hls.subtitleTrack = hls.subtitleTracks.findIndex((track) => track.lang === language);
-          return hls.subtitleTracks.map((track) => [track.lang, track.name, track.default]);
+          return hls.subtitleTracks.map((track) => [track.lang, track.name]);
         },
       };
     },
@@ -107,6 +107,11 @@ const stage = (() => {
           shown.configure({ abr: { enabled: false } });
           const track = shown.getVariantTracks().find((variant) => variant.height === height);
           shown.selectVariantTrack(track, true, 2);
+        },
+        subtitles(language) {
+          const tracks = shown.getTextTracks();
+          shown.selectTextTrack(tracks.find((track) => track.language === language));
+          return tracks.map((track) => [track.language, track.label]);
         },
       };
     },
@@ -169,7 +174,7 @@ const stage = (() => {
       track.track.mode = "hidden";
       return loaded;
     },
-    // Has hls.js show the words of a language.
+    // Has the player show the words of a language; gives those that it offers, and their names.
     subtitles: (language) => player.subtitles(language),
     // What is to be read at a time, in a language, as the browser itself says.
     async words(time, language) {

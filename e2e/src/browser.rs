@@ -203,11 +203,11 @@ impl Stage {
         Ok(())
     }
 
-    /// Has hls.js load the words of a language; gives language, name and default of all that it offers.
+    /// Has hls.js or Shaka load the words of a language; gives language and name of all that it offers.
     ///
     /// # Errors
-    /// Another player plays.
-    pub async fn subtitles(&self, language: &str) -> Result<Vec<(String, String, bool)>> {
+    /// The browser itself plays.
+    pub async fn subtitles(&self, language: &str) -> Result<Vec<(String, String)>> {
         Ok(serde_json::from_value(self.order(&format!("subtitles({})", json!(language))).await?)?)
     }
 

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use http::Method;
 use reelgate_common::ids::{FileId, JobId};
+use reelgate_packager::language_tag;
 
 use crate::{
     error::{ApiError, Violation},
@@ -281,9 +282,10 @@ impl<'a> Resource<'a> {
     }
 }
 
-/// What captions of a language are called. Languages have one case there.
+/// What captions of a language are called. Languages have one tag and one case there.
 fn captions(language: &str) -> String {
-    format!("captions-{}", language.to_ascii_lowercase())
+    let tag = language_tag(language).unwrap_or_else(|| language.to_owned());
+    format!("captions-{}", tag.to_ascii_lowercase())
 }
 
 fn unknown_path() -> ApiError {
@@ -368,7 +370,7 @@ mod tests {
             ),
             (
                 Method::DELETE,
-                format!("/v1/files/{ID}/captions/en.vtt"),
+                format!("/v1/files/{ID}/captions/eng.vtt"),
                 Route::RemoveCaptions(id, "captions-en".to_owned()),
             ),
             (Method::GET, format!("/v1/files/stream/{ID}/master.m3u8"), Route::Master(id)),

@@ -8,8 +8,9 @@ mod xml;
 
 use self::xml::Element;
 use crate::{
+    language::language,
     package::TrackSummary,
-    presentation::{Caption, INIT_NAME, Offer, Presentation, SEGMENT_SUFFIX, language, timescale},
+    presentation::{Caption, INIT_NAME, Offer, Presentation, SEGMENT_SUFFIX, timescale},
 };
 
 /// The manifest; every offer needs its segments.
@@ -55,7 +56,7 @@ fn audio_set(id: u32, audio: &Offer, default: bool) -> Element {
     set(id, "audio", "audio/mp4")
         .with("segmentAlignment", "true")
         .with("startWithSAP", "1")
-        .with("lang", language(audio.track.language.as_deref()))
+        .with("lang", &language(audio.track.language.as_deref()))
         .child(&scheme("Role", "urn:mpeg:dash:role:2011", role))
         .child(&representation(audio))
 }
@@ -66,7 +67,8 @@ fn captions_set(id: u32, caption: &Caption) -> Element {
         .with("bandwidth", "256")
         .child(&Element::new("BaseURL").text(&caption.document));
     set(id, "text", "text/vtt")
-        .with("lang", language(caption.language.as_deref()))
+        .with("lang", &language(caption.language.as_deref()))
+        .child(&Element::new("Label").text(&caption.name))
         .child(&scheme("Role", "urn:mpeg:dash:role:2011", "caption"))
         .child(&document)
 }
@@ -156,14 +158,14 @@ mod tests {
             "<SegmentTimeline><S t=\"0\" d=\"25600\" r=\"1\"/><S t=\"51200\" d=\"12800\"/></SegmentTimeline>",
             "</SegmentTemplate></Representation></AdaptationSet>",
             "<AdaptationSet id=\"1\" contentType=\"audio\" mimeType=\"audio/mp4\" segmentAlignment=\"true\" startWithSAP=\"1\" ",
-            "lang=\"eng\"><Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>",
+            "lang=\"en\"><Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>",
             "<Representation id=\"720p-1\" bandwidth=\"130000\" codecs=\"mp4a.40.2\" audioSamplingRate=\"48000\">",
             "<AudioChannelConfiguration schemeIdUri=\"urn:mpeg:dash:23003:3:audio_channel_configuration:2011\" value=\"2\"/>",
             "<BaseURL>L/1/720p/1/</BaseURL>",
             "<SegmentTemplate timescale=\"48000\" initialization=\"init.mp4\" media=\"$Number$.m4s\" startNumber=\"0\">",
             "<SegmentTimeline><S t=\"0\" d=\"96256\" r=\"1\"/><S t=\"192512\" d=\"47488\"/></SegmentTimeline>",
             "</SegmentTemplate></Representation></AdaptationSet>",
-            "<AdaptationSet id=\"2\" contentType=\"text\" mimeType=\"text/vtt\" lang=\"en\">",
+            "<AdaptationSet id=\"2\" contentType=\"text\" mimeType=\"text/vtt\" lang=\"en\"><Label>en</Label>",
             "<Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"caption\"/>",
             "<Representation id=\"captions-2\" bandwidth=\"256\"><BaseURL>L/1/captions-en/captions.vtt</BaseURL>",
             "</Representation></AdaptationSet></Period></MPD>\n",

@@ -63,14 +63,6 @@ pub(crate) fn timescale(track: &TrackSummary) -> u128 {
     u128::from(track.timescale.max(1))
 }
 
-/// A language tag that is one, for the text comes from a stranger's file.
-pub(crate) fn language(text: Option<&str>) -> &str {
-    let is_tag = |text: &&str| {
-        (2..=35).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    text.filter(is_tag).unwrap_or("und")
-}
-
 #[cfg(test)]
 pub(crate) mod fixture {
     use super::*;
@@ -122,18 +114,5 @@ pub(crate) mod fixture {
         let address = |name: &str| format!("L/1/captions-en/{name}");
         let (playlist, document) = (address("captions.m3u8"), address("captions.vtt"));
         Caption { name: "en".to_owned(), language: Some("en".to_owned()), default: false, playlist, document }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_no_language_tag_is_undetermined() {
-        for strange in ["", "e", "e\"", "en_US", "en us", "\u{e9}n", &"a".repeat(36)] {
-            assert_eq!(language(Some(strange)), "und", "{strange}");
-        }
-        assert_eq!((language(Some("en-US")), language(Some("deu")), language(None)), ("en-US", "deu", "und"));
     }
 }

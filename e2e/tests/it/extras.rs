@@ -243,7 +243,7 @@ impl Stage {
             anyhow::Ok(String::from_utf8(answer.body.to_vec())?)
         };
         assert_eq!(
-            words("eng").await?,
+            words("en").await?,
             "WEBVTT\n\n00:00:01.000 --> 00:00:03.000\n<i>Hello</i> &amp; welcome\n\n\
              00:00:04.000 --> 00:00:05.500\nBye\n"
         );

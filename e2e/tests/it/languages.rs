@@ -21,21 +21,21 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// What is decoded to.
 const RATE: usize = 8_000;
 
-/// A language, and the tone that is spoken in it.
-type Voice = (&'static str, u32);
+/// A language as the source names it, its shortest tag, and the tone that is spoken in it.
+type Voice = (&'static str, &'static str, u32);
 
-const MKV: [Voice; 3] = [("deu", 330), ("eng", 550), ("fra", 880)];
-const MP4: [Voice; 2] = [("eng", 440), ("spa", 990)];
+const MKV: [Voice; 3] = [("ger", "de", 330), ("eng", "en", 550), ("fra", "fr", 880)];
+const MP4: [Voice; 2] = [("eng", "en", 440), ("spa", "es", 990)];
 
 fn film(folder: &Folder, name: &str, voices: &[Voice], codecs: &[&str]) -> Result<PathBuf> {
     let path = folder.path().join(name);
     let mut command = Command::new("ffmpeg");
     command.args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=4"]);
-    for (_, tone) in voices {
+    for (_, _, tone) in voices {
         command.args(["-f", "lavfi", "-i", &format!("sine=frequency={tone}:duration=4:sample_rate=48000")]);
     }
     command.args(["-map", "0:v"]);
-    for (number, (language, _)) in voices.iter().enumerate() {
+    for (number, (language, ..)) in voices.iter().enumerate() {
         command.args(["-map", &format!("{}:a", number + 1)]);
         command.args([format!("-metadata:s:a:{number}"), format!("language={language}")]);
     }
@@ -79,7 +79,7 @@ async fn plays_in_all(alice: &Client, film: &Path, voices: &[Voice]) -> Result<(
     let manifest = String::from_utf8(alice.get(&path("manifest.mpd")).await?.expect(200)?.body.to_vec())?;
     dash_offers(&manifest, voices)?;
     for document in ["master.m3u8", "manifest.mpd"] {
-        for (language, tone) in voices {
+        for (_, language, tone) in voices {
             let (address, language) = (format!("{}{}", alice.base(), path(document)), *language);
             let heard = tokio::task::spawn_blocking(move || heard(&address, language)).await??;
             ensure!(heard.abs_diff(*tone) <= 5, "{document} in {language}: {heard} Hz instead of {tone}");
@@ -103,7 +103,7 @@ async fn master(client: &Client, path: &str, voices: &[Voice]) -> Result<String>
 
 fn hls_offers(master: &str, voices: &[Voice]) -> Result<()> {
     let lines: Vec<&str> = master.lines().filter(|line| line.starts_with("#EXT-X-MEDIA:TYPE=AUDIO")).collect();
-    for (line, (language, _)) in lines.iter().zip(voices) {
+    for (line, (_, language, _)) in lines.iter().zip(voices) {
         ensure!(line.contains(&format!("LANGUAGE=\"{language}\"")), "{line}");
     }
     let defaults = lines.iter().filter(|line| line.contains("DEFAULT=YES")).count();
@@ -117,7 +117,7 @@ fn dash_offers(manifest: &str, voices: &[Voice]) -> Result<()> {
     let sets: Vec<&str> =
         manifest.split("<AdaptationSet").filter(|set| set.contains("contentType=\"audio\"")).collect();
     ensure!(sets.len() == voices.len(), "{manifest}");
-    for (set, (language, _)) in sets.iter().zip(voices) {
+    for (set, (_, language, _)) in sets.iter().zip(voices) {
         ensure!(set.contains(&format!("lang=\"{language}\"")), "{set}");
     }
     ensure!(sets.iter().filter(|set| set.contains("value=\"main\"")).count() == 1, "{manifest}");

@@ -17,6 +17,7 @@ mod floods;
 mod harness;
 mod hostile;
 mod idle;
+mod in_sync;
 mod isolation;
 mod jobs;
 mod journeys;

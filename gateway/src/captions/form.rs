@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode, header::CONTENT_TYPE};
+use reelgate_packager::language_tag;
 
 use crate::{
     body::RequestBody,
@@ -66,10 +67,11 @@ impl Given {
             Violation::new([place.into(), name.into()], message, kind)
         };
         let mut violations = Vec::new();
-        let language = self.language.unwrap_or_default();
-        if language.is_empty() {
+        let given = self.language.unwrap_or_default();
+        let language = language_tag(&given);
+        if given.is_empty() {
             violations.push(Violation::missing(place, "language"));
-        } else if !is_tag(&language) {
+        } else if language.is_none() {
             violations.push(wrong("language", "Input should be a language tag, as in en or pt-BR", "language"));
         }
         let label = self.label.map(|label| clean(&label)).filter(|label| !label.is_empty());
@@ -91,10 +93,9 @@ impl Given {
         if document.len() > MAX_DOCUMENT {
             return Err(too_large());
         }
-        if violations.is_empty() {
-            Ok(Form { document, language, label, default })
-        } else {
-            Err(ApiError::invalid(violations))
+        match language.filter(|_| violations.is_empty()) {
+            Some(language) => Ok(Form { document, language, label, default }),
+            None => Err(ApiError::invalid(violations)),
         }
     }
 }
@@ -130,14 +131,6 @@ impl Given {
             _ => {}
         }
     }
-}
-
-/// Lower case of it becomes part of names, so nothing else may be in it.
-fn is_tag(text: &str) -> bool {
-    let parts = |part: &str| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
-    let first = text.split('-').next().unwrap_or_default();
-    let language = (2..=8).contains(&first.len()) && first.bytes().all(|byte| byte.is_ascii_alphabetic());
-    language && text.len() <= 35 && text.split('-').all(parts)
 }
 
 fn clean(label: &str) -> String {
@@ -182,6 +175,14 @@ mod tests {
         let fields = [field("language", "pt-BR"), field("label", "Português"), field("default", "true")].concat();
         let form = receive("multipart/form-data; boundary=b", "", &format!("{fields}{file}")).await;
         assert_eq!(form.unwrap(), wanted);
+    }
+
+    #[tokio::test]
+    async fn a_language_has_its_shortest_tag() {
+        for (given, tag) in [("ger", "de"), ("deu", "de"), ("gsw-CH", "gsw-CH")] {
+            let form = receive("text/vtt", &format!("language={given}"), "WEBVTT").await.unwrap();
+            assert_eq!(form.language, tag);
+        }
     }
 
     #[tokio::test]

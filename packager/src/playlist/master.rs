@@ -2,8 +2,9 @@
 
 use super::attributes::Attributes;
 use crate::{
+    language::language,
     package::{TrackSummary, VideoRange, VideoSummary},
-    presentation::{Caption, IFRAMES_NAME, Offer, PLAYLIST_NAME, Presentation, language},
+    presentation::{Caption, IFRAMES_NAME, Offer, PLAYLIST_NAME, Presentation},
 };
 
 const AUDIO_GROUP: &str = "audio";
@@ -30,7 +31,7 @@ fn audio_line(audio: &Offer, name: &str, default: bool) -> String {
         .plain("TYPE", "AUDIO")
         .quoted("GROUP-ID", AUDIO_GROUP)
         .quoted("NAME", name)
-        .quoted("LANGUAGE", language(audio.track.language.as_deref()))
+        .quoted("LANGUAGE", &language(audio.track.language.as_deref()))
         .plain("DEFAULT", if default { "YES" } else { "NO" })
         .plain("AUTOSELECT", "YES");
     let attributes = match &audio.track.audio {
@@ -42,7 +43,7 @@ fn audio_line(audio: &Offer, name: &str, default: bool) -> String {
 
 /// The language, counted where it repeats: names are unique within a group.
 fn name_of(audios: &[Offer], index: usize) -> String {
-    let spoken = |audio: &Offer| language(audio.track.language.as_deref()).to_owned();
+    let spoken = |audio: &Offer| language(audio.track.language.as_deref());
     let own = spoken(&audios[index]);
     match audios[..index].iter().filter(|other| spoken(other) == own).count() {
         0 => own,
@@ -55,7 +56,7 @@ fn captions_line(caption: &Caption) -> String {
         .plain("TYPE", "SUBTITLES")
         .quoted("GROUP-ID", CAPTIONS_GROUP)
         .quoted("NAME", &caption.name)
-        .quoted("LANGUAGE", language(caption.language.as_deref()))
+        .quoted("LANGUAGE", &language(caption.language.as_deref()))
         .plain("DEFAULT", if caption.default { "YES" } else { "NO" })
         .plain("AUTOSELECT", "YES")
         .plain("FORCED", "NO")
@@ -152,8 +153,8 @@ mod tests {
         let expected = r#"#EXTM3U
 #EXT-X-VERSION:7
 #EXT-X-INDEPENDENT-SEGMENTS
-#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="eng",LANGUAGE="eng",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="L/1/720p/1/index.m3u8"
-#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="deu",LANGUAGE="deu",DEFAULT=NO,AUTOSELECT=YES,CHANNELS="2",URI="L/1/720p/2/index.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="en",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2",URI="L/1/720p/1/index.m3u8"
+#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="audio",NAME="de",LANGUAGE="de",DEFAULT=NO,AUTOSELECT=YES,CHANNELS="2",URI="L/1/720p/2/index.m3u8"
 #EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID="captions",NAME="en",LANGUAGE="en",DEFAULT=NO,AUTOSELECT=YES,FORCED=NO,URI="L/1/captions-en/captions.m3u8"
 #EXT-X-STREAM-INF:BANDWIDTH=2200000,AVERAGE-BANDWIDTH=1690000,CODECS="avc1.64001f,mp4a.40.2",RESOLUTION=1280x720,FRAME-RATE=29.970,VIDEO-RANGE=SDR,CLOSED-CAPTIONS=NONE,AUDIO="audio",SUBTITLES="captions"
 L/1/720p/0/index.m3u8
@@ -183,10 +184,10 @@ L/1/480p/0/index.m3u8
 
     #[test]
     fn names_of_a_group_are_unique_also_for_strange_languages() {
-        let tracks = [audio(Some("eng")), audio(Some("e\"x")), audio(Some("eng")), audio(None)];
+        let tracks = [audio(Some("eng")), audio(Some("e\"x")), audio(Some("en")), audio(None)];
         let audios: Vec<Offer> = tracks.iter().map(|track| offer("a-1", track, &[])).collect();
         let names: Vec<String> = (0..4).map(|index| name_of(&audios, index)).collect();
-        assert_eq!(names, ["eng", "und", "eng 2", "und 2"]);
+        assert_eq!(names, ["en", "und", "en 2", "und 2"]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! parent knows what the child must give. Pure.
 
 use reelgate_common::media_info::{MediaInfo, SubtitleInfo};
+use reelgate_packager::language_tag;
 
 use super::{Choice, Extras, LadderPolicy};
 
@@ -100,24 +101,41 @@ pub(crate) struct EmbeddedCaptions {
 }
 
 impl EmbeddedCaptions {
-    /// Those of the streams that are wanted.
+    /// Those of the streams that are wanted. What a track is called does not hang on which others are wanted.
     pub(crate) fn of(media: &MediaInfo, streams: &[u32]) -> Vec<Self> {
         let mut named: Vec<Self> = Vec::new();
-        for track in media.subtitles.iter().filter(|track| streams.contains(&track.stream)) {
-            let language = tag(track.language.as_deref());
-            let before = named.iter().filter(|other| other.language == language).count();
+        for track in media.subtitles.iter().filter(|track| track.text) {
+            let language = track.language.as_deref().and_then(language_tag).unwrap_or_else(|| "und".to_owned());
+            let before = named.iter().filter(|other| other.language.eq_ignore_ascii_case(&language)).count();
             let number = if before == 0 { String::new() } else { format!("-{}", before + 1) };
-            let name = format!("captions-{language}{number}");
+            // In lower case, as it is looked for.
+            let name = format!("captions-{}{number}", language.to_ascii_lowercase());
             named.push(Self { stream: track.stream, name, language });
         }
+        named.retain(|captions| streams.contains(&captions.stream));
         named
     }
 }
 
-/// The language in lower case, if it is one: it becomes part of an object's name.
-fn tag(language: Option<&str>) -> String {
-    let is_tag = |text: &&str| {
-        (2..=35).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
-    };
-    language.filter(is_tag).unwrap_or("und").to_ascii_lowercase()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn captions_are_called_by_the_shortest_tag_whichever_are_still_to_be_made() {
+        let track = |(stream, language): (u32, Option<&str>)| SubtitleInfo {
+            stream,
+            language: language.map(str::to_owned),
+            text: stream != 5,
+            ..SubtitleInfo::default()
+        };
+        let tracks = [(2, Some("ger")), (3, Some("de")), (4, None), (5, Some("eng")), (6, Some("EN"))];
+        let media = MediaInfo { subtitles: tracks.map(track).to_vec(), ..MediaInfo::default() };
+        let names = |streams: &[u32]| {
+            let captions = EmbeddedCaptions::of(&media, streams).into_iter();
+            captions.map(|one| format!("{} {}", one.name, one.language)).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&[2, 3, 4, 6]), ["captions-de de", "captions-de-2 de", "captions-und und", "captions-en en"]);
+        assert_eq!(names(&[3]), ["captions-de-2 de"]);
+    }
 }
