@@ -20,28 +20,36 @@ for _, id in ipairs(redis.call('ZRANGEBYSCORE', DELAYED, '-inf', whole(now), 'LI
   end
 end
 
--- The organisation whose turn it is, and of it what has waited for longest.
 local claimed = false
+local function take(id)
+  local job, newer = read_job(id)
+  if not job or not is_id(id) then
+    unreadable(id, newer)
+  elseif not redis.call('ZSCORE', LEASES, id) then
+    lease(id, ARGV[1], ARGV[2], tonumber(ARGV[3]))
+    claimed = id
+  end
+end
+
+-- The organisation whose turn it is, and of it what has waited for longest.
 for _ = 1, 1000 do
-  local org = redis.call('ZPOPMIN', READY)[1]
+  local org = redis.call('ZPOPMIN', ORGS)[1]
   if not org then break end
   local id = redis.call('ZPOPMIN', line(org))[1]
-  if id then
-    local job, newer = read_job(id)
-    if not job or not is_id(id) then
-      unreadable(id, newer)
-    elseif not redis.call('ZSCORE', LEASES, id) then
-      lease(id, ARGV[1], ARGV[2], tonumber(ARGV[3]))
-      claimed = id
-    end
-    local last = claimed and redis.call('HINCRBY', TURNS, 'last', 1) or last_turn()
-    local next_id = redis.call('ZRANGE', line(org), 0, 0)[1]
-    if next_id then
-      local following = read_job(next_id)
-      take_turn(org, following and following.priority or 100, last)
-    end
-    if claimed then break end
+  if id and redis.call('ZREM', READY, id) == 1 then take(id) end
+  local last = claimed and redis.call('HINCRBY', TURNS, 'last', 1) or last_turn()
+  local next_id = redis.call('ZRANGE', line(org), 0, 0)[1]
+  if next_id then
+    local following = read_job(next_id)
+    take_turn(org, following and following.priority or 100, last)
   end
+  if claimed then break end
+end
+-- What is in no line.
+for _ = 1, 1000 do
+  local id = not claimed and redis.call('ZPOPMIN', READY)[1]
+  if not id then break end
+  take(id)
 end
 -- Passed on: however many there are, each claim wakes one more waiter.
 if claimed and redis.call('LLEN', WAKE) == 0 and redis.call('ZCARD', READY) > 0 then wake(1) end

@@ -4,7 +4,7 @@
 use redis::{Script, ScriptInvocation};
 
 /// In the order of the names at the top of `shared.lua`.
-const KEYS: [&str; 9] = ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake", "turns"];
+const KEYS: [&str; 10] = ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake", "turns", "orgs"];
 
 macro_rules! script {
     ($file:literal) => {

@@ -1,21 +1,24 @@
 -- What all transitions share; put in front of each of them. The server's clock is the only one.
--- jobs:   id -> "version|priority|run_at|org"   what waits or is leased
+-- jobs:   id -> "priority|run_at|org"   what waits or is leased; what begins with "v" and a number is of a newer format
 -- held:   id -> "token|cancelled|worker" what is leased
--- ready:  org by its turn; what waits of each lies in "ready:org", id by run_at, aged by its priority
+-- ready:  id by priority and run_at; all that may be claimed
+-- orgs:   org by its turn; what is ready of each lies in "ready:org" as well, id by run_at, aged by its priority
 -- delayed: id by run_at            leases: id by end
 -- dead:   id by time of burial, reasons: id -> why  wake: one element per waiter to wake
 -- turns:  "last" -> how many claims there were
-local READY, DELAYED, LEASES, JOBS, HELD, DEAD, REASONS, WAKE, TURNS =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+-- The version before knows no organisations: what it has taken is still in a line and no longer in ready, and is passed over;
+-- what it has brought is in ready and in no line, and comes when no organisation has a turn.
+local READY, DELAYED, LEASES, JOBS, HELD, DEAD, REASONS, WAKE, TURNS, ORGS =
+  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
 local MAX_DEAD, MAX_WAKE = 10000, 128
 -- As in the queue of one process (`fair.rs`): what a point of priority is worth in milliseconds of waiting among the jobs of
 -- one organisation, and in turns among organisations.
 local AGING_MS, TURNS_AHEAD = 60000, 10
 -- Entries of a newer format are left to a newer build: looked at again after this.
-local FORMAT, LEFT_TO_NEWER = 1, 5000
+local LEFT_TO_NEWER = 5000
 
 -- A foreign type under one of the keys must stop a transition here, before it has changed anything: there is no undo.
-for _, zset in ipairs({ READY, DELAYED, LEASES, DEAD }) do redis.call('ZCARD', zset) end
+for _, zset in ipairs({ READY, DELAYED, LEASES, DEAD, ORGS }) do redis.call('ZCARD', zset) end
 for _, hash in ipairs({ JOBS, HELD, REASONS, TURNS }) do redis.call('HLEN', hash) end
 redis.call('LLEN', WAKE)
 
@@ -39,17 +42,15 @@ end
 local function read_job(id)
   local text = redis.call('HGET', JOBS, id)
   if not text then return nil, false end
-  local version, rest = string.match(text, '^(%d+)|(.*)$')
-  version = tonumber(version)
-  if version and version > FORMAT then return nil, true end
-  local priority, run_at, org = string.match(rest or '', '^(%d+)|(%d+)|(.*)$')
+  if string.match(text, '^v%d+|') then return nil, true end
+  local priority, run_at, org = string.match(text, '^(%d+)|(%d+)|(.*)$')
   priority, run_at = tonumber(priority), tonumber(run_at)
-  if version ~= FORMAT or not priority or priority > 100 or not run_at then return nil, false end
+  if not priority or priority > 100 or not run_at then return nil, false end
   return { priority = priority, run_at = run_at, org = org }, false
 end
 
 local function write_job(id, job)
-  redis.call('HSET', JOBS, id, FORMAT .. '|' .. job.priority .. '|' .. whole(job.run_at) .. '|' .. job.org)
+  redis.call('HSET', JOBS, id, job.priority .. '|' .. whole(job.run_at) .. '|' .. job.org)
 end
 
 -- What is ready of one organisation. Its name shares the hash tag, so it lies beside the others in a cluster, too.
@@ -63,18 +64,25 @@ end
 
 -- An organisation's turn comes after those that have waited for longer; a higher priority brings it forward, never back.
 local function take_turn(org, priority, last)
-  redis.call('ZADD', READY, 'LT', whole(last + (100 - priority) * TURNS_AHEAD), org)
+  redis.call('ZADD', ORGS, 'LT', whole(last + (100 - priority) * TURNS_AHEAD), org)
 end
 
 local function make_ready(id, job)
+  redis.call('ZADD', READY, whole((100 - job.priority) * 4398046511104 + job.run_at), id)
   redis.call('ZADD', line(job.org), whole(job.run_at + (100 - job.priority) * AGING_MS), id)
   take_turn(job.org, job.priority, last_turn())
 end
 
 local function unready(id, org)
+  redis.call('ZREM', READY, id)
   if redis.call('ZREM', line(org), id) == 1 and redis.call('EXISTS', line(org)) == 0 then
-    redis.call('ZREM', READY, org)
+    redis.call('ZREM', ORGS, org)
   end
+end
+
+-- Whether it may be claimed, and has its place in the order.
+local function is_ready(id, org)
+  return redis.call('ZSCORE', READY, id) and redis.call('ZSCORE', line(org), id) and redis.call('ZSCORE', ORGS, org)
 end
 
 -- Into the set where it belongs; true if a waiter should know.
@@ -99,6 +107,7 @@ end
 local function forget(id)
   local job = read_job(id)
   if job then unready(id, job.org) end
+  redis.call('ZREM', READY, id)
   redis.call('ZREM', DELAYED, id)
   forget_leased(id)
 end

@@ -430,13 +430,50 @@ async fn an_entry_of_a_newer_build_is_left_as_it_is() -> Result<()> {
     let queue = open(&server).await?;
     let (newer, known) = (due(), due());
     queue.enqueue(&[newer.clone(), known.clone()]).await?;
-    let text = format!("HSET {{reelgate}}:jobs {} 2|whatever|that|means", newer.job_id);
+    let text = format!("HSET {{reelgate}}:jobs {} v2|whatever|that|means", newer.job_id);
     server.command(&text).await?;
     assert_eq!(jobs_in_order(queue.as_ref()).await?, [known.job_id]);
     assert_eq!(queue.enqueue(from_ref(&newer)).await?, 0);
     let kept = server.command(&format!("HGET {{reelgate}}:jobs {}", newer.job_id)).await?;
-    assert!(kept.contains("2|whatever|that|means"), "{kept}");
+    assert!(kept.contains("v2|whatever|that|means"), "{kept}");
     assert_eq!(queue.depth().await?, Depth { delayed: 1, leased: 1, ..Depth::default() });
+    Ok(())
+}
+
+/// What gateways and workers before there were turns do: they know what is ready, and no lines.
+#[tokio::test]
+async fn a_build_that_knows_no_turns_shares_the_queue() -> Result<()> {
+    let server = Redis::start().await?;
+    let url = Secret::new(server.url());
+    let config = QueueConfig { url, timeout_ms: 5_000, per_org: 3, ..QueueConfig::default() };
+    let queue = queue::open(&config).await?;
+
+    // It claims and completes what a newer gateway brings, by priority, and its claims take no room.
+    for _ in 0..4 {
+        let entries: Vec<_> = (0..3).map(|n| entry(50 + n, Timestamp::now())).collect();
+        assert_eq!(queue.enqueue(&entries).await?, 3);
+        for entry in entries.iter().rev() {
+            let popped = server.command("ZPOPMIN {reelgate}:ready").await?;
+            assert!(popped.contains(&entry.job_id.to_string()), "{popped}");
+            server.command(&format!("HDEL {{reelgate}}:jobs {}", entry.job_id)).await?;
+        }
+    }
+    assert_empty(queue.as_ref()).await?;
+    assert_eq!(queue.depth().await?, Depth::default(), "nothing of theirs is buried");
+
+    // What it brings is claimed, also when a newer gateway says it again.
+    let brought: Vec<_> = (0..3).map(|_| due()).collect();
+    for entry in &brought {
+        let text = format!("{}|{}|{}", entry.priority, entry.run_at.0, entry.org_id.as_str());
+        server.command(&format!("HSET {{reelgate}}:jobs {} {text}", entry.job_id)).await?;
+        server.command(&format!("ZADD {{reelgate}}:ready 219902325555200 {}", entry.job_id)).await?;
+    }
+    assert_eq!(queue.enqueue(&brought[..2]).await?, 0, "they are known");
+    let mut claimed = jobs_in_order(queue.as_ref()).await?;
+    claimed.sort_unstable();
+    let mut wanted: Vec<_> = brought.iter().map(|entry| entry.job_id).collect();
+    wanted.sort_unstable();
+    assert_eq!(claimed, wanted);
     Ok(())
 }
 
@@ -481,8 +518,9 @@ async fn garbage_among_the_entries_is_buried_and_the_rest_goes_on() -> Result<()
     let queue = open(&server).await?;
     let (good, robbed) = (due(), entry(80, Timestamp::now()));
     queue.enqueue(&[good.clone(), robbed.clone()]).await?;
-    server.command("ZADD {reelgate}:ready:acme|{x} -5 rubbish").await?;
-    server.command("ZADD {reelgate}:ready -5 nobody").await?;
+    server.command("ZADD {reelgate}:ready -5 rubbish").await?;
+    server.command("ZADD {reelgate}:ready:acme|{x} -5 nothing").await?;
+    server.command("ZADD {reelgate}:orgs -5 nobody").await?;
     server.command("ZADD {reelgate}:delayed 1 more-rubbish").await?;
     server.command("ZADD {reelgate}:leases 1 old-rubbish").await?;
     server.command(&format!("HSET {{reelgate}}:jobs {} nonsense", robbed.job_id)).await?;
@@ -499,7 +537,7 @@ async fn garbage_among_the_entries_is_buried_and_the_rest_goes_on() -> Result<()
 async fn keys_of_a_foreign_type_are_moved_aside() -> Result<()> {
     let server = Redis::start().await?;
     let queue = open(&server).await?;
-    for name in ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake", "turns"] {
+    for name in ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake", "turns", "orgs"] {
         server.command("FLUSHALL").await?;
         server.command(&format!("SET {{reelgate}}:{name} mine")).await?;
         queue.wait(Duration::from_millis(20)).await?;
