@@ -47,6 +47,19 @@ pub async fn up(connection: &DatabaseConnection) -> Result<(), DbErr> {
     transaction.commit().await
 }
 
+/// The next migration alone, as a build that knew no more would have run it; whether there was one. For looking at the schema between
+/// two versions: `up` is what deployments do.
+///
+/// # Errors
+/// As `up`.
+pub async fn up_one(connection: &DatabaseConnection) -> Result<bool, DbErr> {
+    let transaction = begin_alone(connection).await?;
+    let pending = Migrator::get_pending_migrations(&transaction).await?;
+    Migrator::up(&transaction, Some(1)).await?;
+    transaction.commit().await?;
+    Ok(!pending.is_empty())
+}
+
 /// A transaction that no other migration runs beside: the second process waits here for the first.
 async fn begin_alone(connection: &DatabaseConnection) -> Result<DatabaseTransaction, DbErr> {
     let options = TransactionOptions {

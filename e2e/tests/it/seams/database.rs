@@ -9,6 +9,7 @@ mod offices;
 mod outages;
 mod queue_side;
 mod results;
+mod schema;
 mod setup;
 mod stuck;
 

@@ -32,11 +32,15 @@ impl Place {
     }
 
     pub(super) async fn postgres() -> Result<Self> {
-        let url = Postgres::shared().await?.fresh_database()?;
-        Self { db: open(&url).await?, url, _folder: None }.migrated().await
+        Self::empty_postgres().await?.migrated().await
     }
 
-    async fn empty_sqlite() -> Result<Self> {
+    pub(super) async fn empty_postgres() -> Result<Self> {
+        let url = Postgres::shared().await?.fresh_database()?;
+        Ok(Self { db: open(&url).await?, url, _folder: None })
+    }
+
+    pub(super) async fn empty_sqlite() -> Result<Self> {
         let folder = tempfile::tempdir()?;
         let url = format!("sqlite:{}", folder.path().join("a 100% odd?name.db").display());
         Ok(Self { db: open(&url).await?, url, _folder: Some(folder) })
