@@ -66,6 +66,7 @@ pub struct Builder {
     demo: bool,
     disk_cache: bool,
     env: Vec<(String, String)>,
+    programs: Option<PathBuf>,
 }
 
 impl Builder {
@@ -98,6 +99,12 @@ impl Builder {
         Self { disk_cache: true, ..self }
     }
 
+    /// A folder with programs of another build, which it starts with.
+    #[must_use]
+    pub fn programs(self, folder: impl Into<PathBuf>) -> Self {
+        Self { programs: Some(folder.into()), ..self }
+    }
+
     /// Wins over what a site sets by itself.
     #[must_use]
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -113,9 +120,9 @@ impl Builder {
             Footing::Embedded => None,
             Footing::Production => Some(Services::start(self.own_services).await?),
         };
-        let Self { footing, demo, disk_cache, env, .. } = self;
+        let Self { footing, demo, disk_cache, env, programs, .. } = self;
         let (gateways, workers) = (Vec::new(), Vec::new());
-        let mut site = Site { footing, demo, disk_cache, env, gateways, workers, services, folder };
+        let mut site = Site { footing, demo, disk_cache, env, programs, gateways, workers, services, folder };
         match self.footing {
             Footing::Embedded => site.start_gateway().await?,
             Footing::Production => {
@@ -138,6 +145,7 @@ pub struct Site {
     demo: bool,
     disk_cache: bool,
     env: Vec<(String, String)>,
+    programs: Option<PathBuf>,
     /// The one process of the embedded footing is here too.
     pub gateways: Vec<Gateway>,
     pub workers: Vec<Process>,
@@ -208,7 +216,7 @@ impl Site {
     #[must_use]
     pub fn builder(footing: Footing) -> Builder {
         let (gateways, workers, env) = (1, 1, Vec::new());
-        Builder { footing, gateways, workers, own_services: false, demo: false, disk_cache: false, env }
+        Builder { footing, gateways, workers, own_services: false, demo: false, disk_cache: false, env, programs: None }
     }
 
     /// # Errors
@@ -242,6 +250,11 @@ impl Site {
     /// For the processes that start from now on; wins over what was set before.
     pub fn set_env(&mut self, key: impl Into<String>, value: impl Into<String>) {
         self.env.push((key.into(), value.into()));
+    }
+
+    /// Of which build the processes are that start from now on: one in a folder, or (`None`) this one.
+    pub fn set_programs(&mut self, folder: Option<PathBuf>) {
+        self.programs = folder;
     }
 
     /// Where a gateway's cache has its disk tier, if the site was built with one.
@@ -383,7 +396,11 @@ impl Site {
         let log = self.folder.join(&format!("{name}.log"));
         let fast = FAST.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let services = self.services.as_ref().map(Services::environment).unwrap_or_default();
-        Ok(Launch::new(program("reelgate")?, log)
+        let program = match &self.programs {
+            Some(folder) => folder.join("reelgate"),
+            None => program("reelgate")?,
+        };
+        Ok(Launch::new(program, log)
             .args(arguments)
             .clear_env()
             .env("REELGATE__AUTH__SECRET", AUTH_SECRET)

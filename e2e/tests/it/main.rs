@@ -34,3 +34,4 @@ mod seams;
 mod secrets;
 mod soak;
 mod thumbnails;
+mod upgrade;
