@@ -26,6 +26,7 @@ test: ## everything that decides whether a change may land
 	@scripts/install-moto
 	@scripts/install-players
 	cargo fmt --all --check
+	$$(scripts/install-cargo-deny) check bans licenses sources
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo build --workspace --all-targets
 	@[ -n "$$REELGATE_CORPUS" ] || echo "REELGATE_CORPUS is not set: the real files are skipped, generated clips are used"
@@ -33,8 +34,8 @@ test: ## everything that decides whether a change may land
 	DEMO_CHECK=1 scripts/demo
 
 .PHONY: deny
-deny: ## holds the dependencies against deny.toml (needs cargo install --locked cargo-deny)
-	cargo deny check bans licenses sources
+deny: ## holds the dependencies against deny.toml: what is banned, licences, sources (part of test)
+	$$(scripts/install-cargo-deny) check bans licenses sources
 
 .PHONY: chaos
 chaos: ## faults at random for half an hour, and the promises held against what is left (CHAOS_SEED, CHAOS_FAULTS, CHAOS_MINUTES)
@@ -54,8 +55,8 @@ lint-http: ## every endpoint's answers before httplint (PyPI)
 	@scripts/lint-http
 
 .PHONY: audit
-audit: ## known holes of the dependencies (needs cargo-deny and the advisory database from the internet)
-	cargo deny check advisories
+audit: ## known holes of the dependencies, by the advisory database of RustSec from the internet (ADVISORY_DB: another copy's address)
+	@scripts/audit
 
 .PHONY: load
 load: ## peak memory of a gateway under 20 uploads of 1 GiB each and under 1,000 slow clients, with the figures
@@ -65,6 +66,12 @@ load: ## peak memory of a gateway under 20 uploads of 1 GiB each and under 1,000
 soak: ## a load of everything at once for SOAK_MINUTES (10): flat memory, only named refusals, latencies (SOAK_SHARE: 8 thousandths of 50,000 viewers)
 	cargo build --bins
 	cargo test -p reelgate-e2e --test it -- --ignored --nocapture a_long_load_of_everything
+
+.PHONY: upgrade
+upgrade: ## the version before (UPGRADE_FROM: a commit) and this one side by side, while clients upload and play
+	@scripts/install-packages test
+	@scripts/install-garage
+	@scripts/upgrade
 
 .PHONY: garage
 garage: ## builds Garage, the S3 server of the tests, into the cache folder
