@@ -8,6 +8,7 @@ mod keys;
 
 use crate::ids::{OrgId, UserId};
 
+pub use claims::usable_identifier;
 pub use jwt::{Authenticator, MintRequest, mint};
 
 /// A signed-in caller.

@@ -195,6 +195,9 @@ pub trait Queue: Send + Sync + 'static {
     /// The queue is away.
     async fn ping(&self) -> Result<(), QueueError>;
 
+    /// What it is, for those who look for what is away.
+    fn service(&self) -> &'static str;
+
     /// How many jobs of one organisation may be ready here.
     fn per_org(&self) -> usize;
 

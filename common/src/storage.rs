@@ -161,6 +161,11 @@ pub trait Storage: Send + Sync + 'static {
     /// The store is away, or refuses us.
     async fn ping(&self, timeout: Duration) -> Result<(), StorageError>;
 
+    /// What it is, for those who look for what is away.
+    fn service(&self) -> &'static str {
+        "storage"
+    }
+
     /// Where the object lies as a plain file that is never written in place, if it does: a reader may then open it instead
     /// of copying it. The path says nothing about whether the object exists.
     fn local_path(&self, _key: &Key) -> Option<PathBuf> {

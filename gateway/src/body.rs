@@ -75,10 +75,24 @@ impl RequestBody {
         Self { inner, idle, timer: None, waits_for_continue: expects_continue }
     }
 
+    /// The longest silence that is borne.
+    pub(crate) fn idle(&self) -> Duration {
+        self.idle
+    }
+
     /// A body from chunks, for tests.
     #[cfg(test)]
     pub(crate) fn of(chunks: Vec<Bytes>) -> Self {
-        let chunks = futures_util::stream::iter(chunks.into_iter().map(|chunk| Ok(Frame::data(chunk))));
+        Self::dripping(chunks, Duration::ZERO)
+    }
+
+    /// The same, each so long after the one before.
+    #[cfg(test)]
+    pub(crate) fn dripping(chunks: Vec<Bytes>, pause: Duration) -> Self {
+        let chunks = futures_util::StreamExt::then(futures_util::stream::iter(chunks), move |chunk| async move {
+            sleep(pause).await;
+            Ok(Frame::data(chunk))
+        });
         let inner = http_body_util::StreamBody::new(chunks).boxed_unsync();
         Self { inner: Some(inner), idle: Duration::from_secs(60), timer: None, waits_for_continue: false }
     }

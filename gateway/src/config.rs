@@ -93,6 +93,8 @@ pub struct HttpConfig {
     pub tls_key: Option<PathBuf>,
     /// How often both files are looked at for a change; SIGHUP does it at once.
     pub tls_reload_ms: u64,
+    /// How long a browser that was answered over TLS never comes back without it (`Strict-Transport-Security`); 0: nothing is said.
+    pub hsts_seconds: u64,
     /// Time for a TLS handshake, and for a request's head.
     pub header_timeout_ms: u64,
     /// Time without a request on an open connection.
@@ -129,6 +131,7 @@ impl Default for HttpConfig {
             tls_cert: None,
             tls_key: None,
             tls_reload_ms: 10_000,
+            hsts_seconds: 31_536_000,
             header_timeout_ms: 15_000,
             idle_timeout_ms: 60_000,
             body_idle_timeout_ms: 60_000,
@@ -188,6 +191,13 @@ impl HttpConfig {
     #[must_use]
     pub fn tls_reload_interval(&self) -> Duration {
         Duration::from_millis(self.tls_reload_ms)
+    }
+
+    /// What every answer over TLS bears. Never over plain HTTP, where browsers must not believe it (RFC 6797, 7.2).
+    #[must_use]
+    pub fn strict_transport(&self) -> Option<HeaderValue> {
+        let said = self.tls_cert.is_some() && self.hsts_seconds > 0;
+        said.then(|| HeaderValue::try_from(format!("max-age={}", self.hsts_seconds)).expect("digits fit into a header"))
     }
 
     /// `https` or `http`.

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde_json::{Map, Value};
+use tokio::time::timeout;
 
 use crate::{
     body::{RequestBody, RequestBodyError},
@@ -36,22 +37,27 @@ fn too_large() -> ApiError {
     ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "The body exceeds 64 KiB")
 }
 
-/// A body of at most so many bytes.
+fn too_slow() -> ApiError {
+    ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time")
+}
+
+/// A body of at most so many bytes. It has no more time for all of them than a large one has between two: a byte now and then would
+/// keep it open for days.
 ///
 /// # Errors
 /// `too_large`, 408 or 400.
 pub(crate) async fn whole(body: RequestBody, most: usize, too_large: fn() -> ApiError) -> Result<Bytes, ApiError> {
-    let error = match Limited::new(body, most).collect().await {
-        Ok(collected) => return Ok(collected.to_bytes()),
-        Err(error) => error,
+    let limit = body.idle();
+    let error = match timeout(limit, Limited::new(body, most).collect()).await {
+        Ok(Ok(collected)) => return Ok(collected.to_bytes()),
+        Ok(Err(error)) => error,
+        Err(_) => return Err(too_slow()),
     };
     if error.is::<LengthLimitError>() {
         return Err(too_large());
     }
     Err(match error.downcast_ref::<RequestBodyError>() {
-        Some(RequestBodyError::Stalled(_)) => {
-            ApiError::new(StatusCode::REQUEST_TIMEOUT, "body_timeout", "The body did not arrive in time")
-        }
+        Some(RequestBodyError::Stalled(_)) => too_slow(),
         _ => ApiError::new(StatusCode::BAD_REQUEST, "body_cut", "The body ended early"),
     })
 }
@@ -71,6 +77,16 @@ mod tests {
         for wrong in ["[]", "{", "1", "null"] {
             assert_eq!(of(wrong).await.unwrap_err().status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong}");
         }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_body_that_drips_has_no_more_time_than_one_that_pauses() {
+        let begun = tokio::time::Instant::now();
+        let byte = Bytes::from_static(b" ");
+        let body = RequestBody::dripping(vec![byte; 1_000], std::time::Duration::from_secs(59));
+        let refused = object(body).await.unwrap_err();
+        assert_eq!((refused.status, &*refused.code), (StatusCode::REQUEST_TIMEOUT, "body_timeout"));
+        assert_eq!(begun.elapsed().as_secs(), 60);
     }
 
     #[tokio::test]

@@ -63,10 +63,6 @@ impl Wish {
             }
             _ => items(value, "scope", &mut wrong, scope),
         });
-        if files.as_ref().is_some_and(|files| files.len() > MAX_FILES) {
-            let message = format!("List should have at most {MAX_FILES} items");
-            wrong.push(Violation::new(["body".into(), "file_ids".into()], message, "too_long"));
-        }
         for (name, empty) in [
             ("file_ids", files.as_ref().is_some_and(Vec::is_empty)),
             ("scope", scope.as_ref().is_some_and(Vec::is_empty)),
@@ -79,8 +75,19 @@ impl Wish {
         if !wrong.is_empty() {
             return Err(ApiError::invalid(wrong));
         }
-        Ok(Self { scope: scope.unwrap_or_else(|| Scope::DEFAULT.to_vec()), files })
+        Ok(Self { scope: scope.map_or_else(|| Scope::DEFAULT.to_vec(), once_each), files })
     }
+}
+
+/// In the order given: what is said twice would only make the token longer.
+fn once_each(scope: Vec<Scope>) -> Vec<Scope> {
+    let mut unique = Vec::new();
+    for one in scope {
+        if !unique.contains(&one) {
+            unique.push(one);
+        }
+    }
+    unique
 }
 
 fn present<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
@@ -89,7 +96,8 @@ fn present<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
 
 type Complaint = (&'static str, &'static str);
 
-/// The members of a list that can be read; what cannot goes to `wrong` with its index.
+/// The members of a list that can be read; what cannot goes to `wrong` with its index. A long list is refused as a whole, for each
+/// complaint is longer than what it complains about.
 fn items<T>(
     value: &Value,
     field: &'static str,
@@ -100,6 +108,11 @@ fn items<T>(
         wrong.push(Violation::new(["body".into(), field.into()], "Input should be a valid list", "list_type"));
         return Vec::new();
     };
+    if values.len() > MAX_FILES {
+        let message = format!("List should have at most {MAX_FILES} items");
+        wrong.push(Violation::new(["body".into(), field.into()], message, "too_long"));
+        return Vec::new();
+    }
     let mut good = Vec::new();
     for (index, value) in values.iter().enumerate() {
         match value.as_str().ok_or(("Input should be a valid string", "string_type")).and_then(parse) {
@@ -177,5 +190,14 @@ mod tests {
     fn a_token_must_fit_into_an_address() {
         let many: Vec<_> = (0..=MAX_FILES).map(|_| FileId::new()).collect();
         assert_eq!(complaints(json!({"file_ids": many}))[0]["type"], "too_long");
+        let scopes = parse(json!({"scope": ["play", "image", "play"]})).unwrap().scope;
+        assert_eq!(scopes, [Scope::Play, Scope::Image]);
+    }
+
+    #[test]
+    fn complaints_are_no_longer_than_a_list_may_be() {
+        for list in [json!({"file_ids": vec![7; 30_000]}), json!({"scope": "x ".repeat(30_000)})] {
+            assert_eq!(complaints(list).as_array().unwrap().len(), 1);
+        }
     }
 }

@@ -75,6 +75,7 @@ struct Checks {
 
 #[derive(Serialize)]
 struct Check {
+    service: &'static str,
     ok: bool,
     /// Whether requests fail without it. Without the queue, work only waits.
     needed: bool,
@@ -85,9 +86,9 @@ struct Check {
 
 async fn readiness(app: &App) -> Response {
     let (database, storage, queue) = tokio::join!(
-        check(true, app.db.ping()),
-        check(true, app.storage.ping(PATIENCE)),
-        check(false, app.queue.ping()),
+        check(app.db.service(), true, app.db.ping()),
+        check(app.storage.service(), true, app.storage.ping(PATIENCE)),
+        check(app.queue.service(), false, app.queue.ping()),
     );
     let draining = app.draining.is_cancelled();
     let ready = !draining && [&database, &storage, &queue].iter().all(|check| check.ok || !check.needed);
@@ -95,7 +96,11 @@ async fn readiness(app: &App) -> Response {
     json(status, &Readiness { ready, draining, checks: Checks { database, storage, queue } })
 }
 
-async fn check<E: std::error::Error>(needed: bool, ping: impl Future<Output = Result<(), E>>) -> Check {
+async fn check<E: std::error::Error>(
+    service: &'static str,
+    needed: bool,
+    ping: impl Future<Output = Result<(), E>>,
+) -> Check {
     let begun = Instant::now();
     let error = match timeout(PATIENCE, ping).await {
         Ok(Ok(())) => None,
@@ -103,5 +108,5 @@ async fn check<E: std::error::Error>(needed: bool, ping: impl Future<Output = Re
         Err(_) => Some(format!("no answer within {PATIENCE:?}")),
     };
     let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Check { ok: error.is_none(), needed, took_ms, error }
+    Check { service, ok: error.is_none(), needed, took_ms, error }
 }

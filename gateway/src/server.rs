@@ -59,7 +59,7 @@ pub(crate) async fn serve<H: Handler>(
     let server = Server {
         connections: Arc::new(Connections::new(&config, tls, handler, stop.clone(), cut.clone())),
         slots: Arc::new(Semaphore::new(config.max_connections)),
-        clients: Clients::new(config.max_connections_per_client),
+        clients: Clients::new(config.max_connections_per_client, config.max_connections),
         tasks: TaskTracker::new(),
         config,
         stop,
@@ -89,7 +89,8 @@ impl<H: Handler> Server<H> {
                 metrics::counter!("reelgate_http_connections_refused_total").increment(1);
                 continue;
             };
-            let held = (slot, client, OpenConnection::new());
+            // In this order: who gets the place next must not find its client still counted.
+            let held = (client, slot, OpenConnection::new());
             self.tasks.spawn(self.connections.clone().serve(stream, peer, held));
         }
     }

@@ -11,7 +11,7 @@ use std::{
 use futures_util::FutureExt;
 use http::{
     HeaderMap, HeaderValue, Method, Request, StatusCode,
-    header::{EXPECT, ORIGIN, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS},
+    header::{EXPECT, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
 use hyper::body::{Body as _, Incoming};
 
@@ -84,6 +84,9 @@ impl Api {
         headers.insert(X_REQUEST_ID, id.header());
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+        if let Some(value) = &self.0.strict_transport {
+            headers.insert(STRICT_TRANSPORT_SECURITY, value.clone());
+        }
         cors::allow_origin(&self.0.config.http.cors_origins, origin, headers);
         response
     }

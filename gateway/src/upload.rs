@@ -108,7 +108,7 @@ pub async fn upload_files(
     }
     let boundary = boundary(&request)?;
     let parser = Parser::new(&boundary, uploads.config.max_header_bytes).map_err(UploadError::from)?;
-    let _place = uploads.admission.enter(&backends.db).await?;
+    let _place = uploads.admission.enter(&backends.db, &caller.org).await?;
     let form = Form::new(uploads, backends, &caller, length);
     let outcomes = form.receive(parser, request.into_body()).await?;
     if outcomes.is_empty() {

@@ -78,7 +78,9 @@ fn put(claims: &mut Map<String, Value>, name: &str, value: Value) {
     }
 }
 
-pub(super) fn usable_identifier(text: &str) -> bool {
+/// Whether somebody may be called so: a user, an organisation.
+#[must_use]
+pub fn usable_identifier(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_ID && !text.chars().any(char::is_control)
 }
 

@@ -42,6 +42,12 @@ impl Db {
         &self.connection
     }
 
+    /// What it is, for those who look for what is away.
+    #[must_use]
+    pub fn service(&self) -> &'static str {
+        if self.turn.is_some() { "sqlite" } else { "postgres" }
+    }
+
     /// # Errors
     /// The database is away.
     pub async fn ping(&self) -> Result<(), DbError> {

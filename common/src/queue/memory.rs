@@ -287,6 +287,10 @@ impl Queue for MemoryQueue {
         })
     }
 
+    fn service(&self) -> &'static str {
+        "memory"
+    }
+
     fn per_org(&self) -> usize {
         self.per_org
     }

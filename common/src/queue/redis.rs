@@ -232,6 +232,10 @@ impl Queue for RedisQueue {
         self.check_eviction().await
     }
 
+    fn service(&self) -> &'static str {
+        "redis"
+    }
+
     fn per_org(&self) -> usize {
         self.per_org
     }

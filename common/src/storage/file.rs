@@ -105,6 +105,10 @@ impl Tree {
 
 #[async_trait]
 impl Storage for DirectoryStorage {
+    fn service(&self) -> &'static str {
+        "directory"
+    }
+
     async fn head(&self, key: &Key) -> Result<ObjectMeta, StorageError> {
         self.blocking(key, |tree, key| tree.head(key)).await
     }

@@ -228,6 +228,10 @@ fn retries(max_retries: usize) -> RetryConfig {
 
 #[async_trait]
 impl Storage for S3Storage {
+    fn service(&self) -> &'static str {
+        "s3"
+    }
+
     async fn head(&self, key: &Key) -> Result<ObjectMeta, StorageError> {
         self.bucket.head(key).await
     }

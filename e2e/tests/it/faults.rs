@@ -16,6 +16,7 @@ use reelgate_e2e::{
     slow_reader::SlowReader,
 };
 use rustix::process::Signal;
+use serde_json::json;
 use tokio::time::timeout;
 
 const MIB: usize = 1 << 20;
@@ -76,9 +77,14 @@ async fn an_upload_while_redis_is_down_is_accepted_and_processed_later() -> Resu
     site.services()?.redis.freeze()?;
     let while_frozen = alice.upload_one(Upload::file("frozen.mp4", "video/mp4", &clip)).await?;
     let ops = Client::new(site.gateways[0].ops_url());
-    ops.get("/readyz").await?.expect(200).context("without Redis a gateway is still of use")?;
+    let ready = ops.get("/readyz").await?.expect(200).context("without Redis a gateway is still of use")?.json()?;
+    let queue = &ready["checks"]["queue"];
+    assert_eq!((&queue["service"], &queue["ok"], &queue["needed"]), (&json!("redis"), &json!(false), &json!(false)));
+    assert!(queue["error"].is_string(), "{ready}");
     site.services()?.redis.thaw()?;
     alice.wait_ready(&while_frozen).await.with_context(|| site.output())?;
+    let ready = ops.get("/readyz").await?.expect(200)?.json()?;
+    assert_eq!(ready["checks"]["queue"]["ok"], json!(true), "{ready}");
     Ok(())
 }
 

@@ -1,4 +1,6 @@
-//! How many connections each client has open. A client is an address; of IPv6 its /64, for one customer has all of it.
+//! How many connections each client has open. A client is an address; of IPv6 its /64, for one customer has all of it. While there is
+//! room each may have as many as its limit says; of the last quarter nobody gets more who has a sixteenth of all already, so that one
+//! client cannot shut out the others.
 
 use std::{
     collections::HashMap,
@@ -7,40 +9,50 @@ use std::{
 };
 
 pub(super) struct Clients {
-    /// 0: any number.
     limit: usize,
-    open: Mutex<HashMap<IpAddr, usize>>,
+    /// When so many are open, it is the share that counts.
+    plenty: usize,
+    share: usize,
+    open: Mutex<Open>,
+}
+
+#[derive(Default)]
+struct Open {
+    all: usize,
+    each: HashMap<IpAddr, usize>,
 }
 
 /// The right to one connection. Dropping it gives it back.
 pub(super) struct ClientSlot(Option<(Arc<Clients>, IpAddr)>);
 
 impl Clients {
-    pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, open: Mutex::default() })
+    /// `limit`: of one client; 0: any number. `most`: of all.
+    pub(super) fn new(limit: usize, most: usize) -> Arc<Self> {
+        let limit = if limit == 0 { usize::MAX } else { limit };
+        Arc::new(Self { limit, plenty: most - most / 4, share: (most / 16).max(1), open: Mutex::default() })
     }
 
     /// `None` when the client has as many as it may.
     pub(super) fn enter(self: &Arc<Self>, address: IpAddr) -> Option<ClientSlot> {
-        if self.limit == 0 {
-            return Some(ClientSlot::uncounted());
-        }
         let client = client_of(address);
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = open.entry(client).or_default();
-        if *count >= self.limit {
+        let limit = if open.all < self.plenty { self.limit } else { self.limit.min(self.share) };
+        let count = open.each.entry(client).or_default();
+        if *count >= limit {
             return None;
         }
         *count += 1;
+        open.all += 1;
         Some(ClientSlot(Some((self.clone(), client))))
     }
 
     fn leave(&self, client: IpAddr) {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = open.get_mut(&client) {
+        open.all -= 1;
+        if let Some(count) = open.each.get_mut(&client) {
             *count -= 1;
             if *count == 0 {
-                open.remove(&client);
+                open.each.remove(&client);
             }
         }
     }
@@ -77,7 +89,7 @@ mod tests {
 
     #[test]
     fn a_client_has_so_many_and_gets_them_back() {
-        let clients = Clients::new(2);
+        let clients = Clients::new(2, 1_000);
         let first = enter(&clients, "192.0.2.1");
         let second = enter(&clients, "::ffff:192.0.2.1");
         assert!(first.is_some() && second.is_some());
@@ -86,20 +98,34 @@ mod tests {
         drop(first);
         assert!(enter(&clients, "192.0.2.1").is_some());
         drop(second);
-        assert!(clients.open.lock().unwrap().is_empty(), "who has gone is forgotten");
+        assert!(clients.open.lock().unwrap().each.is_empty(), "who has gone is forgotten");
     }
 
     #[test]
     fn a_network_of_ipv6_is_one_client() {
-        let clients = Clients::new(1);
+        let clients = Clients::new(1, 1_000);
         let held = enter(&clients, "2001:db8::1");
         assert!(held.is_some() && enter(&clients, "2001:db8::ffff:1").is_none());
         assert!(enter(&clients, "2001:db8:0:1::1").is_some());
     }
 
     #[test]
-    fn without_a_limit_nobody_is_counted() {
-        let clients = Clients::new(0);
+    fn who_has_much_gets_nothing_of_the_last_quarter() {
+        let clients = Clients::new(0, 64);
+        let mut held: Vec<_> =
+            std::iter::repeat_with(|| enter(&clients, "192.0.2.1")).take_while(Option::is_some).collect();
+        assert_eq!(held.len(), 48);
+        held.extend((0..4).map(|_| enter(&clients, "192.0.2.2")));
+        assert!(held.iter().all(Option::is_some) && enter(&clients, "192.0.2.2").is_none());
+        held.extend((3..15).map(|n| enter(&clients, &format!("192.0.2.{n}"))));
+        assert!(held.iter().all(Option::is_some) && held.len() == 64);
+        held.drain(..20);
+        assert!(enter(&clients, "192.0.2.1").is_some(), "there is room again");
+    }
+
+    #[test]
+    fn without_a_limit_a_client_has_what_there_is() {
+        let clients = Clients::new(0, 10_000);
         let held: Vec<_> = (0..1_000).map(|_| enter(&clients, "192.0.2.1")).collect();
         assert!(held.iter().all(Option::is_some));
     }

@@ -26,6 +26,8 @@ pub struct UploadConfig {
     pub max_header_bytes: usize,
     /// Requests with uploads that a gateway takes at once; more are sent away.
     pub max_at_once: usize,
+    /// As many of one organisation; 0: any number.
+    pub max_at_once_per_org: usize,
     /// No upload begins while more jobs than this wait for a worker, of all organisations; 0: any number.
     pub max_waiting_jobs: u64,
     /// Memory of all uploads of a gateway together.
@@ -48,6 +50,7 @@ impl Default for UploadConfig {
             max_field_bytes: 1 << 20,
             max_header_bytes: 16 << 10,
             max_at_once: 1_000,
+            max_at_once_per_org: 500,
             max_waiting_jobs: 0,
             memory_bytes: 64 << 20,
             min_part_bytes: 5 << 20,

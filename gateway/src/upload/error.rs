@@ -22,6 +22,8 @@ pub(crate) enum UploadError {
     Evicted(#[from] Evicted),
     #[error("Too many uploads at once; try again later")]
     TooManyUploads,
+    #[error("Too many uploads of this organisation at once; try again later")]
+    TooManyOwnUploads,
     #[error("Too much work waits already; try again later")]
     QueueFull,
     #[error("The form cannot be read: {0}")]
@@ -57,6 +59,7 @@ impl From<UploadError> for ApiError {
             UploadError::FieldsTooLong(_) => of(StatusCode::PAYLOAD_TOO_LARGE, "fields_too_long"),
             UploadError::Evicted(_) => of(StatusCode::SERVICE_UNAVAILABLE, "upload_too_slow").retry_after(10),
             UploadError::TooManyUploads => of(StatusCode::SERVICE_UNAVAILABLE, "too_many_uploads").retry_after(5),
+            UploadError::TooManyOwnUploads => of(StatusCode::TOO_MANY_REQUESTS, "too_many_own_uploads").retry_after(5),
             UploadError::QueueFull => of(StatusCode::SERVICE_UNAVAILABLE, "queue_full").retry_after(30),
             UploadError::Malformed(_) => of(StatusCode::BAD_REQUEST, "malformed_form"),
             UploadError::Body(RequestBodyError::Stalled(_)) => of(StatusCode::REQUEST_TIMEOUT, "upload_stalled"),

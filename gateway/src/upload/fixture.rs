@@ -198,6 +198,10 @@ impl FakeQueue {
 
 #[async_trait]
 impl Queue for FakeQueue {
+    fn service(&self) -> &'static str {
+        "fake"
+    }
+
     fn per_org(&self) -> usize {
         match self.room.load(Ordering::SeqCst) {
             0 => usize::MAX,

@@ -74,6 +74,24 @@ async fn uploads_beyond_their_number_are_sent_away_before_their_bodies() {
 }
 
 #[tokio::test]
+async fn slow_uploads_of_one_organisation_leave_places_to_the_others() {
+    let bench = Bench::start_with(|config| {
+        config.upload.max_at_once = 2;
+        config.upload.max_at_once_per_org = 1;
+    })
+    .await;
+    let body = b"--x\r\nContent-Disposition: form-data; name=\"f\"; filename=\"a\"\r\n\r\nhello\r\n--x--\r\n";
+    let mut slow = begin(&bench, body.len()).await;
+    slow.read_exact(&mut [0; 25]).await.unwrap();
+    let of_acme = bench.jwt("bob", "acme", &[]);
+    refused(&bench.upload_as(&of_acme, "b", b"").await, StatusCode::TOO_MANY_REQUESTS, "too_many_own_uploads");
+    let other = bench.upload_as(&bench.jwt("zoe", "globex", &[]), "b", b"hello").await;
+    assert_eq!(other.status, StatusCode::OK);
+    drop(slow);
+    while bench.upload_as(&of_acme, "b", b"hello").await.status != StatusCode::OK {}
+}
+
+#[tokio::test]
 async fn no_upload_begins_while_too_much_work_waits() {
     let bench = Bench::start_with(|config| config.upload.max_waiting_jobs = 2).await;
     // Nobody works here. The count is believed for a second, so some more get in.

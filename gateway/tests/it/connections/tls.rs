@@ -66,6 +66,17 @@ async fn ask(stream: &mut TlsStream<TcpStream>) -> String {
     String::from_utf8(bytes).unwrap().lines().next().unwrap().to_owned()
 }
 
+/// What an answer over TLS says about coming back.
+async fn strict_transport(bench: &Bench, trusted: &CertificateDer<'static>) -> Option<String> {
+    let mut stream = connect(bench, trusted, &[]).await.unwrap();
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+    stream.flush().await.unwrap();
+    let mut answer = String::new();
+    timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+    let value = answer.lines().find_map(|line| line.strip_prefix("strict-transport-security: "));
+    value.map(str::to_owned)
+}
+
 /// As `stream_path`, for the bench's own client speaks no TLS.
 async fn uploaded(bench: &Bench, trusted: &CertificateDer<'static>, content: &[u8]) -> String {
     let part = b"--x\r\nContent-Disposition: form-data; name=\"files\"; filename=\"notes.bin\"\r\n\r\n";
@@ -101,6 +112,23 @@ async fn alpn_chooses_the_protocol() {
     assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
     let (mut client, _connection) = http2::client(stream).await;
     assert_eq!(http2::get(&mut client, "/x", &[]).await.status(), 404);
+}
+
+#[tokio::test]
+async fn rfc6797_7_2_only_answers_over_tls_say_to_come_back_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let trusted = renew(folder.path());
+    let bench = start(folder.path(), 10_000).await;
+    assert_eq!(strict_transport(&bench, &trusted).await.as_deref(), Some("max-age=31536000"));
+    let plain = Bench::start().await.get("/", &[]).await;
+    assert!(!plain.headers.contains_key("strict-transport-security"));
+    let silent = Bench::start_with(|config| {
+        config.http.tls_cert = Some(folder.path().join("tls.crt"));
+        config.http.tls_key = Some(folder.path().join("tls.key"));
+        config.http.hsts_seconds = 0;
+    })
+    .await;
+    assert_eq!(strict_transport(&silent, &trusted).await, None);
 }
 
 #[tokio::test]
