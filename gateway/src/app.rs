@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
 use reelgate_common::{
     auth::Authenticator, backends::Backends, db::Db, ids::ProcessId, queue::SharedQueue, storage::SharedStorage,
     tokens::Keyring,
@@ -17,8 +16,6 @@ use crate::{
 /// One per process, behind an `Arc`.
 pub struct App {
     pub config: GatewayConfig,
-    /// `Strict-Transport-Security` of every answer.
-    pub(crate) strict_transport: Option<HeaderValue>,
     pub db: Db,
     pub storage: SharedStorage,
     pub queue: SharedQueue,
@@ -60,7 +57,6 @@ impl App {
         let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases());
         let leases = leases.await.map_err(|error| format!("cannot read what was revoked: {error}"))?;
         Ok(Arc::new(Self {
-            strict_transport: config.http.strict_transport(),
             config,
             db,
             storage,

@@ -85,7 +85,7 @@ pub async fn start(
     tasks.spawn(serve(ops, None, config_http.clone(), Ops { app: app.clone(), metrics }, ops_stop));
     tasks.spawn(async move {
         let _ops_end = ops_end;
-        serve(http, tls, config_http, Api(app.clone()), stop).await;
+        serve(http, tls, config_http, Api::new(app.clone()), stop).await;
         app.uploads.settle().await;
     });
     tasks.close();

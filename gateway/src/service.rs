@@ -34,11 +34,15 @@ use crate::{
 
 /// The API on its listener.
 #[derive(Clone)]
-pub(crate) struct Api(pub(crate) Arc<App>);
+pub(crate) struct Api {
+    app: Arc<App>,
+    /// `Strict-Transport-Security` of every answer.
+    strict_transport: Option<HeaderValue>,
+}
 
 impl Handler for Api {
     async fn handle(&self, peer: Peer, request: Request<Incoming>) -> Response {
-        let app = &self.0;
+        let app = &self.app;
         let trusted = app.config.http.trusts(peer.address.ip());
         let id = RequestId::of(request.headers(), trusted);
         let client = client_address(request.headers(), trusted).unwrap_or(peer.address.ip());
@@ -61,7 +65,7 @@ impl Handler for Api {
 
     /// The next range for a player that was let in a moment ago, out of memory: nothing to wait for, so no future.
     fn at_once(&self, peer: &Peer, request: &Request<Incoming>) -> Option<Response> {
-        let (app, begun) = (&self.0, Instant::now());
+        let (app, begun) = (&self.app, Instant::now());
         let headers = request.headers();
         let trusted = app.config.http.trusts(peer.address.ip());
         let client = client_address(headers, trusted).unwrap_or(peer.address.ip());
@@ -78,16 +82,21 @@ impl Handler for Api {
 }
 
 impl Api {
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let strict_transport = app.config.http.strict_transport();
+        Self { app, strict_transport }
+    }
+
     /// With what every answer bears.
     fn dressed(&self, mut response: Response, id: &RequestId, origin: Option<&HeaderValue>) -> Response {
         let headers = response.headers_mut();
         headers.insert(X_REQUEST_ID, id.header());
         headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-        if let Some(value) = &self.0.strict_transport {
+        if let Some(value) = &self.strict_transport {
             headers.insert(STRICT_TRANSPORT_SECURITY, value.clone());
         }
-        cors::allow_origin(&self.0.config.http.cors_origins, origin, headers);
+        cors::allow_origin(&self.app.config.http.cors_origins, origin, headers);
         response
     }
 
@@ -96,14 +105,14 @@ impl Api {
             .headers()
             .get(EXPECT)
             .is_some_and(|value| value.to_str().is_ok_and(|text| text.eq_ignore_ascii_case("100-continue")));
-        let idle = self.0.config.http.body_idle_timeout();
+        let idle = self.app.config.http.body_idle_timeout();
         request.map(|incoming| RequestBody::new(incoming, idle, continues))
     }
 
     /// A panic of a handler is this request's end and nobody else's.
     async fn answer(&self, route: Route, from: From<'_>, request: Request<RequestBody>) -> Response {
         let name = route.name();
-        match AssertUnwindSafe(dispatch(&self.0, route, from, request)).catch_unwind().await {
+        match AssertUnwindSafe(dispatch(&self.app, route, from, request)).catch_unwind().await {
             Ok(outcome) => outcome.unwrap_or_else(ApiError::into_response),
             Err(_) => panicked(name).into_response(),
         }
