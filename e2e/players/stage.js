@@ -92,6 +92,8 @@ const stage = (() => {
           hls.subtitleTrack = hls.subtitleTracks.findIndex((track) => track.lang === language);
           return hls.subtitleTracks.map((track) => [track.lang, track.name]);
         },
+        voices: () => hls.audioTracks.map((track, i) => [track.lang, track.default, i === hls.audioTrack]),
+        speak: (language) => { hls.audioTrack = hls.audioTracks.findIndex((track) => track.lang === language); },
       };
     },
     async shaka(url) {
@@ -113,6 +115,8 @@ const stage = (() => {
           shown.selectTextTrack(tracks.find((track) => track.language === language));
           return tracks.map((track) => [track.language, track.label]);
         },
+        voices: () => shown.getAudioTracks().map((track) => [track.language, track.primary, track.active]),
+        speak: (language) => shown.selectAudioTrack(shown.getAudioTracks().find((track) => track.language === language)),
       };
     },
   };
@@ -176,6 +180,12 @@ const stage = (() => {
     },
     // Has the player show the words of a language; gives those that it offers, and their names.
     subtitles: (language) => player.subtitles(language),
+    // The languages that the player offers, which of them is the default, and which one it speaks.
+    voices: () => player.voices(),
+    async speak(language) {
+      player.speak(language);
+      await until(`speaks ${language}`, () => player.voices().some(([lang, , speaks]) => speaks && lang === language));
+    },
     // What is to be read at a time, in a language, as the browser itself says.
     async words(time, language) {
       video.pause();

@@ -211,6 +211,22 @@ impl Stage {
         Ok(serde_json::from_value(self.order(&format!("subtitles({})", json!(language))).await?)?)
     }
 
+    /// The languages that hls.js or Shaka offers: whether it is the default, and whether it is the one that is spoken.
+    ///
+    /// # Errors
+    /// The browser itself plays.
+    pub async fn voices(&self) -> Result<Vec<(String, bool, bool)>> {
+        Ok(serde_json::from_value(self.order("voices()").await?)?)
+    }
+
+    /// Has the player go on in another language.
+    ///
+    /// # Errors
+    /// As `play_to`, or nobody speaks it.
+    pub async fn speak(&self, language: &str) -> Result<()> {
+        self.order(&format!("speak({})", json!(language))).await.map(drop)
+    }
+
     /// What is to be read at `time`, in seconds.
     ///
     /// # Errors

@@ -94,10 +94,10 @@ pub(crate) fn choose<'a>(row: &'a FileWithRenditions, wish: Wish) -> Result<Choi
 /// An image of this name, if it has been published.
 ///
 /// # Errors
-/// 404, or 409 while one may still come.
+/// 404, or 409 while one may still come or when the file has failed.
 pub(crate) fn image_named<'a>(row: &'a FileWithRenditions, name: &str) -> Result<&'a Rendition, ApiError> {
     let found = row.renditions.iter().find(|rendition| is_image(rendition.kind) && rendition.name == name);
-    found.ok_or_else(|| if may_come(&row.file) { ApiError::not_ready(row.file.state) } else { no_rendition() })
+    found.ok_or_else(|| missing_rendition(&row.file))
 }
 
 /// What is shown under the scope of images.
@@ -406,6 +406,12 @@ mod tests {
         let said = |state| Representation::of(&row(state, 0.0, vec![]).file, Choice::Source).disposition;
         assert!(said(FileState::Ready).to_str().unwrap().starts_with("inline"));
         assert!(said(FileState::Failed).to_str().unwrap().starts_with("attachment"));
+    }
+
+    #[test]
+    fn an_image_of_a_file_that_failed_is_missing_for_the_same_reason() {
+        let told = |state| image_named(&row(state, 1.0, Vec::new()), "poster").unwrap_err().status;
+        assert_eq!((told(FileState::Failed), told(FileState::Ready)), (StatusCode::CONFLICT, StatusCode::NOT_FOUND));
     }
 
     #[test]

@@ -78,6 +78,9 @@ pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
 }
 
 async fn process(work: &Work) -> Result<(), Halt> {
+    if work.attempt.file.size_bytes == 0 {
+        return Err(Halt::failed("not_media", "The file is empty; upload it again.", false));
+    }
     let source = Source::pin(work, &work.attempt.file.source_key).await?;
     // Beyond the probe gateways promote as well: the object in staging may go while a second attempt reads it.
     let source = if work.attempt.file.media.is_some() { promoted(work, source).await? } else { source };

@@ -9,6 +9,7 @@ mod page;
 mod pictures;
 mod players;
 mod progressive;
+mod voices;
 
 use std::path::Path;
 

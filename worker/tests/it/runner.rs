@@ -49,6 +49,16 @@ async fn a_worker_outlives_a_poisonous_file_and_takes_the_next_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_empty_file_is_told_to_be_empty() {
+    let footing = Footing::new(HANG).await;
+    let (file, worker) = (footing.upload(b"").await, footing.start());
+    let failure = footing.settled(file).await.file.failure.unwrap();
+    worker.stop().await;
+    assert_eq!((failure.code.as_str(), failure.retryable), ("not_media", false));
+    assert!(failure.message.contains("empty"), "{}", failure.message);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_hanging_task_is_killed_by_the_watchdog() {
     let mut footing = Footing::new(HANG).await;
     footing.config.worker.probe_limit_ms = 3_000;
