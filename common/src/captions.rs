@@ -1,6 +1,7 @@
 //! Captions as cues: read from WebVTT and SubRip, written as WebVTT. What is written is always well-formed and holds nothing
 //! but cues, whatever was read: styles, regions and notes stay behind. Pure; knows no file and no language.
 
+mod block;
 mod read;
 mod srt;
 mod text;

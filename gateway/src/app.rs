@@ -9,8 +9,8 @@ use reelgate_common::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::Cache, config::GatewayConfig, hls::HlsMemory, lease::Leases, rates::Rates, regulars::Regulars, rows::Rows,
-    thumbnail::Thumbnails, upload::Uploads,
+    cache::Cache, config::GatewayConfig, hls::memory::HlsMemory, lease::Leases, rates::Rates, regulars::Regulars,
+    rows::Rows, thumbnail::waiting::Thumbnails, upload::Uploads,
 };
 
 /// One per process, behind an `Arc`.

@@ -3,7 +3,7 @@
 
 mod door;
 mod index;
-mod memory;
+pub(crate) mod memory;
 mod packed;
 mod path;
 mod piece;
@@ -24,7 +24,6 @@ use reelgate_packager::{
     playlist::{hls_captions, hls_iframes, hls_master, hls_media},
 };
 
-pub(crate) use self::memory::HlsMemory;
 pub(crate) use self::path::{PackagedPath, Part, generation};
 use self::{
     door::{Entered, by_lease, by_token, find},

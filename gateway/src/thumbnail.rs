@@ -3,30 +3,27 @@
 //! makes one job of it.
 
 pub mod config;
+pub(crate) mod waiting;
 mod wish;
 
-use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Shared, WeakShared},
-};
 use http::{HeaderValue, StatusCode, header::VARY};
 use reelgate_common::{
-    db::{AskedStill, DueJob, FileWithRenditions, StillLimits},
+    db::{AskedStill, DueJob, StillLimits},
     ids::{FileId, OrgId},
     key::Key,
     queue::Entry,
     rendition::{RenditionKind, Role},
-    still::{MadeStill, Still},
+    still::MadeStill,
 };
 use tokio::time::{Instant, sleep};
 
-use self::{config::ThumbnailsConfig, wish::Wish};
+use self::{
+    config::ThumbnailsConfig,
+    waiting::{Name, Outcome},
+    wish::Wish,
+};
 use crate::{
     announce::announce,
     app::App,
@@ -43,36 +40,6 @@ use crate::{
 const FIRST_LOOK: Duration = Duration::from_millis(40);
 const LONGEST_LOOK: Duration = Duration::from_millis(200);
 
-type Outcome = Result<MadeStill, ApiError>;
-type Making = BoxFuture<'static, Outcome>;
-type Name = (FileId, i64, Still);
-
-/// Those that are waited for.
-pub struct Thumbnails {
-    config: ThumbnailsConfig,
-    waiting: Mutex<HashMap<Name, WeakShared<Making>>>,
-}
-
-impl Thumbnails {
-    pub(crate) fn new(config: &ThumbnailsConfig) -> Self {
-        Self { config: config.clone(), waiting: Mutex::default() }
-    }
-
-    /// The one question about a still that is under way, or a new one.
-    fn make(&self, app: &Arc<App>, row: &FileWithRenditions, still: Still) -> Shared<Making> {
-        let name = (row.file.id, row.file.generation, still);
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(making) = waiting.get(&name).and_then(WeakShared::upgrade) {
-            return making;
-        }
-        waiting.retain(|_, making| making.upgrade().is_some());
-        let (app, org) = (app.clone(), row.file.org_id.clone());
-        let making = async move { make(&app, &org, name).await }.boxed().shared();
-        waiting.extend(making.downgrade().map(|making| (name, making)));
-        making
-    }
-}
-
 /// # Errors
 /// 422 for parameters that are none; 404, 403, 409; 429 and 503 when it takes longer; 412, 416.
 pub(crate) async fn thumbnail(app: &Arc<App>, grant: Grant, file: FileId, ask: Ask<'_>) -> Result<Response, ApiError> {
@@ -82,7 +49,9 @@ pub(crate) async fn thumbnail(app: &Arc<App>, grant: Grant, file: FileId, ask: A
         return Err(missing_rendition(&row.file));
     }
     let still = wish.within(row.file.media.as_ref().map(|media| media.duration_ms))?;
-    let made = app.thumbnails.make(app, &row, still).await?;
+    let name = (row.file.id, row.file.generation, still);
+    let (asking, org) = (app.clone(), row.file.org_id.clone());
+    let made = app.thumbnails.once(name, |name| async move { make(&asking, &org, name).await }).await?;
     let mut response = serve(app, &row.file, shown(&made), None, ask).await?;
     if wish.negotiated {
         response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));

@@ -17,6 +17,7 @@
 mod bandwidth;
 mod build;
 mod cut;
+mod damage;
 mod describe;
 mod facts;
 mod hex;

@@ -2,7 +2,7 @@
 
 use super::{
     CaptionsError, Cue,
-    read::{Block, cue},
+    block::{Block, cue},
     text::from_srt,
     time,
 };

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{
     CaptionsError, Cue,
-    read::{Block, cue},
+    block::{Block, cue},
     time,
 };
 

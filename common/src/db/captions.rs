@@ -16,9 +16,6 @@ use crate::{
     rendition::{Rendition, RenditionKind},
 };
 
-/// The generation of what belongs to all of them.
-pub(super) const ALL_GENERATIONS: i64 = 0;
-
 impl Db {
     /// Stores captions, in the place of those with the same name. At most `limit` of one file.
     ///
@@ -40,7 +37,8 @@ impl Db {
             if replaced.is_none() && added(file).count(&*tx).await? >= limit {
                 return Ok(AddedCaptions::TooMany);
             }
-            let owner = Fence { job_id: JobId::new(), file_id: file, generation: ALL_GENERATIONS, attempt: 0 };
+            let owner =
+                Fence { job_id: JobId::new(), file_id: file, generation: renditions::ALL_GENERATIONS, attempt: 0 };
             renditions::Entity::insert(renditions::row(&owner, captions, tx.now)?).exec_without_returning(&*tx).await?;
             tx.commit().await?;
             Ok(AddedCaptions::Stored { replaced })
@@ -74,12 +72,12 @@ async fn lock(tx: &WriteTx, org: &OrgId, file: FileId) -> Result<bool, DbError> 
 fn added(file: FileId) -> sea_orm::Select<renditions::Entity> {
     renditions::Entity::find()
         .filter(renditions::Column::FileId.eq(file.0))
-        .filter(renditions::Column::Generation.eq(ALL_GENERATIONS))
+        .filter(renditions::Column::Generation.eq(renditions::ALL_GENERATIONS))
         .filter(renditions::Column::Kind.eq(RenditionKind::Captions.as_str()))
 }
 
 async fn take(tx: &WriteTx, file: FileId, name: &str) -> Result<Option<Rendition>, DbError> {
-    let id = (file.0, ALL_GENERATIONS, name.to_owned());
+    let id = (file.0, renditions::ALL_GENERATIONS, name.to_owned());
     let Some(row) = renditions::Entity::find_by_id(id.clone()).one(&**tx).await? else { return Ok(None) };
     renditions::Entity::delete_by_id(id).exec(&**tx).await?;
     row.into_rendition().map(Some)

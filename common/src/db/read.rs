@@ -6,7 +6,6 @@ use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QueryOrder
 
 use super::{
     DbError, FileWithRenditions,
-    captions::ALL_GENERATIONS,
     entity::{files, jobs, renditions},
 };
 use crate::{job::JobKind, rendition::Rendition};
@@ -35,7 +34,7 @@ pub(super) async fn complete(
     let mut made = renditions_of(connection, ids).await?;
     let complete = |row: files::Model| {
         let current = (row.id, row.generation);
-        let added = made.remove(&(row.id, ALL_GENERATIONS)).unwrap_or_default();
+        let added = made.remove(&(row.id, renditions::ALL_GENERATIONS)).unwrap_or_default();
         let renditions = with_added(made.remove(&current).unwrap_or_default(), added, row.generation);
         let file = row.into_record(jobs.get(&current))?;
         Ok(FileWithRenditions { file, renditions })
@@ -60,7 +59,7 @@ pub(super) async fn shown(
     generation: i64,
 ) -> Result<Vec<Rendition>, DbError> {
     let mut made = renditions_of(connection, vec![file]).await?;
-    let added = made.remove(&(file, ALL_GENERATIONS)).unwrap_or_default();
+    let added = made.remove(&(file, renditions::ALL_GENERATIONS)).unwrap_or_default();
     Ok(with_added(made.remove(&(file, generation)).unwrap_or_default(), added, generation))
 }
 

@@ -30,8 +30,8 @@ use tokio::{
 
 pub(super) use self::open::AtHand;
 use self::{
-    block::Stored,
-    index::{BlockKey, Index},
+    block::{BlockKey, Stored},
+    index::Index,
     open::{OpenBlock, Refused},
 };
 use super::{

@@ -8,9 +8,10 @@ use crate::{
 
 use super::{
     MAX_SEGMENTS,
+    damage::broken,
     moof::fragment_head,
     points::Points,
-    record::{Record, broken},
+    record::Record,
     samples::Samples,
     segment::SegmentEntry,
     timeline::{AudioClock, Silence, VideoClock},

@@ -4,7 +4,8 @@ use crate::{error::Mp4Error, fourcc::FourCc};
 
 use super::{
     MAX_INLINE_BYTES,
-    record::{Column, Record, Run, Source, broken},
+    damage::broken,
+    record::{Column, Record, Run, Source},
     segment::{Segment, SegmentEntry, SegmentPiece},
     summary::TrackSummary,
     write::{boxed, words},

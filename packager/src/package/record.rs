@@ -3,18 +3,13 @@
 
 use std::ops::Range;
 
-use crate::{bytes::Bytes, error::Mp4Error, fourcc::FourCc};
+use crate::{bytes::Bytes, error::Mp4Error};
 
 use super::{
     MAX_INLINE_BYTES, MAX_RECORD_BYTES, MAX_SEGMENT_SAMPLES,
+    damage::{INDEX, broken},
     varint::{put, put_signed, take, take_signed, take_u32},
 };
-
-const INDEX: FourCc = FourCc(*b"RGPX");
-
-pub(super) fn broken(why: &'static str) -> Mp4Error {
-    Mp4Error::Malformed { what: INDEX, why }
-}
 
 /// So many samples with one value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,8 +1,7 @@
 //! Numbers of variable length, seven bits a byte, least significant first.
 
+use super::damage::broken;
 use crate::{bytes::Bytes, error::Mp4Error};
-
-use super::record::broken;
 
 pub(super) fn put(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {

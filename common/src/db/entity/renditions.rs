@@ -5,6 +5,9 @@ use sea_orm::{Set, entity::prelude::*};
 use super::{parse, read_json, signed, unsigned, write_json};
 use crate::{db::DbError, ids::FileId, job::Fence, rendition::Rendition, timestamp::Timestamp};
 
+/// The generation of what belongs to all of them.
+pub(in crate::db) const ALL_GENERATIONS: i64 = 0;
+
 #[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
 #[sea_orm(table_name = "renditions")]
 pub struct Model {

@@ -14,7 +14,6 @@ use std::{
 use bytes::Bytes;
 use reelgate_common::ids::FileId;
 
-use super::index::BlockKey;
 use crate::cache::pool::PIECE;
 
 const MAGIC: &[u8; 8] = b"rgblock1";
@@ -23,6 +22,13 @@ pub(super) const HEAD: usize = 4096;
 const FIXED: usize = 8 + 16 + 8 + 8;
 /// Ends the name of a file that is being written.
 const DRAFT: &str = "draft";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct BlockKey {
+    /// Of the object's name.
+    pub(super) object: u128,
+    pub(super) block: u64,
+}
 
 /// A part of a block that is on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,14 +5,7 @@ use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use reelgate_common::ids::FileId;
 
-use super::block::Stored;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct BlockKey {
-    /// Of the object's name.
-    pub(super) object: u128,
-    pub(super) block: u64,
-}
+use super::block::{BlockKey, Stored};
 
 pub(super) struct Index {
     limit: u64,
