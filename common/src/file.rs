@@ -8,6 +8,7 @@ use crate::{
     ids::{FileId, OrgId, UserId},
     key::Key,
     media_info::MediaInfo,
+    storage::Version,
     timestamp::Timestamp,
 };
 
@@ -69,6 +70,8 @@ pub struct FileRecord {
     pub grid: Option<SegmentGrid>,
     /// The only truth about where the source lies. Never part of a cache key.
     pub source_key: Key,
+    /// Of the object in staging when it was accepted; unknown in rows of older builds.
+    pub staged_version: Option<Version>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub ready_at: Option<Timestamp>,

@@ -1,5 +1,7 @@
 //! Queued work: what to do, in which state it is, and the fence that every result is written under.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use crate::{
@@ -119,6 +121,12 @@ impl Default for JobPolicy {
 }
 
 impl JobPolicy {
+    /// Longer than anything is ever put off, also by a process with other settings.
+    #[must_use]
+    pub fn longest_wait(&self) -> Duration {
+        Duration::from_millis(self.backoff_max_ms.saturating_mul(2)).saturating_add(Duration::from_secs(60))
+    }
+
     /// Refuses values under which leases would lapse while their worker lives.
     ///
     /// # Errors

@@ -47,8 +47,10 @@ pub struct Entry {
     pub org_id: OrgId,
     /// 0 to 100, higher first; a point is worth a minute of waiting.
     pub priority: u8,
-    /// Not before this; by the queue's clock.
+    /// Not before this; by the queue's clock, unless it is `due`.
     pub run_at: Timestamp,
+    /// Its time has come, whatever the queue's clock says: whose clock that was is the caller's matter.
+    pub due: bool,
 }
 
 /// A claimed job: proof of holding it.

@@ -37,6 +37,8 @@ pub struct Client {
     http: Http<HttpConnector, Body>,
     base: String,
     bearer: Option<String>,
+    /// Goes with its uploads.
+    repeat_key: Option<String>,
 }
 
 /// A response, read whole.
@@ -160,10 +162,16 @@ impl Client {
     /// Of the gateway at `base` (`http://127.0.0.1:PORT`), not signed in.
     pub fn new(base: impl Into<String>) -> Self {
         let http = Http::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Self { http, base: base.into(), bearer: None }
+        Self { http, base: base.into(), bearer: None, repeat_key: None }
     }
 
     /// The same gateway as somebody else.
+    /// The same, every upload of which is a repetition of the first.
+    #[must_use]
+    pub fn repeating(&self, key: &str) -> Self {
+        Self { repeat_key: Some(key.to_owned()), ..self.clone() }
+    }
+
     #[must_use]
     pub fn signed_in(&self, jwt: impl Into<String>) -> Self {
         Self { bearer: Some(jwt.into()), ..self.clone() }
@@ -240,7 +248,8 @@ impl Client {
     pub async fn post_files(&self, path: &str, uploads: Vec<Upload>) -> Result<Answer> {
         let length = form_length(&uploads)?.to_string();
         let headers = [(header::CONTENT_TYPE, form_type()), (header::CONTENT_LENGTH, length)];
-        let headers: Vec<_> = headers.iter().map(|(name, value)| (name.clone(), value.as_str())).collect();
+        let mut headers: Vec<_> = headers.iter().map(|(name, value)| (name.clone(), value.as_str())).collect();
+        headers.extend(self.repeat_key.iter().map(|key| (HeaderName::from_static("idempotency-key"), key.as_str())));
         let parts = stream::iter(uploads).map(Upload::chunks).flatten();
         let body = StreamBody::new(parts.chain(stream::iter([Ok(closing())])).map_ok(Frame::data)).boxed_unsync();
         self.exchange(Method::POST, path, &headers, body).await

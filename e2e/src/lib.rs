@@ -4,9 +4,11 @@
 pub mod browser;
 pub mod chaos;
 pub mod client;
+pub mod clock;
 pub mod disk;
 pub mod film;
 pub mod generated;
+pub mod left_over;
 pub mod oracle;
 pub mod ports;
 pub mod process;
@@ -16,3 +18,4 @@ pub mod services;
 pub mod sign_in;
 pub mod site;
 pub mod slow_reader;
+pub mod trace;

@@ -170,6 +170,15 @@ impl Process {
         Ok(kill_process(pid, signal)?)
     }
 
+    /// Its children: of a worker, its tasks.
+    #[must_use]
+    pub fn children(&self) -> Vec<Pid> {
+        let threads = std::fs::read_dir(format!("/proc/{}/task", self.pid())).into_iter().flatten().flatten();
+        let children = threads.filter_map(|thread| std::fs::read_to_string(thread.path().join("children")).ok());
+        let ids: Vec<String> = children.collect();
+        ids.iter().flat_map(|ids| ids.split_whitespace()).filter_map(|id| Pid::from_raw(id.parse().ok()?)).collect()
+    }
+
     /// SIGKILL to this process alone (its children see what a real crash would leave them), and waits for it.
     ///
     /// # Errors

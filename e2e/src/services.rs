@@ -14,6 +14,39 @@ pub use moto::Moto;
 pub use postgres::Postgres;
 pub use redis::Redis;
 
+/// What the processes of a production site share.
+pub struct Services {
+    /// Address of a database of the site's own.
+    pub database: String,
+    pub redis: Redis,
+    pub bucket: Bucket,
+    /// Only of a site that has its own.
+    pub postgres: Option<Postgres>,
+    pub garage: Option<Garage>,
+}
+
+impl Services {
+    /// `env` is for Postgres.
+    pub(crate) async fn start(own: bool, env: &[(String, String)]) -> Result<Self> {
+        let redis = Redis::start().await?;
+        if own {
+            let (postgres, garage) = (Postgres::start_with(env.to_vec()).await?, Garage::start().await?);
+            let (database, bucket) = (postgres.fresh_database()?, garage.fresh_prefix());
+            return Ok(Self { database, redis, bucket, postgres: Some(postgres), garage: Some(garage) });
+        }
+        let database = Postgres::shared().await?.fresh_database()?;
+        let bucket = Garage::shared().await?.fresh_prefix();
+        Ok(Self { database, redis, bucket, postgres: None, garage: None })
+    }
+
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        let mut environment = self.bucket.environment();
+        environment.push(("REELGATE__DATABASE__URL".to_owned(), self.database.clone()));
+        environment.push(("REELGATE__QUEUE__URL".to_owned(), self.redis.url()));
+        environment
+    }
+}
+
 /// A program that a script has put into the cache folder; `advice` is what makes it.
 fn cached(program: &str, advice: &str) -> Result<PathBuf> {
     let cache = std::env::var_os("REELGATE_CACHE").map(PathBuf::from).or_else(|| {

@@ -16,7 +16,7 @@ use crate::{
     client::Client,
     ports::free_port,
     process::{Folder, Launch, Process, eventually},
-    services::{Bucket, Garage, Postgres, Redis},
+    services::Services,
     sign_in::{AUTH_SECRET, token_keys},
 };
 
@@ -65,6 +65,7 @@ pub struct Builder {
     own_services: bool,
     demo: bool,
     disk_cache: bool,
+    database_env: Vec<(String, String)>,
     env: Vec<(String, String)>,
     programs: Option<PathBuf>,
 }
@@ -85,6 +86,12 @@ impl Builder {
     #[must_use]
     pub fn own_services(self) -> Self {
         Self { own_services: true, ..self }
+    }
+
+    /// What the Postgres gets into its environment: it, too, is no other test's.
+    #[must_use]
+    pub fn database_env(self, database_env: Vec<(String, String)>) -> Self {
+        Self { database_env, ..self }.own_services()
     }
 
     /// With `--demo`, which the embedded footing alone has.
@@ -118,7 +125,7 @@ impl Builder {
         let folder = Folder::new("site")?;
         let services = match self.footing {
             Footing::Embedded => None,
-            Footing::Production => Some(Services::start(self.own_services).await?),
+            Footing::Production => Some(Services::start(self.own_services, &self.database_env).await?),
         };
         let Self { footing, demo, disk_cache, env, programs, .. } = self;
         let (gateways, workers) = (Vec::new(), Vec::new());
@@ -153,38 +160,6 @@ pub struct Site {
     folder: Folder,
 }
 
-/// What the processes of a production site share.
-pub struct Services {
-    /// Address of a database of the site's own.
-    pub database: String,
-    pub redis: Redis,
-    pub bucket: Bucket,
-    /// Only of a site that has its own.
-    pub postgres: Option<Postgres>,
-    pub garage: Option<Garage>,
-}
-
-impl Services {
-    async fn start(own: bool) -> Result<Self> {
-        let redis = Redis::start().await?;
-        if own {
-            let (postgres, garage) = (Postgres::start().await?, Garage::start().await?);
-            let (database, bucket) = (postgres.fresh_database()?, garage.fresh_prefix());
-            return Ok(Self { database, redis, bucket, postgres: Some(postgres), garage: Some(garage) });
-        }
-        let database = Postgres::shared().await?.fresh_database()?;
-        let bucket = Garage::shared().await?.fresh_prefix();
-        Ok(Self { database, redis, bucket, postgres: None, garage: None })
-    }
-
-    fn environment(&self) -> Vec<(String, String)> {
-        let mut environment = self.bucket.environment();
-        environment.push(("REELGATE__DATABASE__URL".to_owned(), self.database.clone()));
-        environment.push(("REELGATE__QUEUE__URL".to_owned(), self.redis.url()));
-        environment
-    }
-}
-
 /// A process that serves the API.
 #[derive(Debug)]
 pub struct Gateway {
@@ -216,7 +191,8 @@ impl Site {
     #[must_use]
     pub fn builder(footing: Footing) -> Builder {
         let (gateways, workers, env) = (1, 1, Vec::new());
-        Builder { footing, gateways, workers, own_services: false, demo: false, disk_cache: false, env, programs: None }
+        let (own_services, demo, disk_cache, database_env) = (false, false, false, Vec::new());
+        Builder { footing, gateways, workers, own_services, demo, disk_cache, database_env, env, programs: None }
     }
 
     /// # Errors

@@ -106,7 +106,8 @@ async fn run_again(app: &App, caller: &Caller, job: &JobRecord) -> Result<Respon
 
 /// The dispatcher finds the row as well.
 async fn announce(app: &App, due: &DueJob) {
-    let entry = Entry { job_id: due.id, org_id: due.org_id.clone(), priority: due.priority, run_at: due.run_at };
+    let (job_id, org_id) = (due.id, due.org_id.clone());
+    let entry = Entry { job_id, org_id, priority: due.priority, run_at: due.run_at, due: due.due };
     if let Err(error) = app.queue.enqueue(&[entry]).await {
         tracing::warn!(job.id = %due.id, %error, "the queue did not take a job; the dispatcher will bring it");
     }

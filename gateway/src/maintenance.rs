@@ -4,6 +4,7 @@
 //! do it at once or when one dies in the middle: it looks, decides, and changes rows only under the conditions that it
 //! saw. What a duty does not finish it finds again at its next turn.
 
+mod clock;
 pub mod config;
 mod dispatch;
 mod duty;

@@ -89,9 +89,10 @@ impl Reconciler {
         Ok(report)
     }
 
-    /// What has been as it is since before this may be judged.
-    fn settled(&self) -> Timestamp {
-        Timestamp::now().minus(self.config.orphan_grace())
+    /// What has been as it is since before this may be judged. By the clock that says it is earlier: one that was set wrong must
+    /// not make young things old.
+    async fn settled(&self) -> Result<Timestamp, DbError> {
+        Ok(self.db.clock().await?.min(Timestamp::now()).minus(self.config.orphan_grace()))
     }
 
     /// Longer than a lease whose viewer has gone may still be in the rows.

@@ -324,6 +324,7 @@ mod tests {
             media: None,
             grid: None,
             source_key: Key::Staging { org: org_id, file: id },
+            staged_version: None,
             created_at: Timestamp(1),
             updated_at: Timestamp(1),
             ready_at: None,

@@ -94,8 +94,8 @@ async fn make(app: &Arc<App>, org: &OrgId, (file, generation, still): Name) -> O
 }
 
 async fn wake(app: &Arc<App>, job: Option<DueJob>, evicted: Vec<Key>) {
-    if let Some(DueJob { id, org_id, priority, run_at }) = job {
-        announce(app.queue.as_ref(), Entry { job_id: id, org_id, priority, run_at }).await;
+    if let Some(DueJob { id, org_id, priority, run_at, due }) = job {
+        announce(app.queue.as_ref(), Entry { job_id: id, org_id, priority, run_at, due }).await;
     }
     if evicted.is_empty() {
         return;

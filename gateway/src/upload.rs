@@ -17,6 +17,7 @@ mod gather;
 mod live;
 mod location;
 pub(crate) mod multipart;
+mod repeat;
 mod sniff;
 mod stage;
 #[cfg(test)]
@@ -39,6 +40,7 @@ use self::{
     form::Form,
     live::LiveUploads,
     multipart::{Parser, boundary_of},
+    repeat::RepeatKey,
 };
 use crate::{
     body::RequestBody,
@@ -106,10 +108,11 @@ pub async fn upload_files(
     if length.is_some_and(|length| length > limit) {
         return Err(UploadError::RequestTooLarge { limit }.into());
     }
+    let repeat_key = RepeatKey::of(&request)?;
     let boundary = boundary(&request)?;
     let parser = Parser::new(&boundary, uploads.config.max_header_bytes).map_err(UploadError::from)?;
     let _place = uploads.admission.enter(&backends.db, &caller.org).await?;
-    let form = Form::new(uploads, backends, &caller, length);
+    let form = Form::new(uploads, backends, &caller, length, repeat_key);
     let outcomes = form.receive(parser, request.into_body()).await?;
     if outcomes.is_empty() {
         return Err(ApiError::invalid(vec![Violation::missing("body", "files")]));

@@ -8,6 +8,7 @@ mod m20261123_000003_packaging;
 mod m20261123_000004_explain;
 mod m20261123_000005_extras;
 mod m20261123_000006_aging;
+mod m20261123_000009_repeats;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -33,6 +34,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000004_explain::Migration),
             Box::new(m20261123_000005_extras::Migration),
             Box::new(m20261123_000006_aging::Migration),
+            Box::new(m20261123_000009_repeats::Migration),
         ]
     }
 }

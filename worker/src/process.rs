@@ -18,6 +18,7 @@ mod source;
 mod source_rendition;
 mod stills;
 mod store;
+mod untouched;
 
 use std::{sync::Arc, time::Duration};
 

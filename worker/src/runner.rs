@@ -240,6 +240,7 @@ impl Runner {
                 org_id: attempt.job.org_id.clone(),
                 priority: attempt.job.priority,
                 run_at: Timestamp::now(),
+                due: true,
             },
             fence: attempt.fence,
             progress: progress.clone(),

@@ -35,7 +35,7 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(locked) = fence::lock(&tx, job).await? else { return Ok(Err(NotBegun::Obsolete)) };
-            let answer = match locked.ask(wish_to_begin(&locked, tx.now), policy)? {
+            let answer = match locked.ask(wish_to_begin(&locked, tx.now, policy), policy)? {
                 Ok(next) => begin(&tx, locked, &next, worker, policy).await?,
                 Err(Refused::Silent) => match lose(&tx, locked, policy, 1.0).await? {
                     Verdict::Again(due) => Err(NotBegun::NotDue(due)),
@@ -215,10 +215,10 @@ impl Db {
     }
 }
 
-fn wish_to_begin(locked: &Locked, now: Timestamp) -> JobEvent {
+fn wish_to_begin(locked: &Locked, now: Timestamp, policy: &JobPolicy) -> JobEvent {
     let job = &locked.job;
     JobEvent::Begin {
-        due: job.next_attempt_at <= now.0,
+        due: job.is_due(now, policy),
         alive: job.is_alive(now),
         readable: job.payload_version <= PAYLOAD_VERSION,
     }
@@ -336,6 +336,8 @@ mod tests {
             media: None,
             grid: None,
             source_key: "k".to_owned(),
+            staged_version: None,
+            repeat_key: None,
             created_at: 0,
             updated_at: 0,
             ready_at: None,
@@ -371,7 +373,8 @@ mod tests {
 
     fn answer(change: impl FnOnce(&mut Locked)) -> Result<i64, Refused> {
         let locked = locked(change);
-        let next = locked.ask(wish_to_begin(&locked, NOW), &JobPolicy::default()).unwrap();
+        let policy = JobPolicy::default();
+        let next = locked.ask(wish_to_begin(&locked, NOW, &policy), &policy).unwrap();
         next.map(|next| next.attempt)
     }
 

@@ -2,10 +2,11 @@
 
 use sea_orm::{
     ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select, Set,
+    sea_query::OnConflict,
 };
 
 use super::{
-    Db, DbError, FileFilter, FileWithRenditions, NewFile, NewJob, StagedFile,
+    Created, Db, DbError, FileFilter, FileWithRenditions, NewFile, NewJob, StagedFile,
     entity::{files, jobs, signed, uploads},
     read,
     transaction::WriteTx,
@@ -27,14 +28,16 @@ const MAX_PAGE: u64 = 200;
 pub(super) const CHUNK: usize = 1_000;
 
 impl Db {
-    /// Inserts the file (`uploading`) and its upload row in one transaction.
+    /// Inserts the file (`uploading`) and its upload row in one transaction, unless there is one with its `repeat_key`.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn create_file(&self, new: &NewFile) -> Result<(), DbError> {
+    pub async fn create_file(&self, new: &NewFile) -> Result<Created, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            files::Entity::insert(new_row(new, tx.now)).exec_without_returning(&*tx).await?;
+            if let Some(known) = insert_file(&tx, new).await? {
+                return Ok(Created::Repeats(known));
+            }
             let upload = uploads::ActiveModel {
                 file_id: Set(new.id.0),
                 org_id: Set(new.org_id.as_str().to_owned()),
@@ -43,7 +46,8 @@ impl Db {
                 touched_at: Set(tx.now.0),
             };
             uploads::Entity::insert(upload).exec_without_returning(&*tx).await?;
-            tx.commit().await
+            tx.commit().await?;
+            Ok(Created::New)
         })
         .await
     }
@@ -219,6 +223,26 @@ fn upload_of(file: &files::Model) -> UploadState {
     if file.is(FileState::Uploading) { UploadState::Open } else { UploadState::Staged }
 }
 
+/// The one that has its `repeat_key` already, if there is one: then nothing is inserted. Deleted ones count until they are purged.
+async fn insert_file(tx: &WriteTx, new: &NewFile) -> Result<Option<FileId>, DbError> {
+    let insert = files::Entity::insert(new_row(new, tx.now));
+    let Some(key) = &new.repeat_key else {
+        insert.exec_without_returning(&**tx).await?;
+        return Ok(None);
+    };
+    // Two at once: the second waits for the first here, and finds its row below.
+    let insert = insert.on_conflict(OnConflict::new().do_nothing().to_owned());
+    insert.exec_without_returning(&**tx).await?;
+    let known = files::Entity::find()
+        .filter(files::Column::OrgId.eq(new.org_id.as_str()))
+        .filter(files::Column::OwnerId.eq(new.owner_id.as_str()))
+        .filter(files::Column::RepeatKey.eq(key.as_str()))
+        .one(&**tx)
+        .await?
+        .ok_or_else(|| DbError::Garbled("a row that was inserted is not there".to_owned()))?;
+    Ok((known.id != new.id.0).then_some(FileId(known.id)))
+}
+
 fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
     files::ActiveModel {
         id: Set(new.id.0),
@@ -233,6 +257,7 @@ fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
         state: Set(FileState::Uploading.as_str().to_owned()),
         generation: Set(1),
         source_key: Set(new.staging_key.to_string()),
+        repeat_key: Set(new.repeat_key.clone()),
         created_at: Set(now.0),
         updated_at: Set(now.0),
         ..Default::default()
@@ -242,6 +267,7 @@ fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
 fn staged_row(row: files::Model, staged: &StagedFile, next: FileState, now: Timestamp) -> files::ActiveModel {
     let mut row = row.into_active_model();
     row.size_bytes = Set(signed(staged.size_bytes));
+    row.staged_version = Set(staged.version.as_ref().map(|version| version.0.clone()));
     row.sha256 = Set(staged.sha256.clone());
     row.content_type = Set(staged.content_type.clone());
     row.kind = Set(staged.kind.as_str().to_owned());

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sea_orm::{
-    ColumnTrait, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
+    ColumnTrait, Condition, DbBackend, EntityTrait, FromQueryResult, QueryFilter, QueryOrder, QuerySelect, Statement,
     prelude::Uuid, sea_query::Expr,
 };
 
@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     ids::{FileId, JobId, OrgId},
-    job::JobRecord,
+    job::{JobPolicy, JobRecord},
     timestamp::Timestamp,
 };
 
@@ -31,7 +31,7 @@ const DUE_POSTGRES: &str = "
 SELECT due.id, due.org_id, due.priority, due.next_attempt_at
 FROM waiting CROSS JOIN LATERAL (
     SELECT id, org_id, priority, next_attempt_at FROM jobs
-    WHERE state = 'queued' AND org_id = waiting.org_id AND next_attempt_at <= $1
+    WHERE state = 'queued' AND org_id = waiting.org_id AND (next_attempt_at <= $1 OR next_attempt_at > $4)
     ORDER BY (next_attempt_at - priority * 60000), id LIMIT $2
 ) due
 {in_turns}";
@@ -42,7 +42,7 @@ const DUE_SQLITE: &str = "
 SELECT due.id, due.org_id, due.priority, due.next_attempt_at
 FROM waiting CROSS JOIN jobs due ON due.id IN (
     SELECT id FROM jobs INDEXED BY jobs_aged
-    WHERE state = 'queued' AND org_id = waiting.org_id AND next_attempt_at <= $1
+    WHERE state = 'queued' AND org_id = waiting.org_id AND (next_attempt_at <= $1 OR next_attempt_at > $4)
     ORDER BY (next_attempt_at - priority * 60000), id LIMIT $2
 )
 {in_turns}";
@@ -61,18 +61,24 @@ struct DueRow {
 }
 
 impl Db {
-    /// Running jobs without a heartbeat for `silent`, by the database's clock.
+    /// Running jobs without a heartbeat for `silent`, by the database's clock. One further ahead than that is of before a step
+    /// of the clock: whoever lives has been heard of since, if the caller has listened.
     ///
     /// # Errors
     /// The database is away.
     pub async fn silent_jobs(&self, silent: Duration, limit: u64) -> Result<Vec<SilentJob>, DbError> {
         self.in_time(async {
-            let since = self.now().await?.minus(silent);
+            let now = self.now().await?;
+            let (since, ahead) = (now.minus(silent), now.plus(silent));
             let rows: Vec<(Uuid, i64)> = jobs::Entity::find()
                 .select_only()
                 .columns([jobs::Column::Id, jobs::Column::Attempt])
                 .filter(Expr::cust(jobs::RUNNING))
-                .filter(jobs::Column::HeartbeatAt.lte(since.0))
+                .filter(
+                    Condition::any()
+                        .add(jobs::Column::HeartbeatAt.lte(since.0))
+                        .add(jobs::Column::HeartbeatAt.gt(ahead.0)),
+                )
                 .order_by_asc(jobs::Column::HeartbeatAt)
                 .limit(limit)
                 .into_tuple()
@@ -84,23 +90,37 @@ impl Db {
     }
 
     /// Queued jobs due within `horizon`, organisation by organisation in turns, at most `per_org` of one; of each first what has
-    /// waited for longest, a point of priority being worth a minute.
+    /// waited for longest, a point of priority being worth a minute. What is put off for longer than the policy knows was put
+    /// off before the clock was set back, and is due.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn due_jobs(&self, horizon: Duration, limit: u64, per_org: u64) -> Result<Vec<DueJob>, DbError> {
+    pub async fn due_jobs(
+        &self,
+        horizon: Duration,
+        policy: &JobPolicy,
+        limit: u64,
+        per_org: u64,
+    ) -> Result<Vec<DueJob>, DbError> {
         self.in_time(async {
-            let until = self.now().await?.plus(horizon);
+            let now = self.now().await?;
+            let (until, latest) = (now.plus(horizon), now.plus(policy.longest_wait()));
             let backend = self.connection.get_database_backend();
             let (by_index, due) = match backend {
                 DbBackend::Sqlite => ("INDEXED BY jobs_aged", DUE_SQLITE),
                 _ => ("", DUE_POSTGRES),
             };
             let sql = WAITING_ORGS.replace("{by_index}", by_index) + &due.replace("{in_turns}", IN_TURNS);
-            let values = [until.0.into(), signed(per_org).into(), signed(limit).into()];
+            let values = [until.0.into(), signed(per_org).into(), signed(limit).into(), latest.0.into()];
             let query = Statement::from_sql_and_values(backend, sql, values);
             let rows = DueRow::find_by_statement(query).all(&self.connection).await?;
-            rows.into_iter().map(DueRow::into_due).collect()
+            let due = |row: &DueRow| row.next_attempt_at <= now.0 || row.next_attempt_at > latest.0;
+            rows.into_iter()
+                .map(|row| {
+                    let due = due(&row);
+                    row.into_due(due)
+                })
+                .collect()
         })
         .await
     }
@@ -120,13 +140,14 @@ impl Db {
 }
 
 impl DueRow {
-    fn into_due(self) -> Result<DueJob, DbError> {
+    fn into_due(self, due: bool) -> Result<DueJob, DbError> {
         let priority = u8::try_from(self.priority).map_err(|error| DbError::Garbled(error.to_string()))?;
         Ok(DueJob {
             id: JobId(self.id),
             org_id: OrgId::new(self.org_id),
             priority,
             run_at: Timestamp(self.next_attempt_at),
+            due,
         })
     }
 }

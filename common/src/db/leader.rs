@@ -11,7 +11,10 @@ use crate::ids::ProcessId;
 const HOLD: &str = "
 INSERT INTO offices (office, holder, expires_at) VALUES ($1, $2, $3)
 ON CONFLICT (office) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at
-WHERE offices.holder = excluded.holder OR offices.expires_at <= $4";
+WHERE offices.holder = excluded.holder OR offices.expires_at <= $4 OR offices.expires_at > $5";
+
+/// A term that ends later than so many of the candidate's was begun before the clock was set back.
+const TERMS_AHEAD: u32 = 2;
 
 impl Db {
     /// Takes or keeps the office for `term`, by the database's clock. True while `holder` has it.
@@ -21,7 +24,8 @@ impl Db {
     pub async fn hold_office(&self, office: &str, holder: &ProcessId, term: Duration) -> Result<bool, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            let values = [office.into(), holder.as_str().into(), tx.now.plus(term).0.into(), tx.now.0.into()];
+            let (until, ahead) = (tx.now.plus(term), tx.now.plus(term * TERMS_AHEAD));
+            let values = [office.into(), holder.as_str().into(), until.0.into(), tx.now.0.into(), ahead.0.into()];
             let hold = Statement::from_sql_and_values(tx.get_database_backend(), HOLD, values);
             let held = tx.execute_raw(hold).await?.rows_affected() == 1;
             tx.commit().await?;

@@ -144,7 +144,7 @@ fn retry_of(file: &files::Model) -> FileEvent {
 
 fn due(org: &OrgId, job: &jobs::Model, now: Timestamp) -> DueJob {
     let priority = u8::try_from(job.priority).unwrap_or_default();
-    DueJob { id: JobId(job.id), org_id: org.clone(), priority, run_at: now }
+    DueJob { id: JobId(job.id), org_id: org.clone(), priority, run_at: now, due: true }
 }
 
 /// The job that processes the file.

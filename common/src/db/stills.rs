@@ -257,5 +257,5 @@ async fn wake(tx: &WriteTx, org: &OrgId, file: &files::Model) -> Result<Option<D
             new.id
         }
     };
-    Ok(Some(DueJob { id, org_id: org.clone(), priority: THUMBNAIL_PRIORITY, run_at: tx.now }))
+    Ok(Some(DueJob { id, org_id: org.clone(), priority: THUMBNAIL_PRIORITY, run_at: tx.now, due: true }))
 }

@@ -51,7 +51,15 @@ impl Db {
         Ok(WriteTx { transaction, now, _turn: turn })
     }
 
-    /// The database's clock, for reads that compare times.
+    /// The database's clock.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn clock(&self) -> Result<Timestamp, DbError> {
+        self.in_time(self.now()).await
+    }
+
+    /// The same, for reads that compare times.
     pub(super) async fn now(&self) -> Result<Timestamp, DbError> {
         clock(&self.connection).await
     }

@@ -10,7 +10,7 @@ use crate::{
     lease::{Epoch, PlaybackLease},
     rendition::Rendition,
     still::MadeStill,
-    storage::MultipartId,
+    storage::{MultipartId, Version},
     timestamp::Timestamp,
 };
 
@@ -38,6 +38,16 @@ pub struct NewFile {
     pub location: String,
     pub filename: String,
     pub staging_key: Key,
+    /// Of one person's uploads those with the same are the same file.
+    pub repeat_key: Option<String>,
+}
+
+/// What became of a row that was to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    New,
+    /// This file has the same `repeat_key`; nothing was changed.
+    Repeats(FileId),
 }
 
 /// What is known when the last byte has been stored.
@@ -49,6 +59,8 @@ pub struct StagedFile {
     pub kind: FileKind,
     /// `Staged` when a job follows, `Ready` for what is never processed.
     pub state: FileState,
+    /// Of the object in staging, if it is known.
+    pub version: Option<Version>,
 }
 
 /// A job to insert in the same transaction as what it is about.
@@ -155,6 +167,8 @@ pub struct DueJob {
     pub org_id: OrgId,
     pub priority: u8,
     pub run_at: Timestamp,
+    /// By the database's clock, which alone decides.
+    pub due: bool,
 }
 
 /// How an attempt ended, as its worker tells it.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
+use sea_orm::{ColumnTrait, Condition, EntityTrait, QueryFilter, QueryOrder, QuerySelect, sea_query::Expr};
 
 use super::{
     Db, DbError, PendingUpload,
@@ -55,18 +55,24 @@ impl Db {
         .await
     }
 
-    /// Uploads that nobody has touched for `silent`, by the database's clock; those of deleted files are with their
+    /// Uploads that nobody has touched for `silent`, by the database's clock (touched further ahead than that: before it was set
+    /// back); those of deleted files are with their
     /// tombstones.
     ///
     /// # Errors
     /// The database is away.
     pub async fn silent_uploads(&self, silent: Duration, limit: u64) -> Result<Vec<PendingUpload>, DbError> {
         self.in_time(async {
-            let since = self.now().await?.minus(silent);
+            let now = self.now().await?;
+            let (since, ahead) = (now.minus(silent), now.plus(silent));
             let rows = uploads::Entity::find()
                 .inner_join(files::Entity)
                 .filter(files::Column::DeletedAt.is_null())
-                .filter(uploads::Column::TouchedAt.lte(since.0))
+                .filter(
+                    Condition::any()
+                        .add(uploads::Column::TouchedAt.lte(since.0))
+                        .add(uploads::Column::TouchedAt.gt(ahead.0)),
+                )
                 .order_by_asc(uploads::Column::TouchedAt)
                 .limit(limit)
                 .all(&self.connection)

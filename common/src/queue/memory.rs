@@ -74,6 +74,8 @@ impl State {
 
     /// Whether it was new.
     fn enqueue(&mut self, wanted: &Entry, now: Timestamp, per_org: usize) -> bool {
+        let run_at = if wanted.due { wanted.run_at.min(now) } else { wanted.run_at };
+        let wanted = &Entry { run_at, ..wanted.clone() };
         let Some(known) = self.jobs.get_mut(&wanted.job_id) else {
             if self.ready.of(&wanted.org_id) >= per_org {
                 return false;
@@ -132,7 +134,7 @@ impl State {
         };
         if !held.cancelled {
             let run_at = run_at(&entry);
-            self.enqueue(&Entry { run_at, ..entry }, now, usize::MAX);
+            self.enqueue(&Entry { run_at, due: false, ..entry }, now, usize::MAX);
         }
         Settled::Done
     }

@@ -149,7 +149,7 @@ impl Queue for RedisQueue {
             script.arg(self.per_org);
             for entry in chunk {
                 script.arg(entry.job_id.to_string()).arg(entry.priority.min(100));
-                script.arg(run_at(entry.run_at)).arg(entry.org_id.as_str());
+                script.arg(run_at(entry.run_at)).arg(entry.org_id.as_str()).arg(i32::from(entry.due));
             }
             added += self.run::<u64>(&script).await?;
         }

@@ -81,7 +81,7 @@ async fn open(arguments: &Arguments) -> Result<Option<Db>> {
 }
 
 fn entry(job_id: JobId, priority: u8) -> Entry {
-    Entry { job_id, org_id: OrgId::new("acme"), priority, run_at: Timestamp::now() }
+    Entry { job_id, org_id: OrgId::new("acme"), priority, run_at: Timestamp::now(), due: true }
 }
 
 struct Load {
@@ -102,6 +102,7 @@ impl Load {
             location: format!("2026/11/{file}/clip.mp4"),
             filename: "clip.mp4".to_owned(),
             staging_key: Key::Staging { org: org.clone(), file },
+            repeat_key: None,
         };
         db.create_file(&new).await?;
         let job = NewJob { id: JobId::new(), kind: JobKind::Process, priority: DEFAULT_PRIORITY };
@@ -111,6 +112,7 @@ impl Load {
             content_type: "video/mp4".to_owned(),
             kind: FileKind::Video,
             state: FileState::Staged,
+            version: None,
         };
         db.stage_file(&org, file, &staged, Some(&job)).await?.context("was not staged")?;
         Ok(job.id)

@@ -5,8 +5,9 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::fault::{Fault, GATEWAYS, Service, Strike, Victim, WORKERS};
+use super::fault::{Dial, Fault, GATEWAYS, Service, Strike, Victim, WORKERS};
 use crate::{
+    clock::Clock,
     disk::Disk,
     proxy::{
         Link, LostReply, Proxy,
@@ -61,13 +62,18 @@ pub(super) struct Arena {
     links: Vec<Links>,
     scratch: Option<Disk>,
     caches: Vec<Disk>,
+    /// Of each process in turn, then that of Postgres. Empty where clocks cannot be set.
+    clocks: Vec<Clock>,
 }
 
 impl Arena {
     pub(super) async fn start() -> Result<Self> {
         let builder = Site::builder(Footing::Production).gateways(0).workers(0).own_services().disk_cache();
         let builder = SETTINGS.iter().fold(builder, |builder, (key, value)| builder.env(*key, *value));
-        let mut site = builder.start().await?;
+        let clocks: Vec<Clock> =
+            (0..=Victim::all().len()).map(|_| Clock::new()).collect::<Result<Option<_>>>()?.unwrap_or_default();
+        let services = clocks.last().map(Clock::environment).unwrap_or_default();
+        let mut site = builder.database_env(services).start().await?;
         let services = site.services()?;
         let (database, redis) = (services.postgres.as_ref().context("its own")?.port(), services.redis.port());
         let store = StoreProxy::start(services.garage.as_ref().context("its own")?.port()).await?;
@@ -77,7 +83,7 @@ impl Arena {
             links.push(Links { database, redis, store: Proxy::start(store.port()).await? });
         }
         let scratch = Disk::mount(site.scratch().as_ref(), 64)?;
-        let mut arena = Self { site, store, links, scratch, caches: Vec::new() };
+        let mut arena = Self { site, store, links, scratch, caches: Vec::new(), clocks };
         arena.people().await?;
         Ok(arena)
     }
@@ -105,10 +111,15 @@ impl Arena {
     }
 
     fn links(&self, victim: Victim) -> &Links {
-        match victim {
-            Victim::Gateway(at) => &self.links[at],
-            Victim::Worker(at) => &self.links[GATEWAYS + at],
-        }
+        &self.links[victim.place()]
+    }
+
+    fn clock(&self, dial: Dial) -> Result<&Clock> {
+        let clock = match dial {
+            Dial::Of(victim) => self.clocks.get(victim.place()),
+            Dial::Database => self.clocks.last(),
+        };
+        clock.context("a clock")
     }
 
     /// The process that starts next speaks over these links.
@@ -123,6 +134,8 @@ impl Arena {
             ("REELGATE__STORAGE__ENDPOINT", format!("http://127.0.0.1:{}", links.store.port())),
         ];
         settings.into_iter().for_each(|(key, value)| self.site.set_env(key, value));
+        let clock = self.clock(Dial::Of(victim)).map(Clock::environment).unwrap_or_default();
+        clock.into_iter().for_each(|(key, value)| self.site.set_env(key, value));
         Ok(())
     }
 
@@ -148,6 +161,7 @@ impl Arena {
         match strike.fault {
             Fault::FullScratch => self.scratch.is_some(),
             Fault::FullCache(at) => at < self.caches.len(),
+            Fault::Clock(..) => !self.clocks.is_empty(),
             _ => true,
         }
     }
@@ -166,13 +180,8 @@ impl Arena {
         }
     }
 
-    /// The children of a worker: its tasks.
     pub(super) fn tasks(&self, worker: usize) -> Vec<Pid> {
-        let pid = self.pid(Victim::Worker(worker));
-        let threads = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
-        let children = threads.filter_map(|thread| fs::read_to_string(thread.path().join("children")).ok());
-        let ids: Vec<String> = children.map(|children| children.trim().to_owned()).collect();
-        ids.iter().flat_map(|ids| ids.split_whitespace()).filter_map(|id| Pid::from_raw(id.parse().ok()?)).collect()
+        self.site.workers[worker].children()
     }
 
     pub(super) async fn begin(&mut self, strike: &Strike) -> Result<()> {
@@ -194,6 +203,7 @@ impl Arena {
             }
             Fault::FullScratch => self.scratch.as_ref().context("a disk")?.fill()?,
             Fault::FullCache(at) => self.caches[at].fill()?,
+            Fault::Clock(dial, ahead) => self.clock(dial)?.set(ahead)?,
         }
         Ok(())
     }
@@ -210,6 +220,7 @@ impl Arena {
             }
             Fault::FullScratch => self.scratch.as_ref().context("a disk")?.relieve()?,
             Fault::FullCache(at) => self.caches[at].relieve()?,
+            Fault::Clock(dial, _) => self.clock(dial)?.set(0)?,
             Fault::Kill(_) | Fault::KillTask(_) | Fault::Flush => {}
         }
         Ok(())

@@ -19,6 +19,14 @@ impl Victim {
     pub(super) fn all() -> Vec<Self> {
         (0..GATEWAYS).map(Self::Gateway).chain((0..WORKERS).map(Self::Worker)).collect()
     }
+
+    /// Among all of them.
+    pub(super) fn place(self) -> usize {
+        match self {
+            Self::Gateway(at) => at,
+            Self::Worker(at) => GATEWAYS + at,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +54,19 @@ pub(super) enum Fault {
     Store(Trouble),
     FullScratch,
     FullCache(usize),
+    /// A clock is so many seconds ahead of the true time, or behind it.
+    Clock(Dial, i64),
 }
+
+/// Whose clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Dial {
+    Of(Victim),
+    Database,
+}
+
+/// Many leases; below what tokens are forgiven (`CLOCK_SKEW`), since a client's token may come from before the step.
+const STEP: usize = 50;
 
 /// A fault and how long it lasts.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,7 +89,7 @@ impl Strike {
     fn throw(dice: &mut Dice) -> Self {
         let victim = *dice.pick(&Victim::all());
         let service = *dice.pick(&[Service::Database, Service::Redis, Service::Store]);
-        let (fault, most) = match dice.below(20) {
+        let (fault, most) = match dice.below(22) {
             0 | 1 => (Fault::Kill(Victim::Gateway(dice.below(GATEWAYS))), 0),
             2..=4 => (Fault::Kill(Victim::Worker(dice.below(WORKERS))), 0),
             // Longer than the lease of three seconds, now and then.
@@ -81,7 +101,8 @@ impl Strike {
             15 => (Fault::LostCommits(victim, 2 + dice.below(4) as u64), 3_000),
             16 | 17 => (Fault::Store(trouble(dice)), 3_000),
             18 => (Fault::FullScratch, 3_000),
-            _ => (Fault::FullCache(dice.below(GATEWAYS)), 3_000),
+            19 => (Fault::FullCache(dice.below(GATEWAYS)), 3_000),
+            _ => (Fault::Clock(*dice.pick(&[Dial::Of(victim), Dial::Database]), step(dice)), 7_000),
         };
         Self { fault, lasts: if most == 0 { Duration::ZERO } else { dice.time(300, most) } }
     }
@@ -97,6 +118,7 @@ impl Strike {
             (Fault::LostCommits(one, _), Fault::LostCommits(two, _)) => one == two,
             (Fault::Store(_), Fault::Store(_)) | (Fault::FullScratch, Fault::FullScratch) => true,
             (Fault::FullCache(one), Fault::FullCache(two)) => one == two,
+            (Fault::Clock(one, _), Fault::Clock(two, _)) => one == two,
             _ => false,
         }
     }
@@ -118,8 +140,15 @@ impl Strike {
             Fault::Store(_) => "S3 errors, cuts, slowness",
             Fault::FullScratch => "scratch disk full",
             Fault::FullCache(_) => "cache disk full",
+            Fault::Clock(Dial::Of(_), _) => "clock of a process set",
+            Fault::Clock(Dial::Database, _) => "clock of Postgres set",
         }
     }
+}
+
+fn step(dice: &mut Dice) -> i64 {
+    let seconds = i64::try_from(1 + dice.below(STEP)).unwrap_or(1);
+    if dice.below(2) == 0 { seconds } else { -seconds }
 }
 
 fn link(dice: &mut Dice) -> Link {

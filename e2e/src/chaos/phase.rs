@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{
     arena::Arena,
     clients::ORGS,
-    fault::{Fault, GATEWAYS, Service, Strike, Victim},
+    fault::{Dial, Fault, GATEWAYS, Service, Strike, Victim},
     ledger::{Doing, Ledger},
 };
 
@@ -59,8 +59,9 @@ fn victims(fault: &Fault) -> Vec<Victim> {
         }
         Fault::KillTask(worker) => vec![Victim::Worker(worker)],
         Fault::FullCache(gateway) => vec![Victim::Gateway(gateway)],
+        Fault::Clock(Dial::Of(victim), _) => vec![victim],
         Fault::FullScratch => Victim::all().into_iter().skip(GATEWAYS).collect(),
-        Fault::Flush | Fault::Restart(_) | Fault::Store(_) => Victim::all(),
+        Fault::Flush | Fault::Restart(_) | Fault::Store(_) | Fault::Clock(Dial::Database, _) => Victim::all(),
     }
 }
 

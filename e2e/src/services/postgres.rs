@@ -19,6 +19,7 @@ pub struct Postgres {
     port: u16,
     folder: Folder,
     bin: PathBuf,
+    env: Vec<(String, String)>,
     process: Option<Process>,
 }
 
@@ -38,6 +39,14 @@ impl Postgres {
     /// # Errors
     /// It cannot be started.
     pub async fn start() -> Result<Self> {
+        Self::start_with(Vec::new()).await
+    }
+
+    /// The same with this in its environment.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn start_with(env: Vec<(String, String)>) -> Result<Self> {
         let bin = binaries()?;
         let folder = Folder::new("postgres")?;
         if geteuid().is_root() {
@@ -61,7 +70,7 @@ impl Postgres {
         let status = running.wait(Duration::from_secs(60))?;
         anyhow::ensure!(status.success(), "initdb failed: {}", running.output());
         drop(running);
-        let mut server = Self { port: 0, folder, bin, process: None };
+        let mut server = Self { port: 0, folder, bin, env, process: None };
         for _ in 0..5 {
             server.port = free_port();
             if server.launch().await.is_ok() {
@@ -75,8 +84,11 @@ impl Postgres {
         let (data, port, sockets) = (self.folder.join("data"), self.port.to_string(), self.folder.join("data"));
         let arguments = ["-D", &data, "-p", &port, "-k", &sockets, "-c", "listen_addresses=127.0.0.1"];
         let tuning = ["-c", "max_connections=300", "-c", "shared_buffers=64MB"];
-        let launch =
-            Launch::new(self.bin.join("postgres"), self.folder.join("postgres.log")).args(arguments).args(tuning);
+        // Set by `env`, which runs as the user already: what is preloaded must not meet the change of the user.
+        let settings = self.env.iter().map(|(key, value)| format!("{key}={value}"));
+        let program = self.bin.join("postgres").to_string_lossy().into_owned();
+        let launch = Launch::new("env", self.folder.join("postgres.log"));
+        let launch = launch.args(settings).args([program]).args(arguments).args(tuning);
         let mut process = as_postgres(launch).start()?;
         let up = eventually("postgres answers", Duration::from_secs(30), async || {
             !process.is_running() || self.answers().await

@@ -1,8 +1,11 @@
 //! Everything goes wrong at random, from a seed, for a while (`make chaos` does it for longer); and one thing after the other goes
 //! wrong in a place of its own, in the files below.
 
+mod clocks;
 mod crash;
 mod database;
+mod power;
+mod repeats;
 mod starved;
 mod store;
 

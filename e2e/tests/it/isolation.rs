@@ -9,10 +9,11 @@ use std::{
 };
 
 /// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
-const OF_ALL: [(&str, &str); 34] = [
+const OF_ALL: [(&str, &str); 35] = [
     ("connect", "no query"),
     ("ping", "no query"),
     ("close", "no query"),
+    ("clock", "what time it is"),
     ("deployment_id", "the deployment's own"),
     ("hold_office", "election"),
     ("leave_office", "election"),

@@ -4,13 +4,16 @@
 use std::{path::PathBuf, process::Command, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use bytes::Bytes;
 use reelgate_common::{
     db::FileFilter,
     ids::{FileId, OrgId},
     job::{JobRecord, JobState},
+    key::Key,
 };
 use reelgate_e2e::{
     client::{Client, Upload},
+    left_over::{NO_GRACE, left_over},
     process::{Folder, eventually},
     sign_in::SignIn,
     site::{Footing, Site, web_safe_clip},
@@ -63,7 +66,8 @@ async fn encoding(client: &Client, file: &str) -> Result<Value> {
 async fn a_worker_stopped_for_longer_than_its_lease_publishes_nothing_when_it_goes_on() -> Result<()> {
     let folder = Folder::new("zombie")?;
     let film = long_film(&folder, 40)?;
-    let mut site = Site::builder(Footing::Production).workers(1).start().await?;
+    let builder = Site::builder(Footing::Production).workers(1);
+    let mut site = NO_GRACE.iter().fold(builder, |builder, (key, value)| builder.env(*key, *value)).start().await?;
     let client = alice(&site);
     let file = upload(&client, &film).await?;
     encoding(&client, &file).await?;
@@ -83,6 +87,25 @@ async fn a_worker_stopped_for_longer_than_its_lease_publishes_nothing_when_it_go
     assert_eq!(site.workers[0].wait(PATIENCE)?.code(), Some(0), "{}", site.output());
     assert_eq!(client.info(&file).await?, info, "nothing flickers");
     assert_eq!(the_job(&site, &file).await?, job);
+    let zombies = format!("worker-{}-", site.workers[0].pid());
+    let scratch = std::fs::read_dir(site.scratch())?.collect::<std::io::Result<Vec<_>>>()?;
+    assert!(!scratch.iter().any(|entry| entry.file_name().to_string_lossy().starts_with(&zombies)), "{scratch:?}");
+    nothing_of_the_first_attempt_is_left(&site, &file).await
+}
+
+/// Once the reconciler has run. What the zombie had stored in the moment in which it was stopped is put there by hand: when
+/// that is, is not ours to choose.
+async fn nothing_of_the_first_attempt_is_left(site: &Site, file: &str) -> Result<()> {
+    let (db, org, id) = (site.database().await?, OrgId::new(ORG), file.parse::<FileId>()?);
+    let row = db.find_file(&org, id).await?.context("the file is gone")?;
+    let (generation, name) = (row.file.generation, "half-done.mp4".to_owned());
+    let key = Key::Output { org, file: id, generation, attempt: 1, name };
+    site.storage()?.put(&key, Bytes::from_static(b"what a zombie stored")).await?;
+    let nothing_left = async || left_over(site, &row).await.is_ok_and(|left| left.is_empty());
+    eventually("nothing of the first attempt is left over", PATIENCE, nothing_left)
+        .await
+        .with_context(|| site.output())?;
+    ensure!(row.renditions.iter().all(|it| it.attempt == 1 || it.attempt == 2), "{:?}", row.renditions);
     Ok(())
 }
 

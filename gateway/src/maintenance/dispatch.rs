@@ -15,7 +15,7 @@ pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
     let config = &ground.config;
     let queue = &ground.backends.queue;
     let per_org = u64::try_from(queue.per_org()).unwrap_or(u64::MAX);
-    let due = ground.backends.db.due_jobs(HORIZON, config.dispatch_limit, per_org).await?;
+    let due = ground.backends.db.due_jobs(HORIZON, &ground.policy, config.dispatch_limit, per_org).await?;
     if due.is_empty() {
         return Ok(0);
     }
@@ -24,5 +24,5 @@ pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
 }
 
 fn entry(due: DueJob) -> Entry {
-    Entry { job_id: due.id, org_id: due.org_id, priority: due.priority, run_at: due.run_at }
+    Entry { job_id: due.id, org_id: due.org_id, priority: due.priority, run_at: due.run_at, due: due.due }
 }

@@ -42,7 +42,7 @@ impl Duty {
             if stop.run_until_cancelled(sleep(wait)).await.is_none() {
                 return;
             }
-            if !self.leader.has_listened_for(self.listening) {
+            if !self.may_act().await {
                 continue;
             }
             match stop.run_until_cancelled(act(ground.clone())).await {
@@ -50,6 +50,14 @@ impl Duty {
                 None => return,
             }
         }
+    }
+
+    async fn may_act(&self) -> bool {
+        let judges_silence = !self.listening.is_zero() && self.leader.holds();
+        if judges_silence && self.leader.look_at_the_clock().await.is_err() {
+            return false;
+        }
+        self.leader.has_listened_for(self.listening)
     }
 
     fn note(&mut self, outcome: &Result<u64, DutyError>) {

@@ -5,8 +5,13 @@ use std::{
     time::Duration,
 };
 
-use reelgate_common::{db::Db, ids::ProcessId};
+use reelgate_common::{
+    db::{Db, DbError},
+    ids::ProcessId,
+};
 use tokio::time::{Instant, sleep};
+
+use super::clock::Reading;
 use tokio_util::sync::CancellationToken;
 
 const OFFICE: &str = "maintenance";
@@ -17,12 +22,13 @@ pub(crate) struct Leader {
     holder: ProcessId,
     term: Duration,
     held: Arc<Mutex<Option<Held>>>,
+    read: Arc<Mutex<Option<Reading>>>,
 }
 
 /// By this process's monotonic clock.
 #[derive(Debug, Clone, Copy)]
 struct Held {
-    /// Since when the database has answered every time.
+    /// Since when the database has answered every time, and its clock gone on steadily.
     since: Instant,
     /// Until when the office is certainly ours.
     until: Instant,
@@ -30,7 +36,7 @@ struct Held {
 
 impl Leader {
     pub(crate) fn new(db: Db, holder: ProcessId, term: Duration) -> Self {
-        Self { db, holder, term, held: Arc::default() }
+        Self { db, holder, term, held: Arc::default(), read: Arc::default() }
     }
 
     pub(crate) fn holds(&self) -> bool {
@@ -41,6 +47,22 @@ impl Leader {
     /// must have been able to hear them.
     pub(crate) fn has_listened_for(&self, time: Duration) -> bool {
         self.held().is_some_and(|held| held.since.elapsed() >= time)
+    }
+
+    /// Looks at the clock by which silence is measured. When it was set, everything that was said before looks older or younger
+    /// than it is: then all are given the time to be heard again.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub(crate) async fn look_at_the_clock(&self) -> Result<(), DbError> {
+        let reading = Reading::of(&self.db).await?;
+        let before = self.read.lock().unwrap_or_else(PoisonError::into_inner).replace(reading);
+        let Some(step) = before.and_then(|before| reading.step_since(&before)) else { return Ok(()) };
+        tracing::warn!(step_ms = step, "the database's clock was set; nobody is judged by its silence for a while");
+        if let Some(held) = self.lock().as_mut() {
+            held.since = Instant::now();
+        }
+        Ok(())
     }
 
     fn held(&self) -> Option<Held> {

@@ -17,7 +17,7 @@ pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
     Ok(swept + abort_unknown(&ground).await?)
 }
 
-async fn close(ground: &Ground, upload: &PendingUpload) -> Result<bool, DutyError> {
+pub(super) async fn close(ground: &Ground, upload: &PendingUpload) -> Result<bool, DutyError> {
     let backends = &ground.backends;
     backends.db.abandon_upload(&upload.org_id, upload.file_id).await?;
     if backends.db.find_file(&upload.org_id, upload.file_id).await?.is_some() {

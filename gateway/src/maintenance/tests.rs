@@ -53,6 +53,7 @@ impl Bench {
             location: format!("2026/11/{id}/a"),
             filename: "a".to_owned(),
             staging_key: key.clone(),
+            repeat_key: None,
         };
         self.ground.backends.db.create_file(&new).await.unwrap();
         (id, key)
@@ -68,6 +69,7 @@ impl Bench {
             content_type: "image/png".to_owned(),
             kind: FileKind::Image,
             state,
+            version: None,
         };
         let job = NewJob { id: JobId::new(), kind: JobKind::Process, priority: 50 };
         let job = (state == FileState::Staged).then_some(&job);
@@ -161,6 +163,28 @@ async fn the_sweeper_never_takes_the_object_of_an_answered_upload() {
 }
 
 #[tokio::test]
+async fn an_upload_that_is_answered_while_the_sweeper_looks_keeps_its_object() {
+    let bench = Bench::new().await;
+    let (db, storage) = (&bench.ground.backends.db, &bench.ground.backends.storage);
+    let (file, key) = bench.uploading().await;
+    bench.next_tick().await;
+    let silent = db.silent_uploads(Duration::ZERO, 10).await.unwrap().remove(0);
+    let stored = storage.put(&key, Bytes::from_static(b"content")).await.unwrap();
+    let staged = StagedFile {
+        size_bytes: 7,
+        sha256: "00".repeat(32),
+        content_type: "image/png".to_owned(),
+        kind: FileKind::Image,
+        state: FileState::Ready,
+        version: Some(stored.version),
+    };
+    db.stage_file(&org(), file, &staged, None).await.unwrap().unwrap();
+    assert!(!sweep::close(&bench.ground, &silent).await.unwrap());
+    assert_eq!(storage.head(&key).await.unwrap().size, 7);
+    assert!(bench.find(file).await.is_some());
+}
+
+#[tokio::test]
 async fn a_multipart_that_no_row_knows_is_aborted() {
     let bench = Bench::new().await;
     let key = Key::Staging { org: org(), file: FileId::new() };
@@ -219,6 +243,24 @@ async fn a_deleted_file_is_purged_with_all_its_objects() {
     assert!(bench.ground.backends.db.tombstones(10).await.unwrap().is_empty());
     assert_eq!(bench.fixture.objects(), 1);
     assert!(bench.find(other).await.is_some());
+}
+
+#[tokio::test]
+async fn a_deleted_file_keeps_its_row_until_its_worker_has_stopped() {
+    let bench = Bench::new().await;
+    let (db, storage) = (&bench.ground.backends.db, &bench.fixture.storage);
+    let file = bench.accepted(FileState::Staged).await;
+    let job = db.jobs_of(&org(), file).await.unwrap().remove(0);
+    let worker = ProcessId::new("worker");
+    let fence = db.begin_attempt(job.id, &worker, &JobPolicy::default()).await.unwrap().unwrap().fence;
+    assert!(db.delete_file(&org(), file).await.unwrap());
+    assert_eq!(purge::run(bench.ground.clone()).await.unwrap(), 0);
+    // What it was storing at that moment.
+    let late = Key::Output { org: org(), file, generation: 1, attempt: 1, name: "720p.mp4".to_owned() };
+    storage.put(&late, Bytes::from_static(b"x")).await.unwrap();
+    db.interrupt_attempt(&fence).await.unwrap();
+    assert_eq!(purge::run(bench.ground.clone()).await.unwrap(), 1);
+    assert_eq!(bench.fixture.objects(), 0);
 }
 
 #[tokio::test]

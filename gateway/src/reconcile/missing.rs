@@ -30,7 +30,7 @@ struct Missing {
 
 impl Reconciler {
     pub(super) async fn find_missing(&self, report: &mut Report) -> Result<(), ReconcileError> {
-        let files = self.db.files_after(self.after(), self.settled(), self.config.check_files).await?;
+        let files = self.db.files_after(self.after(), self.settled().await?, self.config.check_files).await?;
         let mut found = Vec::new();
         for file in &files {
             let objects = self.objects_of(file).await?;

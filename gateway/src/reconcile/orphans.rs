@@ -40,7 +40,7 @@ impl Reconciler {
     }
 
     async fn survey(&self, prefix: &str, survey: &mut Survey) -> Result<(), ReconcileError> {
-        let oldest = self.settled();
+        let oldest = self.settled().await?;
         let mut batches = self.storage.list(prefix).try_chunks(BATCH);
         while let Some(batch) = batches.try_next().await.map_err(|error| error.1)? {
             survey.objects += batch.len() as u64;

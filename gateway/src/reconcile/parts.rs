@@ -4,7 +4,7 @@ use super::{Discrepancy, ReconcileError, Reconciler, Remedy, Report};
 
 impl Reconciler {
     pub(super) async fn abort_parts(&self, report: &mut Report) -> Result<(), ReconcileError> {
-        let oldest = self.settled();
+        let oldest = self.settled().await?;
         for pending in self.storage.list_multipart("media/").await?.iter().filter(|it| it.started < oldest) {
             if !report.is_dry() {
                 self.storage.abort_multipart(&pending.key, &pending.upload).await?;

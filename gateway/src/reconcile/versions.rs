@@ -8,7 +8,7 @@ const LIMIT: usize = 10_000;
 
 impl Reconciler {
     pub(super) async fn sweep_versions(&self, report: &mut Report) -> Result<(), ReconcileError> {
-        let oldest = self.settled();
+        let oldest = self.settled().await?;
         for prefix in ["staging/", "media/"] {
             for old in self.storage.list_old_versions(prefix, LIMIT).await? {
                 if old.replaced >= oldest {

@@ -32,6 +32,10 @@ pub(crate) enum UploadError {
     Body(#[from] RequestBodyError),
     #[error("The upload was closed or deleted before it was complete")]
     Closed,
+    #[error("The same upload is still arriving; try again later")]
+    StillArriving,
+    #[error("This Idempotency-Key was used for another file")]
+    KeyReused,
     #[error("The database failed")]
     Db(#[from] DbError),
     #[error("The object store failed")]
@@ -43,7 +47,16 @@ pub(crate) enum UploadError {
 impl UploadError {
     /// Whether the rest of the body can still be read.
     pub(crate) fn ends_request(&self) -> bool {
-        !matches!(self, Self::FileTooLarge { .. } | Self::Closed | Self::Db(_) | Self::Storage(_) | Self::Internal)
+        !matches!(
+            self,
+            Self::FileTooLarge { .. }
+                | Self::Closed
+                | Self::StillArriving
+                | Self::KeyReused
+                | Self::Db(_)
+                | Self::Storage(_)
+                | Self::Internal
+        )
     }
 }
 
@@ -68,6 +81,8 @@ impl From<UploadError> for ApiError {
             UploadError::Closed | UploadError::Storage(StorageError::NotFound { .. }) => {
                 Self::new(StatusCode::CONFLICT, "upload_closed", UploadError::Closed.to_string())
             }
+            UploadError::StillArriving => of(StatusCode::CONFLICT, "upload_still_arriving").retry_after(5),
+            UploadError::KeyReused => of(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
             UploadError::Db(error) => error.into(),
             UploadError::Storage(error) => error.into(),
             UploadError::Internal => Self::internal(),

@@ -12,7 +12,8 @@ use super::{
     error::UploadError,
     location,
     multipart::{Event, Parser, PartHead},
-    transfer::Transfer,
+    repeat::{Repeat, RepeatKey},
+    transfer::{Begun, Transfer},
 };
 use crate::body::RequestBody;
 
@@ -30,6 +31,8 @@ enum Current {
     Nothing,
     Field,
     File(Box<Transfer>),
+    /// One that was sent before.
+    Repeated(Box<Repeat>),
     /// The rest of a file that has failed.
     Failed,
 }
@@ -39,6 +42,7 @@ pub(crate) struct Form<'a> {
     backends: &'a Backends,
     caller: &'a Caller,
     length: Option<u64>,
+    repeat_key: Option<RepeatKey>,
     current: Current,
     files: usize,
     fields: usize,
@@ -49,11 +53,27 @@ pub(crate) struct Form<'a> {
 }
 
 impl<'a> Form<'a> {
-    pub(crate) fn new(uploads: &'a Uploads, backends: &'a Backends, caller: &'a Caller, length: Option<u64>) -> Self {
-        let current = Current::Nothing;
-        let (files, fields, field_bytes, skipped, received) = (0, 0, 0, 0, 0);
-        let outcomes = Vec::new();
-        Self { uploads, backends, caller, length, current, files, fields, field_bytes, skipped, received, outcomes }
+    pub(crate) fn new(
+        uploads: &'a Uploads,
+        backends: &'a Backends,
+        caller: &'a Caller,
+        length: Option<u64>,
+        repeat_key: Option<RepeatKey>,
+    ) -> Self {
+        Self {
+            uploads,
+            backends,
+            caller,
+            length,
+            repeat_key,
+            current: Current::Nothing,
+            files: 0,
+            fields: 0,
+            field_bytes: 0,
+            skipped: 0,
+            received: 0,
+            outcomes: Vec::new(),
+        }
     }
 
     /// Reads the whole form. An error before any file has an outcome is the request's; later ones become an outcome.
@@ -63,6 +83,7 @@ impl<'a> Form<'a> {
         match (ended, current) {
             (Ok(()), _) => {}
             (Err(error), Current::File(transfer)) => self.fail(transfer.filename().to_owned(), error),
+            (Err(error), Current::Repeated(repeat)) => self.fail(repeat.filename().to_owned(), error),
             (Err(error), _) if self.outcomes.is_empty() => return Err(error),
             (Err(error), _) => self.fail(String::new(), error),
         }
@@ -123,9 +144,14 @@ impl<'a> Form<'a> {
         if self.files > config.max_files {
             return Err(UploadError::TooManyFiles(config.max_files));
         }
-        match Transfer::begin(self.uploads, self.backends, self.caller, &head, self.length).await {
-            Ok(transfer) => {
-                self.current = Current::File(Box::new(transfer));
+        let key = self.repeat_key.as_ref().map(|key| key.of_file(self.files));
+        match Transfer::begin(self.uploads, self.backends, self.caller, &head, self.length, key).await {
+            Ok(Begun::New(transfer)) => {
+                self.current = Current::File(transfer);
+                Ok(())
+            }
+            Ok(Begun::Repeats(repeat)) => {
+                self.current = Current::Repeated(repeat);
                 Ok(())
             }
             Err(error) => self.fail_current(location::display_name(&head.filename.unwrap_or_default()), error),
@@ -137,6 +163,13 @@ impl<'a> Form<'a> {
             Current::Nothing => Ok(()),
             Current::Field => self.count_field(data.len()),
             Current::Failed => self.skip(data.len() as u64),
+            Current::Repeated(repeat) => match repeat.write(&data) {
+                Ok(()) => Ok(()),
+                Err(error) => {
+                    let filename = repeat.filename().to_owned();
+                    self.fail_current(filename, error)
+                }
+            },
             Current::File(transfer) => match transfer.write(data).await {
                 Ok(()) => Ok(()),
                 Err(error) if error.ends_request() => Err(error),
@@ -149,9 +182,12 @@ impl<'a> Form<'a> {
     }
 
     async fn end(&mut self) -> Result<(), UploadError> {
-        let Current::File(transfer) = std::mem::replace(&mut self.current, Current::Nothing) else { return Ok(()) };
-        let filename = transfer.filename().to_owned();
-        match transfer.finish().await {
+        let (filename, ended) = match std::mem::replace(&mut self.current, Current::Nothing) {
+            Current::File(transfer) => (transfer.filename().to_owned(), transfer.finish().await),
+            Current::Repeated(repeat) => (repeat.filename().to_owned(), repeat.finish().await),
+            Current::Nothing | Current::Field | Current::Failed => return Ok(()),
+        };
+        match ended {
             Ok(stored) => self.outcomes.push(Outcome::Stored(Box::new(stored))),
             Err(error) => self.fail(filename, error),
         }

@@ -14,7 +14,7 @@ use super::{
     fixture::Fixture,
     form::{Form, Outcome},
     multipart::{Parser, PartHead},
-    transfer::Transfer,
+    transfer::{Begun, Transfer},
 };
 use crate::body::RequestBody;
 
@@ -64,7 +64,7 @@ impl Bench {
     async fn send(&self, body: &[u8]) -> Result<Vec<Outcome>, UploadError> {
         let caller = Fixture::caller();
         let chunks = body.chunks(10_000).map(Bytes::copy_from_slice).collect();
-        let form = Form::new(&self.uploads, &self.fixture.backends, &caller, None);
+        let form = Form::new(&self.uploads, &self.fixture.backends, &caller, None, None);
         form.receive(Parser::new("XX", 16 * 1024).unwrap(), RequestBody::of(chunks)).await
     }
 
@@ -219,7 +219,8 @@ async fn an_upload_that_was_closed_meanwhile_drops_its_object() {
     for length in [100, 5 * PART] {
         let head = PartHead { filename: Some("film.mp4".to_owned()), ..PartHead::default() };
         let (backends, caller) = (&bench.fixture.backends, Fixture::caller());
-        let mut transfer = Transfer::begin(&bench.uploads, backends, &caller, &head, None).await.unwrap();
+        let begun = Transfer::begin(&bench.uploads, backends, &caller, &head, None, None).await.unwrap();
+        let Begun::New(mut transfer) = begun else { panic!("nothing was sent before") };
         transfer.write(noise(length).into()).await.unwrap();
         let file = bench.uploads.live.list()[0];
         backends.db.abandon_upload(&caller.org, file).await.unwrap();

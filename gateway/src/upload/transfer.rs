@@ -4,13 +4,13 @@ use bytes::Bytes;
 use reelgate_common::{
     auth::Caller,
     backends::Backends,
-    db::{FileWithRenditions, NewFile, NewJob, StagedFile},
+    db::{Created, FileWithRenditions, NewFile, NewJob, StagedFile},
     file::FileState,
     ids::{FileId, JobId, OrgId},
     job::{DEFAULT_PRIORITY, JobKind},
     key::Key,
     queue::Entry,
-    storage::{MultipartId, PartTag, StorageError},
+    storage::{MultipartId, ObjectMeta, PartTag, StorageError, Version},
     timestamp::Timestamp,
 };
 use sha2::{Digest, Sha256};
@@ -23,10 +23,17 @@ use super::{
     gather::Gather,
     location,
     multipart::PartHead,
+    repeat::Repeat,
     sniff::{self, SNIFF_BYTES},
     stage,
 };
 use crate::announce::announce;
+
+/// What a file that begins is.
+pub(crate) enum Begun {
+    New(Box<Transfer>),
+    Repeats(Box<Repeat>),
+}
 
 /// Dropped before `finish` has succeeded, it undoes itself.
 pub(crate) struct Transfer {
@@ -45,18 +52,21 @@ pub(crate) struct Transfer {
     size: u64,
     multipart: Option<MultipartId>,
     tags: Vec<PartTag>,
+    /// Of the object that was stored.
+    version: Option<Version>,
     cleanup: Cleanup,
 }
 
 impl Transfer {
-    /// Writes the row. `length` is the request's, if it says one.
+    /// Writes the row, unless there is one with that key. `length` is the request's, if it says one.
     pub(crate) async fn begin(
         uploads: &Uploads,
         backends: &Backends,
         caller: &Caller,
         head: &PartHead,
         length: Option<u64>,
-    ) -> Result<Self, UploadError> {
+        repeat_key: Option<String>,
+    ) -> Result<Begun, UploadError> {
         let file = FileId::new();
         let org = caller.org.clone();
         let filename = location::display_name(head.filename.as_deref().unwrap_or_default());
@@ -68,19 +78,25 @@ impl Transfer {
             location: location::location(Timestamp::now(), file, &filename),
             filename: filename.clone(),
             staging_key: key.clone(),
+            repeat_key,
         };
         let alive = uploads.live.enter(file);
-        let cleanup = Cleanup::arm(backends.clone(), org.clone(), file, uploads.cleanups.clone(), alive);
-        backends.db.create_file(&new).await?;
+        let mut cleanup = Cleanup::arm(backends.clone(), org.clone(), file, uploads.cleanups.clone(), alive);
+        let max_bytes = uploads.config.max_file_bytes;
+        if let Created::Repeats(first) = backends.db.create_file(&new).await? {
+            cleanup.disarm();
+            let repeat = Repeat::new(backends.db.clone(), org, first, filename, max_bytes);
+            return Ok(Begun::Repeats(Box::new(repeat)));
+        }
         let part_bytes = uploads.config.part_bytes(length);
-        Ok(Self {
+        Ok(Begun::New(Box::new(Self {
             backends: backends.clone(),
             org,
             file,
             filename,
             claimed: head.content_type.clone(),
             key,
-            max_bytes: uploads.config.max_file_bytes,
+            max_bytes,
             part_bytes,
             gather: Gather::new(&uploads.budget, &uploads.blocks, usize::try_from(part_bytes).unwrap_or(usize::MAX)),
             digest: Sha256::new(),
@@ -88,8 +104,9 @@ impl Transfer {
             size: 0,
             multipart: None,
             tags: Vec::new(),
+            version: None,
             cleanup,
-        })
+        })))
     }
 
     pub(crate) fn filename(&self) -> &str {
@@ -180,7 +197,7 @@ impl Transfer {
         let stored = outcome?;
         if let Some(job) = job {
             let (job_id, org_id, run_at) = (job.id, self.org.clone(), Timestamp::now());
-            let entry = Entry { job_id, org_id, priority: job.priority, run_at };
+            let entry = Entry { job_id, org_id, priority: job.priority, run_at, due: true };
             announce(self.backends.queue.as_ref(), entry).await;
         }
         tracing::info!(file.id = %self.file, size_bytes = self.size, content_type = %staged.content_type, "a file was uploaded");
@@ -192,7 +209,7 @@ impl Transfer {
             let (whole, charge) = self.gather.finish_part().into_whole();
             let outcome = self.backends.storage.put(&self.key, whole).await;
             drop(charge);
-            return self.look_if_failed(outcome.map(|meta| meta.size)).await;
+            return self.look_if_failed(outcome).await;
         }
         if !self.gather.is_empty() {
             self.flush().await?;
@@ -201,19 +218,20 @@ impl Transfer {
         let multipart = self.multipart().await?;
         let tags = std::mem::take(&mut self.tags);
         let outcome = self.backends.storage.complete_multipart(&self.key, &multipart, tags).await;
-        self.look_if_failed(outcome.map(|meta| meta.size)).await
+        self.look_if_failed(outcome).await
     }
 
     /// The store may have done it and its answer been lost. The key is of this upload alone, so the size tells.
-    async fn look_if_failed(&self, stored: Result<u64, StorageError>) -> Result<(), UploadError> {
-        let size = match stored {
-            Ok(size) => size,
+    async fn look_if_failed(&mut self, stored: Result<ObjectMeta, StorageError>) -> Result<(), UploadError> {
+        let ObjectMeta { size, version, .. } = match stored {
+            Ok(meta) => meta,
             Err(error) => match self.backends.storage.head(&self.key).await {
-                Ok(meta) => meta.size,
+                Ok(meta) => meta,
                 Err(_) => return Err(error.into()),
             },
         };
         if size == self.size {
+            self.version = Some(version);
             return Ok(());
         }
         tracing::error!(file.id = %self.file, size_bytes = self.size, stored_bytes = size, "the store holds another size than was sent");
@@ -231,6 +249,7 @@ impl Transfer {
             content_type: sniffed.content_type.into_owned(),
             kind: sniffed.kind,
             state: if probe { FileState::Staged } else { FileState::Ready },
+            version: self.version.take(),
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::{
     sync::OnceCell,
 };
 
-use super::Work;
+use super::{Work, untouched::is_untouched};
 use crate::halt::{Halt, source_changed};
 
 #[derive(Debug)]
@@ -27,14 +27,14 @@ pub(super) struct Source {
 
 impl Source {
     /// # Errors
-    /// It is not there, or not the size that was uploaded.
+    /// It is not there, or not what was uploaded.
     pub(super) async fn pin(work: &Work, key: &Key) -> Result<Self, Halt> {
         let storage = &work.backends.storage;
         let meta = match work.patience.keep_trying("looking at the source", || storage.head(key)).await {
             Err(StorageError::NotFound { .. }) => Self::moved(work).await?,
             other => other?,
         };
-        if meta.size != work.attempt.file.size_bytes {
+        if meta.size != work.attempt.file.size_bytes || !is_untouched(work, &meta).await? {
             return Err(source_changed());
         }
         Ok(Self { key: meta.key, size: meta.size, version: meta.version, fetched: OnceCell::new() })

@@ -21,6 +21,7 @@ use reelgate_common::{
     timestamp::Timestamp,
 };
 use reelgate_worker::{WorkerConfig, config::WorkerSection};
+use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -95,21 +96,23 @@ impl Footing {
             location: format!("2026/11/{file}/film.bin"),
             filename: "film.bin".to_owned(),
             staging_key: staging_key.clone(),
+            repeat_key: None,
         })
         .await
         .unwrap();
-        self.backends.storage.put(&staging_key, Bytes::from_static(content)).await.unwrap();
+        let stored = self.backends.storage.put(&staging_key, Bytes::from_static(content)).await.unwrap();
         let job = NewJob { id: JobId::new(), kind: JobKind::Process, priority: DEFAULT_PRIORITY };
         let staged = StagedFile {
             size_bytes: content.len() as u64,
-            sha256: "00".repeat(32),
+            sha256: Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect(),
             content_type: "video/mp4".to_owned(),
             kind: FileKind::Video,
             state: FileState::Staged,
+            version: Some(stored.version),
         };
         db.stage_file(&self.org, file, &staged, Some(&job)).await.unwrap().unwrap();
         let (org_id, run_at) = (self.org.clone(), Timestamp(0));
-        let entry = Entry { job_id: job.id, org_id, priority: DEFAULT_PRIORITY, run_at };
+        let entry = Entry { job_id: job.id, org_id, priority: DEFAULT_PRIORITY, run_at, due: true };
         self.backends.queue.enqueue(&[entry]).await.unwrap();
         file
     }

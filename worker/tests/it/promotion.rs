@@ -135,3 +135,22 @@ async fn a_second_attempt_promotes_before_it_reads() {
     assert_eq!(footing.file(file).await.file.source_key, Key::Source { org: footing.org.clone(), file });
     worker.stop().await;
 }
+
+/// What becomes of an upload in whose place something is put before anybody has looked at it.
+async fn replaced_by(content: &'static [u8]) -> String {
+    let mut footing = Footing::new("exit 3").await;
+    footing.config.jobs.max_failures = 1;
+    let file = footing.upload(b"what was sent").await;
+    let key = footing.file(file).await.file.source_key;
+    footing.backends.storage.put(&key, Bytes::from_static(content)).await.unwrap();
+    let worker = footing.start();
+    let failure = footing.settled(file).await.file.failure.unwrap();
+    worker.stop().await;
+    failure.code
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_replaced_by_one_of_the_same_size_is_refused_and_one_that_was_brought_back_is_not() {
+    assert_eq!(replaced_by(b"what was sen!").await, "source_changed");
+    assert_ne!(replaced_by(b"what was sent").await, "source_changed", "as after a backup was brought back");
+}

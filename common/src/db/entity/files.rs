@@ -9,6 +9,7 @@ use crate::{
     ids::{FileId, OrgId, UserId},
     job::JobState,
     states::file::FileView,
+    storage::Version,
     timestamp::Timestamp,
 };
 
@@ -33,6 +34,8 @@ pub struct Model {
     pub media: Option<String>,
     pub grid: Option<String>,
     pub source_key: String,
+    pub staged_version: Option<String>,
+    pub repeat_key: Option<String>,
     pub created_at: i64,
     pub updated_at: i64,
     pub ready_at: Option<i64>,
@@ -78,6 +81,7 @@ impl Model {
             media: self.media.as_deref().map(read_json).transpose()?,
             grid: self.grid.as_deref().map(read_json).transpose()?,
             source_key: parse(&self.source_key)?,
+            staged_version: self.staged_version.map(Version),
             created_at: Timestamp(self.created_at),
             updated_at: Timestamp(self.updated_at),
             ready_at: self.ready_at.map(Timestamp),

@@ -6,7 +6,7 @@ use super::{parse, read_json, unsigned};
 use crate::{
     db::{DbError, NewJob},
     ids::{FileId, JobId, OrgId},
-    job::{JobRecord, JobState, PAYLOAD_VERSION},
+    job::{JobPolicy, JobRecord, JobState, PAYLOAD_VERSION},
     timestamp::Timestamp,
 };
 
@@ -51,12 +51,19 @@ impl Model {
         self.state == state.as_str()
     }
 
-    /// Whether a worker holds this job and has been heard of within the lease.
+    /// Whether a worker holds this job and has been heard of within the lease. A heartbeat further ahead than a lease is of
+    /// before a step of the clock, and says nothing.
     pub(in crate::db) fn is_alive(&self, now: Timestamp) -> bool {
         match (&self.worker, self.heartbeat_at, self.lease_ms) {
-            (Some(_), Some(heartbeat), Some(lease)) => heartbeat.saturating_add(lease) > now.0,
+            (Some(_), Some(heartbeat), Some(lease)) => now.0.abs_diff(heartbeat) < lease.unsigned_abs(),
             _ => false,
         }
+    }
+
+    /// Whether it may run. What would have to wait for longer than anything ever waits was put off before the clock was set
+    /// back.
+    pub(in crate::db) fn is_due(&self, now: Timestamp, policy: &JobPolicy) -> bool {
+        self.next_attempt_at <= now.0 || self.next_attempt_at > now.plus(policy.longest_wait()).0
     }
 
     pub(in crate::db) fn into_record(self) -> Result<JobRecord, DbError> {

@@ -1,5 +1,5 @@
--- ARGV: how many may be ready of one organisation, then job, priority, run_at, org, again and again. Returns how many were
--- new; what there is no room for stays in the database.
+-- ARGV: how many may be ready of one organisation, then job, priority, run_at, org, whether it is due (0, 1), again and
+-- again. Returns how many were new; what there is no room for stays in the database.
 local added, waiters, room = 0, 0, tonumber(ARGV[1])
 
 -- What the version before has taken out of a line takes no room in it; looked at once a call.
@@ -13,9 +13,11 @@ local function has_room(org)
   return not full[org]
 end
 
-for i = 2, #ARGV, 4 do
+for i = 2, #ARGV, 5 do
   local id = ARGV[i]
   local job = { priority = tonumber(ARGV[i + 1]), run_at = tonumber(ARGV[i + 2]), org = ARGV[i + 3] }
+  -- The sender's clock may be ahead of this one.
+  if ARGV[i + 4] == '1' then job.run_at = math.min(job.run_at, now) end
   if not redis.call('ZSCORE', LEASES, id) then
     local known, newer = read_job(id)
     if known then

@@ -107,7 +107,15 @@ async fn file_row(db: &Db, number: usize, size_bytes: u64) -> anyhow::Result<Key
     let filename = format!("{number}.bin");
     let location = format!("2026/11/{id}/{filename}");
     let owner_id = UserId::new("alice");
-    let new = NewFile { id, org_id: org.clone(), owner_id, location, filename, staging_key: source.clone() };
+    let new = NewFile {
+        id,
+        org_id: org.clone(),
+        owner_id,
+        location,
+        filename,
+        staging_key: source.clone(),
+        repeat_key: None,
+    };
     db.create_file(&new).await?;
     let staged = StagedFile {
         size_bytes,
@@ -115,6 +123,7 @@ async fn file_row(db: &Db, number: usize, size_bytes: u64) -> anyhow::Result<Key
         content_type: "application/octet-stream".to_owned(),
         kind: FileKind::Other,
         state: FileState::Ready,
+        version: None,
     };
     db.stage_file(&org, id, &staged, None).await?.context("a new upload was closed")?;
     Ok(source)

@@ -8,10 +8,10 @@ use reelgate_common::{
     db::FileWithRenditions,
     ids::{FileId, OrgId},
     job::JobState,
-    key::Key,
 };
 use reelgate_e2e::{
     client::{Client, Upload},
+    left_over::{NO_GRACE, left_over},
     process::{Folder, eventually},
     sign_in::SignIn,
     site::{Footing, Site},
@@ -47,14 +47,12 @@ async fn a_worker_that_dies_at_any_point_leaves_one_whole_result_and_nothing_els
         ("REELGATE__LADDER__RUNGS", "144"),
         ("REELGATE__LADDER__PREVIEW", "false"),
         ("REELGATE__LADDER__STORYBOARD", "false"),
-        ("REELGATE__MAINTENANCE__RECONCILE_MS", "500"),
-        ("REELGATE__MAINTENANCE__ORPHAN_GRACE_MS", "0"),
-        ("REELGATE__MAINTENANCE__STOP_PERCENT", "100"),
         // The worker must meet the points of a promotion, not a gateway.
         ("REELGATE__MAINTENANCE__PROMOTE_MS", "3600000"),
     ];
     let builder = Site::builder(Footing::Production).workers(0);
-    let mut site = settings.iter().fold(builder, |builder, (key, value)| builder.env(*key, *value)).start().await?;
+    let settings = settings.iter().chain(NO_GRACE);
+    let mut site = settings.fold(builder, |builder, (key, value)| builder.env(*key, *value)).start().await?;
     let folder = Folder::new("crash")?;
     let clip = foreign_clip(&folder)?;
     let client = site.client().signed_in(SignIn::member("alice", ORG).jwt());
@@ -97,19 +95,4 @@ async fn survives(site: &Site, client: &Client, file: &str) -> Result<FileWithRe
     let job = db.jobs_of(&OrgId::new(ORG), id).await?.remove(0);
     ensure!(job.state == JobState::Done && job.failures == 0, "{job:?}");
     db.find_file(&OrgId::new(ORG), id).await?.context("the file is gone")
-}
-
-/// Objects below the file that its row does not name.
-async fn left_over(site: &Site, row: &FileWithRenditions) -> Result<Vec<String>> {
-    let file = &row.file;
-    let mut stored: BTreeSet<String> = site.stored("staging/").await?.into_iter().collect();
-    stored.extend(site.stored(&Key::file_prefix(&file.org_id, file.id)).await?);
-    stored.remove(&Key::Source { org: file.org_id.clone(), file: file.id }.to_string());
-    for rendition in &row.renditions {
-        let folder = Key::attempt_prefix(&file.org_id, file.id, file.generation, rendition.attempt);
-        for name in rendition.outputs() {
-            ensure!(stored.remove(&format!("{folder}{name}")), "{name} is not there");
-        }
-    }
-    Ok(stored.into_iter().collect())
 }

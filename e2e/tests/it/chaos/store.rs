@@ -154,3 +154,27 @@ async fn a_source_that_was_changed_before_it_was_processed_is_refused() -> Resul
     assert!(!answer.status.is_success());
     Ok(())
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_was_replaced_by_one_of_the_same_size_is_refused() -> Result<()> {
+    let mut at = Proxied::start(NO_SWEEP).await?;
+    let folder = Folder::new("replaced")?;
+    let alice = alice(&at);
+    let clip = std::fs::read(web_safe_clip(&folder)?)?;
+    let upload = |bytes: &[u8]| Upload::bytes("film.mp4", "video/mp4", bytes.to_vec());
+    let (replaced, same) = (alice.upload_one(upload(&clip)).await?, alice.upload_one(upload(&clip)).await?);
+    // A film that plays just as well: only its last picture differs.
+    let mut other = clip.clone();
+    *other.last_mut().unwrap() ^= 1;
+    for (file, bytes) in [(&replaced, &other), (&same, &clip)] {
+        let key = Key::Staging { org: OrgId::new(ORG), file: file.parse()? };
+        at.site.storage()?.put(&key, Bytes::copy_from_slice(bytes)).await?;
+    }
+    at.site.start_worker()?;
+    let info = alice.wait_settled(&replaced, PATIENCE).await.with_context(|| at.site.output())?;
+    assert_eq!((&info["state"], &info["failure"]["code"]), (&"failed".into(), &"source_changed".into()), "{info}");
+    assert_eq!(info["renditions"], serde_json::json!([]));
+    let info = alice.wait_settled(&same, PATIENCE).await.with_context(|| at.site.output())?;
+    assert_eq!(info["state"], "ready", "{info}");
+    Ok(())
+}

@@ -90,6 +90,7 @@ async fn accepted(site: &Site, clip: &Path) -> Result<(FileId, u64)> {
         location: format!("2026/11/{file}/beyond.mp4"),
         filename: "beyond.mp4".to_owned(),
         staging_key,
+        repeat_key: None,
     })
     .await?;
     let staged = StagedFile {
@@ -98,6 +99,7 @@ async fn accepted(site: &Site, clip: &Path) -> Result<(FileId, u64)> {
         content_type: "video/mp4".to_owned(),
         kind: FileKind::Video,
         state: FileState::Staged,
+        version: None,
     };
     let job = NewJob { id: JobId::new(), kind: JobKind::Process, priority: DEFAULT_PRIORITY };
     db.stage_file(&org, file, &staged, Some(&job)).await?.context("it was not accepted")?;

@@ -28,7 +28,7 @@ const SHORT: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn entry(priority: u8, run_at: Timestamp) -> Entry {
-    Entry { job_id: JobId::new(), org_id: OrgId::new("acme|{x}"), priority, run_at }
+    Entry { job_id: JobId::new(), org_id: OrgId::new("acme|{x}"), priority, run_at, due: false }
 }
 
 fn due() -> Entry {
@@ -115,6 +115,19 @@ async fn open(server: &Redis) -> Result<SharedQueue> {
 }
 
 rules! {
+    /// Whoever sends it may have a clock that is ahead of the queue's.
+    async fn what_is_due_waits_for_no_clock(queue: &dyn Queue) -> Result<()> {
+        let ahead = entry(50, in_an_hour());
+        queue.enqueue(from_ref(&ahead)).await?;
+        assert_empty(queue).await?;
+        queue.enqueue(&[Entry { due: true, ..ahead.clone() }]).await?;
+        let claimed = claim(queue).await?;
+        assert_eq!(claimed.job_id, ahead.job_id);
+        queue.release(&claimed).await?;
+        assert_eq!(claim(queue).await?.job_id, ahead.job_id, "nor when it is handed back");
+        Ok(())
+    }
+
     async fn the_highest_priority_comes_first_then_the_earliest(queue: &dyn Queue) -> Result<()> {
         let now = Timestamp::now();
         let before = |seconds| now.minus(Duration::from_secs(seconds));

@@ -125,8 +125,8 @@ async fn a_failed_job_waits_for_its_backoff(place: Place) -> Result<()> {
     let early = db.begin_attempt(fence.job_id, &worker("w2"), &policy).await?;
     assert_eq!(early.err(), Some(NotBegun::NotDue(due)));
     assert_eq!(file(db, &acme, id).await?.state, FileState::Processing);
-    assert!(db.due_jobs(Duration::from_secs(60), 10, 10).await?.is_empty());
-    assert_eq!(db.due_jobs(Duration::from_secs(7_200), 10, 10).await?.len(), 1);
+    assert!(db.due_jobs(Duration::from_secs(60), &policy, 10, 10).await?.is_empty());
+    assert_eq!(db.due_jobs(Duration::from_secs(7_200), &policy, 10, 10).await?.len(), 1);
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use reelgate_common::{
     db::{FileFilter, JobBeat},
     file::{FileKind, FileState},
     ids::FileId,
-    job::JobState,
+    job::{JobPolicy, JobState},
     key::Key,
     rendition::RenditionKind,
     storage::MultipartId,
@@ -142,7 +142,7 @@ async fn a_deleted_waiting_file_never_runs(place: Place) -> Result<()> {
     let (id, job_id) = waiting(db, &acme).await?;
     assert!(db.delete_file(&acme, id).await?);
     assert!(begin(db, job_id).await.is_err());
-    assert!(db.due_jobs(Duration::ZERO, 10, 10).await?.is_empty());
+    assert!(db.due_jobs(Duration::ZERO, &JobPolicy::default(), 10, 10).await?.is_empty());
     assert!(!db.tombstones(10).await?[0].running);
     assert_eq!(job(db, &acme, id).await?.state, JobState::Cancelled);
     Ok(())

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use reelgate_common::{
     db::{Census, Db, DueJob, SilentJob},
+    job::JobPolicy,
     queue::{Entry, Queue, memory::MemoryQueue},
 };
 
@@ -26,10 +27,10 @@ async fn due_jobs_come_by_urgency(place: Place) -> Result<()> {
     let (_, middle) = waiting_at(db, &acme, 50).await?;
     let (_, later) = waiting_at(db, &other, 50).await?;
     running(db, &acme).await?;
-    let due = db.due_jobs(Duration::ZERO, 10, 10).await?;
+    let due = db.due_jobs(Duration::ZERO, &JobPolicy::default(), 10, 10).await?;
     assert_eq!(due.iter().map(|due| due.id).collect::<Vec<_>>(), [high, middle, later, low]);
     assert_eq!((due[0].priority, &due[0].org_id), (90, &other));
-    let first = db.due_jobs(Duration::ZERO, 2, 10).await?;
+    let first = db.due_jobs(Duration::ZERO, &JobPolicy::default(), 2, 10).await?;
     assert_eq!(first.iter().map(|due| due.id).collect::<Vec<_>>(), [high, middle]);
     Ok(())
 }
@@ -40,7 +41,7 @@ async fn no_organisation_takes_more_than_its_share(place: Place) -> Result<()> {
         waiting_at(db, &greedy, 90).await?;
     }
     let (_, only) = waiting_at(db, &modest, 10).await?;
-    let due = db.due_jobs(Duration::ZERO, 10, 2).await?;
+    let due = db.due_jobs(Duration::ZERO, &JobPolicy::default(), 10, 2).await?;
     assert_eq!(due.iter().map(|due| due.org_id.as_str()).collect::<Vec<_>>(), ["greedy", "modest", "greedy"]);
     assert_eq!(due[1].id, only);
     Ok(())
@@ -66,8 +67,14 @@ async fn ten_thousand_jobs_of_one_do_not_delay_another(place: Place) -> Result<(
 
 /// As the dispatcher does it.
 async fn dispatch(db: &Db, queue: &MemoryQueue) -> Result<()> {
-    let entry = |due: DueJob| Entry { job_id: due.id, org_id: due.org_id, priority: due.priority, run_at: due.run_at };
-    let due = db.due_jobs(Duration::ZERO, 1_000, queue.per_org() as u64).await?;
+    let entry = |due: DueJob| Entry {
+        job_id: due.id,
+        org_id: due.org_id,
+        priority: due.priority,
+        run_at: due.run_at,
+        due: due.due,
+    };
+    let due = db.due_jobs(Duration::ZERO, &JobPolicy::default(), 1_000, queue.per_org() as u64).await?;
     queue.enqueue(&due.into_iter().map(entry).collect::<Vec<_>>()).await?;
     Ok(())
 }
@@ -77,9 +84,13 @@ async fn what_waits_for_long_comes_before_what_is_more_urgent(place: Place) -> R
     let (file, _) = waiting_at(db, &acme, 10).await?;
     let (_, urgent) = waiting_at(db, &acme, 50).await?;
     let first = |due: Vec<DueJob>| due.first().map(|due| due.id);
-    assert_eq!(first(db.due_jobs(Duration::ZERO, 9, 9).await?), Some(urgent));
+    assert_eq!(first(db.due_jobs(Duration::ZERO, &JobPolicy::default(), 9, 9).await?), Some(urgent));
     place.age_job(file, Duration::from_secs(41 * 60)).await?;
-    assert_ne!(first(db.due_jobs(Duration::ZERO, 9, 9).await?), Some(urgent), "a point is worth a minute");
+    assert_ne!(
+        first(db.due_jobs(Duration::ZERO, &JobPolicy::default(), 9, 9).await?),
+        Some(urgent),
+        "a point is worth a minute"
+    );
     Ok(())
 }
 

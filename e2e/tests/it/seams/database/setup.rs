@@ -82,6 +82,16 @@ impl Place {
         self.tamper(&format!("UPDATE jobs SET next_attempt_at = next_attempt_at - {by} WHERE file_id = {file}")).await
     }
 
+    /// As if the database's clock had been set back: all that was written before is of the future.
+    pub(super) async fn set_clock_back(&self, by: std::time::Duration) -> Result<()> {
+        let by = by.as_millis();
+        self.tamper(&format!(
+            "UPDATE jobs SET next_attempt_at = next_attempt_at + {by}, heartbeat_at = heartbeat_at + {by}; \
+             UPDATE uploads SET touched_at = touched_at + {by}; UPDATE offices SET expires_at = expires_at + {by}"
+        ))
+        .await
+    }
+
     fn literal(&self, id: uuid::Uuid) -> String {
         if self.url.starts_with("sqlite:") { format!("x'{}'", id.simple()) } else { format!("'{id}'") }
     }
@@ -115,6 +125,7 @@ pub(super) fn new_file(org: &OrgId) -> NewFile {
         location: format!("2026/11/{id}/clip.mp4"),
         filename: "clip.mp4".to_owned(),
         staging_key: Key::Staging { org: org.clone(), file: id },
+        repeat_key: None,
     }
 }
 
@@ -125,6 +136,7 @@ pub(super) fn staged(state: FileState) -> StagedFile {
         content_type: "video/mp4".to_owned(),
         kind: FileKind::Video,
         state,
+        version: None,
     }
 }
 

@@ -1,0 +1,161 @@
+//! Clocks are set forward and back by an hour: of the worker, of the gateway, and of the database, which Redis does not follow. No lease ends early
+//! and none lives for ever: fault 17 of docs/faults.md.
+#![allow(clippy::print_stdout, reason = "what was not looked at is said")]
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use reelgate_common::{
+    ids::{FileId, OrgId},
+    job::JobRecord,
+};
+use reelgate_e2e::{
+    client::{Client, Upload},
+    clock::Clock,
+    process::{Folder, eventually},
+    sign_in::SignIn,
+    site::{Builder, Footing, Site},
+};
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::foreign_clip;
+
+const PATIENCE: Duration = Duration::from_secs(120);
+const ORG: &str = "acme";
+const HOUR: i64 = 3_600;
+
+fn small() -> Builder {
+    let builder = Site::builder(Footing::Production).workers(0);
+    let settings = [("LADDER__RUNGS", "144"), ("LADDER__STORYBOARD", "false"), ("LADDER__PREVIEW", "false")];
+    // The task that is held up gets no further.
+    let settings = settings.iter().chain(&[("WORKER__NO_PROGRESS_MS", "600000"), ("WORKER__PROBE_LIMIT_MS", "600000")]);
+    settings.fold(builder, |builder, (key, value)| builder.env(format!("REELGATE__{key}"), *value))
+}
+
+/// Signed in for long enough that no clock here calls it over.
+fn alice(site: &Site) -> Client {
+    site.client().signed_in(SignIn::member("alice", ORG).ttl(86_400).jwt())
+}
+
+fn wear(site: &mut Site, clock: &Clock) {
+    clock.environment().into_iter().for_each(|(key, value)| site.set_env(key, value));
+}
+
+fn left_out() -> Result<()> {
+    println!("left out: libfaketime is not installed");
+    Ok(())
+}
+
+async fn the_job(site: &Site, file: &str) -> Result<JobRecord> {
+    let jobs = site.database().await?.jobs_of(&OrgId::new(ORG), file.parse::<FileId>()?).await?;
+    jobs.into_iter().next().context("the file has no job")
+}
+
+/// An upload whose task stands still, so that its job runs for as long as the test wants. The worker goes on.
+async fn held_up(site: &Site, folder: &Folder) -> Result<(String, Pid)> {
+    let file = alice(site).upload_one(Upload::file("film.mkv", "video/x-matroska", foreign_clip(folder)?)).await?;
+    // Before, the worker's only task is its trial of the sandbox.
+    eventually("its job has begun", PATIENCE, async || the_job(site, &file).await.is_ok_and(|job| job.attempt == 1))
+        .await
+        .with_context(|| site.output())?;
+    let worker = site.workers.first().context("a worker")?;
+    let mut held = None;
+    eventually("a task is held up", PATIENCE, async || {
+        held = worker.children().into_iter().find(|task| kill_process(*task, Signal::STOP).is_ok() && stands(*task));
+        held.is_some()
+    })
+    .await
+    .with_context(|| site.output())?;
+    Ok((file, held.context("just found")?))
+}
+
+/// Stopped, and not ended in the same moment.
+fn stands(task: Pid) -> bool {
+    let status = || std::fs::read_to_string(format!("/proc/{}/stat", task.as_raw_nonzero())).unwrap_or_default();
+    loop {
+        match status().rsplit_once(") ").and_then(|(_, rest)| rest.chars().next()) {
+            Some('T') => return true,
+            Some('R' | 'S' | 'D') => std::thread::yield_now(),
+            _ => return false,
+        }
+    }
+}
+
+/// Two leases' worth of heartbeats under the clock as it is now: were anything held against it, it would show.
+async fn goes_on(site: &Site, file: &str) -> Result<()> {
+    for _ in 0..2 {
+        let begun = std::time::Instant::now();
+        let before = the_job(site, file).await?.heartbeat_at;
+        eventually("a heartbeat", PATIENCE, async || {
+            let beaten = the_job(site, file).await.is_ok_and(|job| job.heartbeat_at != before);
+            beaten && begun.elapsed() > Duration::from_secs(3)
+        })
+        .await
+        .with_context(|| site.output())?;
+    }
+    let job = the_job(site, file).await?;
+    ensure!((job.attempt, job.losses, job.failures) == (1, 0, 0), "{job:?}\n{}", site.output());
+    Ok(())
+}
+
+/// The first worker dies; another finishes, in the time that a lease takes and not an hour later.
+async fn another_takes_over(site: &mut Site, file: &str) -> Result<()> {
+    site.workers[0].kill()?;
+    site.start_worker()?;
+    eventually("another worker takes it over", PATIENCE, async || {
+        the_job(site, file).await.is_ok_and(|job| job.attempt == 2)
+    })
+    .await
+    .with_context(|| site.output())?;
+    let info = alice(site).wait_settled(file, PATIENCE).await.with_context(|| site.output())?;
+    ensure!(info["state"] == "ready", "{info}");
+    let job = the_job(site, file).await?;
+    ensure!((job.losses, job.failures) == (1, 0), "{job:?}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workers_and_a_gateways_wrong_clock_end_no_lease_and_keep_none_alive() -> Result<()> {
+    let folder = Folder::new("clocks")?;
+    let (Some(at_worker), Some(at_gateway)) = (Clock::new()?, Clock::new()?) else { return left_out() };
+    let mut site = small().gateways(0).start().await?;
+    wear(&mut site, &at_gateway);
+    site.start_gateway().await?;
+    wear(&mut site, &at_worker);
+    site.start_worker()?;
+    let (file, _held) = held_up(&site, &folder).await?;
+    for (worker, gateway) in [(HOUR, 0), (-HOUR, 0), (0, HOUR), (0, -HOUR), (HOUR, -HOUR)] {
+        at_worker.set(worker)?;
+        at_gateway.set(gateway)?;
+        goes_on(&site, &file).await.with_context(|| format!("worker {worker}, gateway {gateway}"))?;
+    }
+    another_takes_over(&mut site, &file).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_the_databases_clock_ends_no_lease_and_keeps_none_alive() -> Result<()> {
+    let folder = Folder::new("clocks")?;
+    let Some(clock) = Clock::new()? else { return left_out() };
+    let mut site = small().database_env(clock.environment()).start().await?;
+    site.start_worker()?;
+    let (file, _held) = held_up(&site, &folder).await?;
+    for ahead in [HOUR, 0, -HOUR] {
+        clock.set(ahead)?;
+        goes_on(&site, &file).await.with_context(|| format!("{ahead} s ahead"))?;
+    }
+    // What is written now, before the clock is set back once more, is of an hour that is to come.
+    clock.set(HOUR)?;
+    goes_on(&site, &file).await?;
+    let waiting = Upload::file("waiting.mkv", "video/x-matroska", foreign_clip(&folder)?);
+    let waiting = alice(&site).upload_one(waiting).await?;
+    site.workers[0].kill()?;
+    clock.set(0)?;
+    site.start_worker()?;
+    for file in [&file, &waiting] {
+        let info = alice(&site).wait_settled(file, PATIENCE).await.with_context(|| site.output())?;
+        ensure!(info["state"] == "ready", "{info}");
+    }
+    let job = the_job(&site, &file).await?;
+    ensure!((job.attempt, job.losses, job.failures) == (2, 1, 0), "{job:?}");
+    Ok(())
+}
