@@ -94,48 +94,73 @@ compare() { # what, ours, theirs, goal
 # Seconds of computing of a process and of all its children that have ended.
 cpu_of() { awk '{ print ($14 + $15 + $16 + $17) / 100 }' "/proc/$1/stat"; }
 
-# The highest sum so far of the peaks of a process and its living children, in MiB, again and again.
+# The most memory so far that a process and its children had together, in MiB, again and again: what each shares with others
+# counts in parts (PSS), for tasks map the same libraries. Starts no program, for what it computes is taken from who is measured.
 watch_memory() { # pid
-  local highest=0 sum pid peak
+  local highest=0 sum pid list pids children word value
   while kill -0 "$1" 2>/dev/null; do
-    sum=0
-    for pid in "$1" $(cat /proc/"$1"/task/*/children 2>/dev/null); do
-      peak=$(awk '/^VmHWM/ { print $2 }' "/proc/$pid/status" 2>/dev/null) || true
-      sum=$((sum + ${peak:-0}))
+    sum=0 pids=("$1")
+    for list in /proc/"$1"/task/*/children; do
+      children=()
+      # Not the end of a line, which `read` counts as failure.
+      read -r -a children 2>/dev/null <"$list" || true
+      pids+=("${children[@]}")
+    done
+    for pid in "${pids[@]}"; do
+      while read -r word value _; do
+        [ "$word" != Pss: ] || { sum=$((sum + value)); break; }
+      done 2>/dev/null <"/proc/$pid/smaps_rollup" || true
     done
     [ "$sum" -le "$highest" ] || { highest=$sum; echo $((highest / 1024)); }
-    sleep 0.1
+    pause 0.05
   done
 }
 
-# How soon 1 GiB plays: as it is, and remuxed beside ffmpeg's copy.
+# How soon 1 GiB plays: as it is, and remuxed. Of the remux its task alone is timed as well, by turns with ffmpeg's copy.
 first_playable() {
-  local server_cores=(taskset -c 0-3) id begun kind
+  local server_cores=(taskset -c 0-3) kind turn begun plays=() remuxes=() copies=()
   [ "$(nproc --all)" -ge 4 ] || server_cores=()
   echo "== a source of $(( ${BENCH_PLAYABLE_MIB:-1024} )) MiB, end of its upload to first playable"
   ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=size=1920x1080:rate=25:duration=10,noise=alls=5:allf=t,format=yuv420p" \
     -f lavfi -i "sine=frequency=330:duration=10" -c:v libx264 -preset ultrafast -crf 14 -g 50 -bf 0 -c:a aac "$work/loop.mp4"
   for kind in mp4 mkv; do
     ffmpeg -nostdin -v error -y -stream_loop -1 -i "$work/loop.mp4" -fs "${BENCH_PLAYABLE_MIB:-1024}Mi" -c copy "$work/large.$kind"
-    start_all "playable-$kind"
-    id=$(upload "$work/large.$kind" "large.$kind")
-    begun=$(now)
-    until api "$base/v1/files/$id/info" | jq -e '.state == "ready"' >/dev/null; do sleep 0.02; done
-    echo "$kind, $(stat -c %s "$work/large.$kind") bytes: $(since_fine "$begun") s"
-    stop "$gateway"
+    plays=()
+    for turn in $(seq "$turns"); do
+      plays_after "$work/large.$kind" "playable-$kind-$turn"
+      [ "$kind" = mkv ] || continue
+      begun=$(now)
+      "${server_cores[@]}" ffmpeg -nostdin -v error -y -i "$work/large.mkv" -c copy -movflags +faststart "$work/copied.mp4"
+      copies+=("$(since_fine "$begun")")
+    done
+    echo "$kind, $(stat -c %s "$work/large.$kind") bytes: $(median "${plays[@]}") s"
   done
-  begun=$(now)
-  "${server_cores[@]}" ffmpeg -nostdin -v error -y -i "$work/large.mkv" -c copy -movflags +faststart "$work/copied.mp4"
-  echo "ffmpeg -c copy of the mkv: $(since_fine "$begun") s"
+  echo "| $turns turns, medians | Reelgate | ffmpeg | ratio | goal |"
+  echo "|---|---|---|---|---|"
+  compare "remux of the mkv, from the start of its task to its end, s" "$(median "${remuxes[@]}")" "$(median "${copies[@]}")" 1.30
 }
 
-peer() { # clip, heights...: as `worker/src/media/encode.rs` sets its encoders
-  local clip=$1 outputs=() graph="" height; shift
+plays_after() { # path, name: adds to plays and, where it was remuxed, to remuxes
+  local id begun info
+  start_all "$2" REELGATE__LOG__FORMAT=json REELGATE__LOG__LEVEL=warn,reelgate_worker=debug
+  id=$(upload "$1" "$2-$(basename "$1")")
+  begun=$(now)
+  until look "$id" && [[ $info == *'"state":"ready"'* ]]; do pause 0.02; done
+  plays+=("$(since_fine "$begun")")
+  stop "$gateway"
+  remuxes+=($(jq -nrR '[inputs | fromjson? | .fields? // . | select(.message == "timeline" and .name == "remux")]
+    | map({ (.what): .at_ms }) | add // empty | (.reaped - .admitted) / 1000' "$work/$2.log"))
+  rm -rf "${work:?}/$2"
+}
+
+peer() { # clip, heights...: as `worker/src/media/codec.rs` sets its encoders, capped as `plan/policy.rs` has it
+  local clip=$1 outputs=() graph="" height cap; shift
   local video=(-c:v libx264 -preset veryfast -crf 23 -profile:v high -g 1048576 -forced-idr 1 -force_key_frames 'expr:gte(t,n_forced*2)'
     -x264-params scenecut=0:open-gop=0)
   for height in "$@"; do
     graph+="[s$height]scale=-2:$height,format=yuv420p[v$height];"
-    outputs+=(-map "[v$height]" -map '0:a?' "${video[@]}" -c:a aac -b:a "$(( $(channels "$clip") * 64 ))k" -vsync passthrough -enc_time_base -1 -movflags +faststart
+    cap=$(awk -v h="$height" 'BEGIN { w = int(h * 8 / 9 + 0.5) * 2; printf "%.0f", 8000 * (w * h / (1920 * 1080)) ^ 0.75 }')
+    outputs+=(-map "[v$height]" -map '0:a?' "${video[@]}" -maxrate "${cap}k" -bufsize "$((2 * cap))k" -c:a aac -b:a "$(( $(channels "$clip") * 64 ))k" -vsync passthrough -enc_time_base -1 -movflags +faststart
       "$work/peer-$height.mp4")
   done
   "${server_cores[@]}" ffmpeg -nostdin -v error -y -i "$clip" \

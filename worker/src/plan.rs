@@ -110,6 +110,10 @@ pub struct AudioStep {
 pub enum SoundStep {
     /// The source's own packets: they are AAC-LC already.
     Copy,
+    /// Its packets are AAC-LC, but only reading them all tells whether they follow one another: copied if so, else encoded.
+    CopyIfSteady { bitrate: u32 },
+    /// The copied rung's, which was encoded for it: it lies in the task's folder. In a request alone, never in a plan.
+    Lent,
     /// Bits per second.
     Encode { bitrate: u32 },
 }
@@ -300,9 +304,10 @@ mod tests {
     }
 
     #[test]
-    fn sound_beside_encoded_pictures_is_copied_only_where_an_index_vouches_for_its_times() {
+    fn sound_beside_encoded_pictures_is_copied_where_an_index_or_its_packets_vouch_for_its_times() {
         let loose = film(|_, _, audio| audio.copyable = true);
-        assert_eq!(sound(&of(&loose)), ENCODED);
+        assert_eq!(sound(&of(&loose)), SoundStep::CopyIfSteady { bitrate: 128_000 });
+        assert_eq!(sound(&of(&film(|_, _, _| ()))), ENCODED);
         let indexed = MediaInfo { container: "mov".to_owned(), moov_in_front: Some(false), ..loose };
         assert_eq!(sound(&of(&indexed)), SoundStep::Copy);
         let louder = plan(&indexed, GRID, &LadderPolicy { loudness: -16, ..LadderPolicy::default() });

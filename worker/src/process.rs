@@ -102,7 +102,8 @@ async fn process(work: &Work) -> Result<(), Halt> {
         published |= source_rendition::publish(work, &inspected, plan.source_rank()).await?;
     }
     published |= remux::publish(work, &source, &inspected, &mut plan).await?;
-    let missing = work.missing(plan.clone(), &inspected.media);
+    let mut missing = work.missing(plan.clone(), &inspected.media);
+    remux::lend(work, &mut missing);
     let made = if missing.makes_nothing() {
         encode::Made::default()
     } else {

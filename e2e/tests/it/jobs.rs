@@ -138,7 +138,7 @@ async fn check_copies(footing: Footing) -> Result<()> {
         ensure!(plan["rungs"][0]["video"]["step"] == "copy", "{name}: {plan:#}");
         ensure!(plan["audio"][0]["step"]["step"] == sound, "{name}: {plan:#}");
         ensure!(!info["media"]["reasons"][0]["code"].is_null(), "{name}: {info:#}");
-        check_explained(name, &job)?;
+        check_explained(name, "h264", &job)?;
         let rung = plan["rungs"][0]["name"].as_str().unwrap();
         let made = people.download(&file, rung, &folder).await?;
         let reference = folder.path().join(format!("{name}.mp4"));
@@ -154,9 +154,9 @@ async fn check_copies(footing: Footing) -> Result<()> {
 }
 
 /// Facts, attempts, peak memory.
-fn check_explained(name: &str, job: &Value) -> Result<()> {
+fn check_explained(name: &str, codec: &str, job: &Value) -> Result<()> {
     ensure!(job["state"] == "done" && job["progress"] == 1.0, "{name}: {job:#}");
-    ensure!(job["facts"]["video"]["codec"] == "h264", "{name}: {job:#}");
+    ensure!(job["facts"]["video"]["codec"] == codec, "{name}: {job:#}");
     ensure!(job["plan"]["reasons"].as_array().is_some_and(|reasons| reasons.len() > 2), "{name}: {job:#}");
     let attempt = &job["attempts"][0];
     ensure!(attempt["outcome"] == "finished" && attempt["ended_at"].is_string(), "{name}: {job:#}");
@@ -192,7 +192,9 @@ async fn a_long_film_that_cannot_play_has_one_small_rung_before_the_rest_product
 }
 
 async fn check_first(footing: Footing) -> Result<()> {
-    let (site, folder) = (Site::start(footing).await?, Folder::new("first")?);
+    // How far a job is reaches the database with each heartbeat.
+    let site = Site::builder(footing).env("REELGATE__JOBS__HEARTBEAT_MS", "100").start().await?;
+    let folder = Folder::new("first")?;
     let people = People::of(&site);
     let long = folder.path().join("long.avi");
     let picture = "testsrc2=size=800x600:rate=10:duration=125";
@@ -204,14 +206,33 @@ async fn check_first(footing: Footing) -> Result<()> {
     };
     let info = people.owner.wait_until(&file, PATIENCE, |info| info["state"] == "ready").await?;
     ensure!(playable(&info) == ["480p"] && info["progress"].as_f64().is_some_and(|part| part < 1.0), "{info:#}");
+    check_pace(&people, &file).await?;
     people.download(&file, "480p", &folder).await?;
     let (info, job) = people.made(&file).await?;
+    check_explained("long.avi", "mpeg4", &job)?;
+    ensure!(job["speed"].is_null() && job["time_left_ms"].is_null(), "{job:#}");
     ensure!(job["plan"]["first"] == "480p", "{job:#}");
     let mut names = playable(&info);
     names.sort();
     ensure!(names == ["360p", "480p", "600p"], "{info:#}");
     // Each was made once, in one attempt.
     ensure!(job["attempts"].as_array().is_some_and(|attempts| attempts.len() == 1), "{job:#}");
+    Ok(())
+}
+
+/// While it runs it says how fast it is and how long it will take, and the two agree.
+async fn check_pace(people: &People, file: &str) -> Result<()> {
+    let mut job = Value::Null;
+    eventually("a running job tells its pace", PATIENCE, async || {
+        job = people.explain(file).await.unwrap_or_default();
+        job["state"] == "done" || job["speed"].is_number()
+    })
+    .await?;
+    ensure!(job["state"] == "running", "{job:#}");
+    let (speed, left) = (job["speed"].as_f64().unwrap(), job["time_left_ms"].as_f64().unwrap());
+    let (progress, length) = (job["progress"].as_f64().unwrap(), job["facts"]["duration_ms"].as_f64().unwrap());
+    let rest = (1.0 - progress) * length;
+    ensure!(progress > 0.0 && speed > 0.0 && (speed * left - rest).abs() < rest / 10.0, "{job:#}");
     Ok(())
 }
 

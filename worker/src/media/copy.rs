@@ -12,6 +12,8 @@ use super::{
 
 /// Sound is counted in samples. Containers that count milliseconds are off by less than this part of a second.
 const ROUNDING: i64 = 500;
+/// Milliseconds around zero within which sound begins with its film: players make up for them, and for priming.
+const BEGINNING_MS: u32 = 60;
 /// As `reelgate_packager::judge` has it for what can be cut.
 const LONGEST_GAP_SECONDS: u32 = 10;
 
@@ -25,6 +27,7 @@ pub(super) struct CopiedTrack {
     /// Samples of a packet of sound; zero for pictures.
     samples: i64,
     last: Option<i64>,
+    steady: bool,
     /// Where the last packet ends, in display time.
     end: i64,
     started: bool,
@@ -51,6 +54,7 @@ impl CopiedTrack {
             origin: clock.of_micros(origin),
             samples: if sound { 1_024 } else { 0 },
             last: None,
+            steady: true,
             end: 0,
             started: sound,
             entry: None,
@@ -75,7 +79,8 @@ impl CopiedTrack {
         if !self.started {
             return Ok(None);
         }
-        let place = |time: i64| self.clock.convert(time, self.time_base).saturating_sub(self.origin);
+        let (clock, time_base, origin) = (self.clock, self.time_base, self.origin);
+        let place = |time: i64| clock.convert(time, time_base).saturating_sub(origin);
         let display = packet.pts().or(packet.dts()).map(place);
         let display = display.ok_or_else(|| MediaError::broken("a packet has no time"))?;
         let duration = self.clock.convert(packet.duration().max(0), self.time_base);
@@ -115,12 +120,19 @@ impl CopiedTrack {
         }
     }
 
+    /// Whether sound has begun with its film and has had no gap since.
+    pub(super) fn is_steady(&self) -> bool {
+        self.steady
+    }
+
     /// Sound follows without a gap where its times say so but for rounding.
-    fn in_step(&self, stated: i64) -> i64 {
+    fn in_step(&mut self, stated: i64) -> i64 {
         let rounding = self.clock.seconds(1) / ROUNDING;
         match self.last.map(|last| last.saturating_add(self.samples)) {
-            Some(next) if next.abs_diff(stated) <= rounding.unsigned_abs() => next,
-            _ => stated,
+            Some(next) if next.abs_diff(stated) <= rounding.unsigned_abs() => return next,
+            Some(_) => self.steady = false,
+            None => self.steady = stated.abs() <= self.clock.of_micros(i64::from(BEGINNING_MS) * 1_000),
         }
+        stated
     }
 }

@@ -70,6 +70,15 @@ impl Extras {
         attend(&mut self.preview, |preview| preview.look(picture, time_ms));
     }
 
+    /// Those that have all their pictures, to be finished elsewhere while the film goes on.
+    pub(super) fn take_settled(&mut self) -> Option<Self> {
+        let poster = self.poster.take_if(|sink| settled(sink, Poster::is_settled));
+        let storyboard = self.storyboard.take_if(|sink| settled(sink, Storyboard::is_settled));
+        let preview = self.preview.take_if(|sink| settled(sink, Preview::is_settled));
+        let any = poster.is_some() || storyboard.is_some() || preview.is_some();
+        any.then(|| Self { clock: self.clock, poster, storyboard, preview, captions: Captions::default() })
+    }
+
     /// What there is, to be finished elsewhere; nothing is left.
     pub(super) fn take(&mut self) -> Self {
         Self {
@@ -103,6 +112,10 @@ impl Extras {
 
 fn open<T>(sink: &Sink<T>, is_settled: fn(&T) -> bool) -> bool {
     matches!(sink, Some(Ok(sink)) if !is_settled(sink))
+}
+
+fn settled<T>(sink: &Result<T, MediaError>, is_settled: fn(&T) -> bool) -> bool {
+    sink.as_ref().is_ok_and(is_settled)
 }
 
 fn attend<T>(sink: &mut Sink<T>, look: impl FnOnce(&mut T) -> Result<(), MediaError>) {

@@ -1,8 +1,6 @@
 //! A source with pictures under way: each stream is decoded once, pictures go to the highest rung and to whoever wants a
 //! still, sound is encoded once and written into every file.
 
-use std::thread;
-
 use ffmpeg_next::frame;
 use reelgate_common::media_info::MediaInfo;
 
@@ -16,6 +14,7 @@ use super::{
     ffi::{self, StreamFacts},
     input::Source,
     limits,
+    making::Making,
     mend::Mender,
     picture::{Pictures, Target},
     report::{Progress, Report, Tell},
@@ -48,6 +47,7 @@ pub(super) struct Film {
     mender: Mender,
     pictures: Pictures,
     extras: Extras,
+    making: Making,
     sounds: Sounds,
     cascade: Cascade,
     /// A picture waits here until its successor says how long it is shown.
@@ -95,6 +95,7 @@ impl Film {
             mender: Mender::new(clock, nominal),
             pictures: Pictures::new(target, clock, threads).at(ticks),
             extras: Extras::new(source, media, &plan.extras, clock, origin),
+            making: Making::default(),
             sounds,
             cascade,
             held: None,
@@ -119,16 +120,14 @@ impl Film {
             tell(Report::Reached(Moment::LastPicture));
             self.warn(tell);
         }
-        let (extras, whole) = (self.extras.take(), decoded.is_ok());
-        let (finished, made) = thread::scope(|scope| {
-            // Beside the encoders, which give out what they hold back: no rung waits for an image to be told.
-            let made = scope.spawn(move || if whole { extras.finish() } else { Vec::new() });
-            let finished = self.finish_rungs(whole, tell);
-            (finished, made.join())
-        });
+        let whole = decoded.is_ok();
+        // Beside the encoders, which give out what they hold back: no rung waits for an image to be told.
+        let begun = if whole { self.making.begin(self.extras.take()) } else { Ok(()) };
+        let finished = self.finish_rungs(whole, tell);
         decoded?;
         finished?;
-        made.map_err(|_| MediaError::broken("a thread died over the images"))?.into_iter().for_each(&mut *tell);
+        begun?;
+        self.making.finish(tell)?;
         tell(Report::Reached(Moment::Extras));
         Ok(())
     }
@@ -161,12 +160,13 @@ impl Film {
                 if !plan.rungs.is_empty() || self.extras.wants_pictures() {
                     self.decoder.send(&packet)?;
                     self.decoded(tell)?;
+                    self.sounds.keep_up(self.end_ms(), &mut packets)?;
                 }
             } else {
                 self.sounds.send(&packet, &mut packets)?;
                 self.extras.packet(&packet);
-                self.cascade.sound(&mut packets);
             }
+            self.cascade.sound(&mut packets);
             if plan.rungs.is_empty() && plan.audio_only().next().is_none() && self.extras.is_settled() {
                 return Ok(false);
             }
@@ -193,11 +193,16 @@ impl Film {
         }
         let reached = Reached {
             stated_ms: self.stated_ms,
-            pictures_ms: Some(u64::try_from(self.clock.to_millis(self.end)).unwrap_or(0)),
+            pictures_ms: Some(self.end_ms()),
             sound_ms: self.sounds.end_ms(),
             damaged: self.decoder.damaged() + self.sounds.damaged(),
         };
         reached.warnings().into_iter().for_each(|warning| tell(Report::Warned(warning)));
+    }
+
+    /// Where the pictures end so far.
+    fn end_ms(&self) -> u64 {
+        u64::try_from(self.clock.to_millis(self.end)).unwrap_or(0)
     }
 
     fn decoded(&mut self, tell: Tell<'_>) -> Result<(), MediaError> {
@@ -229,7 +234,10 @@ impl Film {
             self.show(Some(picture));
             self.progress.reached(time_ms, tell);
         }
-        Ok(())
+        if let Some(extras) = self.extras.take_settled() {
+            self.making.begin(extras)?;
+        }
+        self.making.tell_made(tell)
     }
 
     /// Sends the held picture on, now that its end is known, and holds the new one.

@@ -17,7 +17,10 @@ use super::{
     soundtrack::Soundtrack,
     transcode::origin,
 };
-use crate::{plan::Plan, task::protocol::Output};
+use crate::{
+    plan::{Plan, SoundStep, VideoStep},
+    task::protocol::{Output, SOUND_FILE},
+};
 
 /// Makes the plan's copied rung in the working directory.
 pub fn remux(source: &mut Source, media: &MediaInfo, plan: &Plan, tell: Tell<'_>) -> Result<(), MediaError> {
@@ -32,7 +35,9 @@ pub fn remux(source: &mut Source, media: &MediaInfo, plan: &Plan, tell: Tell<'_>
     ffi::discard_all_but(&mut source.input, &wanted);
     let name = format!("{}.mp4", rung.name);
     let file = Mp4::create(&PathBuf::from(&name), Some(pictures.track()), sound.as_ref().map(Soundtrack::track))?;
-    let end_ms = Copying { pictures, sound, file }.run(source, &mut Progress::new(media.duration_ms), tell)?;
+    let lent = sound.as_ref().filter(|_| is_wanted_again(plan)).map(Soundtrack::track);
+    let lent = lent.map(|track| Mp4::create(&PathBuf::from(SOUND_FILE), None, Some(track))).transpose()?;
+    let end_ms = Copying { pictures, sound, file, lent }.run(source, &mut Progress::new(media.duration_ms), tell)?;
     tell(Report::Output(Output {
         name: rung.name.clone(),
         file: name,
@@ -44,10 +49,18 @@ pub fn remux(source: &mut Source, media: &MediaInfo, plan: &Plan, tell: Tell<'_>
     Ok(())
 }
 
+/// Whether sound that is encoded here is wanted by other rungs, which would else encode it again.
+fn is_wanted_again(plan: &Plan) -> bool {
+    let encoded = plan.main_audio().is_some_and(|step| matches!(step.step, SoundStep::Encode { .. }));
+    encoded && plan.rungs.iter().any(|rung| rung.audio && rung.video != VideoStep::Copy)
+}
+
 struct Copying {
     pictures: CopiedTrack,
     sound: Option<Soundtrack>,
     file: Mp4,
+    /// Sound alone, for rungs that are made later.
+    lent: Option<Mp4>,
 }
 
 impl Copying {
@@ -68,6 +81,7 @@ impl Copying {
         }
         self.write_sound(&mut packets)?;
         self.file.finish()?;
+        self.lent.map_or(Ok(()), Mp4::finish)?;
         let sound_ms = self.sound.as_ref().map_or(0, Soundtrack::end_ms);
         Ok(self.pictures.end_ms().max(sound_ms))
     }
@@ -80,6 +94,12 @@ impl Copying {
     }
 
     fn write_sound(&mut self, packets: &mut Vec<Packet>) -> Result<(), MediaError> {
-        packets.drain(..).try_for_each(|packet| self.file.write(Track::Audio, packet))
+        for packet in packets.drain(..) {
+            if let Some(lent) = &mut self.lent {
+                lent.write(Track::Audio, packet.clone())?;
+            }
+            self.file.write(Track::Audio, packet)?;
+        }
+        Ok(())
     }
 }

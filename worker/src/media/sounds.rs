@@ -7,6 +7,7 @@ use super::{
     error::MediaError,
     ffi,
     input::Source,
+    lent::Lent,
     loudness::Corrections,
     report::{Progress, Report, Tell},
     rung::SoundTrack,
@@ -15,11 +16,13 @@ use super::{
     soundtrack::Soundtrack,
     waveform::Waveform,
 };
-use crate::plan::{Plan, VideoStep};
+use crate::plan::{Plan, SoundStep, VideoStep};
 
 pub(super) struct Sounds {
     /// Its packets go into every rung.
     main: Option<Soundtrack>,
+    /// In its place, where it was made before.
+    lent: Option<Lent>,
     alone: Vec<SoundFile>,
 }
 
@@ -31,10 +34,14 @@ impl Sounds {
         origin: i64,
         corrections: &Corrections,
     ) -> Result<Self, MediaError> {
-        let mut sounds = Self { main: None, alone: Vec::new() };
+        let mut sounds = Self { main: None, lent: None, alone: Vec::new() };
         let wanted = plan.rungs.iter().any(|rung| rung.audio && rung.video != VideoStep::Copy);
         for step in &plan.audio {
             if !step.alone && !wanted {
+                continue;
+            }
+            if step.step == SoundStep::Lent {
+                sounds.lent = Some(Lent::open(step)?);
                 continue;
             }
             let sound = Soundtrack::open(source, step, origin, corrections);
@@ -54,12 +61,12 @@ impl Sounds {
 
     /// Of the rungs.
     pub(super) fn track(&self) -> Option<SoundTrack> {
-        self.main.as_ref().map(Soundtrack::track)
+        self.main.as_ref().map(Soundtrack::track).or_else(|| self.lent.as_ref().map(Lent::track))
     }
 
     /// Milliseconds of the rungs' track; `None` without one.
     pub(super) fn main_ms(&self) -> Option<u64> {
-        self.main.as_ref().map(Soundtrack::end_ms)
+        self.main.as_ref().map(Soundtrack::end_ms).or_else(|| self.lent.as_ref().map(Lent::end_ms))
     }
 
     /// Where the longest track ends so far; `None` without any.
@@ -81,8 +88,14 @@ impl Sounds {
         self.alone.iter_mut().filter(|file| of(file.stream())).try_for_each(|file| file.send(packet))
     }
 
+    /// What is lent keeps up with the pictures; nothing else does.
+    pub(super) fn keep_up(&mut self, pictures_ms: u64, main: &mut Vec<Packet>) -> Result<(), MediaError> {
+        self.lent.as_mut().map_or(Ok(()), |lent| lent.take(Some(pictures_ms), main))
+    }
+
     /// Ends the rungs' track.
     pub(super) fn finish_main(&mut self, main: &mut Vec<Packet>) -> Result<(), MediaError> {
+        self.lent.as_mut().map_or(Ok(()), |lent| lent.take(None, main))?;
         self.main.as_mut().map_or(Ok(()), |sound| sound.finish(main))
     }
 

@@ -26,8 +26,12 @@ impl Soundtrack {
         corrections: &Corrections,
     ) -> Result<Self, MediaError> {
         let (stream, language) = (source.stream(step.stream)?, step.language.clone());
-        let SoundStep::Encode { bitrate } = step.step else {
-            return Ok(Self::Copied { track: Box::new(CopiedTrack::open(source, stream, origin)?), language });
+        let bitrate = match step.step {
+            SoundStep::Copy => {
+                return Ok(Self::Copied { track: Box::new(CopiedTrack::open(source, stream, origin)?), language });
+            }
+            SoundStep::Encode { bitrate } | SoundStep::CopyIfSteady { bitrate } => bitrate,
+            SoundStep::Lent => return Err(MediaError::broken("what is lent lies in no track of the source")),
         };
         let correction = corrections.of(step.stream).map(str::to_owned);
         let sound = Sound::open(source, stream, origin, Wanted { bitrate, language, correction })?;

@@ -12,6 +12,7 @@ use super::{
     loudness,
     report::Tell,
     sounds::Sounds,
+    steady,
     waveform::Waveform,
 };
 use crate::plan::{Plan, chosen_audio};
@@ -26,6 +27,7 @@ pub fn transcode(
 ) -> Result<(), MediaError> {
     let origin = origin(source, media);
     let corrections = loudness::measure(source, plan, origin)?;
+    let plan = &steady::settled(source, plan, origin)?;
     let sounds = Sounds::open(source, plan, origin, &corrections)?;
     match &media.video {
         Some(video) => {

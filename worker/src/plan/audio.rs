@@ -51,7 +51,10 @@ fn sound_step(media: &MediaInfo, track: &AudioInfo, policy: &LadderPolicy, prove
     match track.copyable {
         _ if policy.loudness != 0 => (encode, "encoded, for its loudness is changed".to_owned()),
         true if indexed || proven => (SoundStep::Copy, "copied, for it is AAC-LC already".to_owned()),
-        true => (encode, format!("encoded, for nothing vouches for the times of a track in {}", media.container)),
+        true => {
+            let why = format!("copied if it goes on without a gap, which {} tells only to its end", media.container);
+            (SoundStep::CopyIfSteady { bitrate }, why)
+        }
         false => {
             (encode, format!("encoded, for every browser plays AAC-LC of two channels, and this is {}", named(track)))
         }

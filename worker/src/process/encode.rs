@@ -23,6 +23,7 @@ use super::{
     extras::{self, Extra},
     output,
     passes::passes,
+    remux,
     source::Source,
 };
 use crate::{
@@ -159,17 +160,22 @@ fn expected(media: &MediaInfo, plan: &Plan) -> Vec<Expected> {
     rungs.chain(audio).chain(extras::expected(media, &plan.extras)).collect()
 }
 
+/// Or may have been.
 fn is_copied(step: &AudioStep) -> bool {
-    step.step == SoundStep::Copy
+    matches!(step.step, SoundStep::Copy | SoundStep::CopyIfSteady { .. })
 }
 
 impl<'a> Encoding<'a> {
     fn new(work: &'a Work, media: &'a MediaInfo, plan: &Plan, number: usize) -> Result<Self, Halt> {
+        let folder = work.scratch.folder(&format!("encode-{number}"))?;
+        if plan.main_audio().is_some_and(|step| step.step == SoundStep::Lent) {
+            remux::lay(work, &folder).map_err(|error| Halt::disk(&error))?;
+        }
         Ok(Self {
             work,
             media,
             grid: plan.grid.clone(),
-            folder: work.scratch.folder(&format!("encode-{number}"))?,
+            folder,
             open: expected(media, plan),
             publishing: FuturesUnordered::new(),
             made: Made::default(),

@@ -1,7 +1,10 @@
 //! The copied rung: a child puts the source's pictures into an MP4, and its index tells whether it can be cut. Only then it is
 //! published, and its clean entries become the file's grid.
 
-use std::path::Path;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 use reelgate_common::{grid::SegmentGrid, media_info::MediaInfo};
 use reelgate_packager::judge;
@@ -16,15 +19,17 @@ use super::{
 use crate::{
     halt::{Halt, is_lack},
     memory,
-    plan::{self, Plan, Rung},
+    plan::{self, Plan, Rung, SoundStep},
     task::{
         parent::Order,
-        protocol::{Event, Output, Request},
+        protocol::{Event, Output, Request, SOUND_FILE},
     },
 };
 
 /// How far an attempt is when its copied rung is published.
 const REMUXED: f64 = 0.1;
+/// Of the attempt's.
+const FOLDER: &str = "remux";
 
 /// Publishes the plan's copied rung, or changes the plan so that it is encoded. Gives whether something was published.
 ///
@@ -38,11 +43,13 @@ pub(super) async fn publish(
 ) -> Result<bool, Halt> {
     let Some(rung) = plan.remuxed().filter(|rung| !work.has(&rung.name)) else { return Ok(false) };
     let (name, expected) = (rung.name.clone(), expected(plan, rung));
-    let folder = work.scratch.folder("remux")?;
+    let folder = work.scratch.folder(FOLDER)?;
     let copied = copy(work, source, inspected, plan, &folder, &expected).await;
     // Room for what is encoded; a copy is as large as its source.
-    std::fs::remove_file(folder.join(&expected.file)).ok();
+    fs::remove_file(folder.join(&expected.file)).ok();
     let Err(why) = copied? else { return Ok(true) };
+    // Made for a plan that is no more.
+    fs::remove_file(folder.join(SOUND_FILE)).ok();
     tracing::info!(file.id = %work.attempt.file.id, name, why, "the source cannot be copied and is encoded");
     *plan = encoding_plan(work, inspected, &name, why);
     record(work, inspected, plan).await?;
@@ -83,6 +90,26 @@ pub(super) fn resume(work: &Work, inspected: &Inspected, plan: &mut Plan) {
         plan.grid = grid.clone();
         plan.audio = plan::plan(&encoded_media(&inspected.media), grid.clone(), &work.config.ladder).audio;
     }
+}
+
+/// Has the plan take the sound that was encoded for the copied rung, where it was.
+pub(super) fn lend(work: &Work, plan: &mut Plan) {
+    if output::open_plain(&lent(work)).is_none() {
+        return;
+    }
+    for step in plan.audio.iter_mut().filter(|step| step.default && !step.alone) {
+        // Its loudness is what it shall be.
+        (step.step, step.loudness) = (SoundStep::Lent, None);
+    }
+}
+
+/// Lays it where a task finds it.
+pub(super) fn lay(work: &Work, folder: &Path) -> io::Result<()> {
+    fs::hard_link(lent(work), folder.join(SOUND_FILE))
+}
+
+fn lent(work: &Work) -> PathBuf {
+    work.scratch.path().join(FOLDER).join(SOUND_FILE)
 }
 
 fn encoding_plan(work: &Work, inspected: &Inspected, name: &str, why: String) -> Plan {

@@ -21,6 +21,9 @@ use crate::plan::Plan;
 pub const TASK_ARGUMENT: &str = "__task";
 /// Name of the request in the scratch folder.
 pub const REQUEST_FILE: &str = "request.json";
+/// In the scratch folder: sound that was encoded for the copied rung. Written by `Remux` where rungs are to be encoded as
+/// well, and read by `Encode` where the plan says `Lent`.
+pub const SOUND_FILE: &str = "sound.m4a";
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "task", rename_all = "snake_case")]

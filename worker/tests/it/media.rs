@@ -13,6 +13,7 @@ mod mix;
 mod orientation;
 mod remux;
 mod sandbox;
+mod sound_copies;
 mod timing;
 
 pub(crate) use measure::clip;

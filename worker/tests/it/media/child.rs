@@ -58,10 +58,18 @@ impl Said {
 }
 
 pub(super) fn run(request: &Request, source: &Path) -> Said {
+    run_beside(request, source, &[])
+}
+
+/// With copies of files in its folder.
+pub(super) fn run_beside(request: &Request, source: &Path, files: &[&Path]) -> Said {
     // A folder in a folder, so that what lies beside it is the test's own.
     let beside = tempfile::tempdir().unwrap();
     std::fs::write(beside.path().join("canary"), "a task must not read this").unwrap();
     let folder = tempfile::tempdir_in(beside.path()).unwrap();
+    for file in files {
+        std::fs::copy(file, folder.path().join(file.file_name().unwrap())).unwrap();
+    }
     std::fs::write(folder.path().join(REQUEST_FILE), serde_json::to_vec(request).unwrap()).unwrap();
     let mut task = Command::new(env!("CARGO_BIN_EXE_worker"));
     task.arg(TASK_ARGUMENT).env_clear().current_dir(folder.path()).stdin(Stdio::from(File::open(source).unwrap()));

@@ -5,11 +5,11 @@ use std::path::Path;
 use reelgate_packager::{judge, parse_movie};
 use reelgate_worker::{
     plan::{LadderPolicy, SoundStep, plan},
-    task::protocol::{Event, Request},
+    task::protocol::{Event, Request, SOUND_FILE},
 };
 
 use super::{
-    child::{GRID, Said, probe, run},
+    child::{GRID, Said, probe, run, run_beside},
     measure::{clip, decoded, decodes, starts_at_once},
 };
 
@@ -77,6 +77,38 @@ fn other_sound_beside_copied_pictures_becomes_aac() {
         assert!(packets(&made, "0:v") == packets(&source, "0:v"), "{codec}");
         decodes(&made);
         can_be_cut(&made, codec);
+    }
+}
+
+#[test]
+fn other_sound_is_encoded_once_and_lent_to_the_rungs_below() {
+    let folder = tempfile::tempdir().unwrap();
+    let pictures = ["-f", "lavfi", "-i", "testsrc2=size=854x480:rate=30:duration=5", "-f", "lavfi", "-i", "sine=d=5"];
+    let source = clip(folder.path(), "a.mkv", &[&pictures[..], &H264[..], &["-c:a", "ac3"]].concat());
+    let (_, remuxed) = remux(&source, false);
+    let sound = remuxed.folder.path().join(SOUND_FILE);
+    assert_eq!(packets(&sound, "0:a"), packets(&remuxed.path("480p"), "0:a"));
+
+    // A film without sound of its own, so that none can have been encoded.
+    let silent = clip(folder.path(), "silent.mkv", &["-i", source.to_str().unwrap(), "-c", "copy", "-an"]);
+    let mut media = probe(&source).unwrap();
+    media.video.as_mut().unwrap().copyable = true;
+    let mut plan = plan(&media, GRID, &LadderPolicy { preset: "superfast".to_owned(), ..LadderPolicy::default() });
+    plan.rungs.retain(|rung| rung.name == "360p");
+    plan.audio[0].step = SoundStep::Lent;
+    let said = run_beside(&Request::Encode { media, plan, threads: 2 }, &silent, &[&sound]);
+    assert!(said.failure().is_none(), "{:?}\n{}", said.failure(), said.log);
+    assert_eq!(packets(&said.path("360p"), "0:a"), packets(&sound, "0:a"));
+    decodes(&said.path("360p"));
+}
+
+#[test]
+fn sound_that_nobody_else_wants_is_not_lent() {
+    let folder = tempfile::tempdir().unwrap();
+    // Copied sound is in the source, and this size has no rung below.
+    for codec in ["aac", "ac3"] {
+        let (_, said) = remux(&film(folder.path(), &format!("{codec}.mkv"), &["-c:a", codec]), codec == "aac");
+        assert!(!said.folder.path().join(SOUND_FILE).exists(), "{codec}");
     }
 }
 
