@@ -12,7 +12,7 @@ use std::{
 use anyhow::{Context, Result, ensure};
 use reelgate_common::{grid::SegmentGrid, media_info::MediaInfo, still::StillFormat};
 use reelgate_worker::{
-    plan::{LadderPolicy, Plan, VideoStep, plan},
+    plan::{LadderPolicy, Plan, plan},
     task::protocol::{Event, REQUEST_FILE, Request, StillOrder},
 };
 
@@ -73,18 +73,24 @@ fn look(program: &[String], file: &Path) -> Result<Vec<String>> {
     Ok(passed)
 }
 
-fn requests(media: MediaInfo, mut plan: Plan) -> Vec<(&'static str, Request)> {
+fn requests(media: MediaInfo, plan: Plan) -> Vec<(&'static str, Request)> {
     let still = StillOrder { file: "still.jpg".to_owned(), time_ms: 0, width: 160, format: StillFormat::Jpeg };
     let mut requests = Vec::new();
     if media.video.is_some() {
         requests.push(("still", Request::Stills { orders: vec![still] }));
     }
-    if plan.remuxed().is_some() {
-        requests.push(("remuxed", Request::Remux { media: media.clone(), plan: plan.clone() }));
-    }
-    plan.rungs.retain(|rung| rung.video != VideoStep::Copy);
+    requests.extend(remux(media.clone()).map(|request| ("remuxed", request)));
     requests.push(("encoded", Request::Encode { media, plan, threads: 2 }));
     requests
+}
+
+/// As if the worker had found that its tracks can be copied.
+fn remux(mut media: MediaInfo) -> Option<Request> {
+    media.video.iter_mut().for_each(|video| video.copyable = video.codec == "h264");
+    media.audio.iter_mut().for_each(|audio| audio.copyable = audio.codec == "aac");
+    let plan = plan(&media, GRID, &LadderPolicy::default());
+    plan.remuxed()?;
+    Some(Request::Remux { media, plan })
 }
 
 /// The beginning of a film that is too large, cut by ffmpeg's program.

@@ -37,6 +37,10 @@ impl SoundFile {
         self.sound.end_ms()
     }
 
+    pub(super) fn has_failed(&self) -> bool {
+        self.file.is_err()
+    }
+
     pub(super) fn damaged(&self) -> u32 {
         self.sound.damaged()
     }

@@ -119,6 +119,11 @@ impl Sounds {
         let mut progress = Progress::new(media.duration_ms);
         while let Some(packet) = source.receive()? {
             self.send(&packet, &mut Vec::new())?;
+            // Nothing moves on any more: a waveform of a sound that nobody hears is not worth the rest.
+            if self.alone.iter().all(SoundFile::has_failed) {
+                waveform = None;
+                break;
+            }
             waveform.iter_mut().for_each(|waveform| waveform.send(&packet));
             progress.reached(self.end_ms().unwrap_or(0), tell);
         }

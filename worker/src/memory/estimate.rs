@@ -21,13 +21,32 @@ const FLOAT_BYTES: u64 = 12;
 /// Pictures of a rung's size: in queues, and in x264 with what it computes for each.
 const QUEUED: u64 = 48;
 const PER_THREAD: u64 = 16;
+/// What a muxer keeps of each picture and each piece of sound until it writes its index, and a demuxer of those that it has seen.
+const INDEXED: u64 = 100;
+/// Pieces of sound a second: 48,000 samples by 1,024.
+const SOUNDS: u64 = 47;
+/// Pictures a second where nobody says, and how many are believed.
+const LIKELY_RATE: u64 = 60;
+const MOST_RATE: u64 = 240;
 /// What is kept ready beside the estimate before the kernel says no: a quarter.
 const HEADROOM: (u64, u64) = (5, 4);
 
 /// The most that the task is allowed to take, in bytes.
 pub(crate) fn needed(media: &MediaInfo, plan: &Plan, threads: u32) -> u64 {
     let video = media.video.as_ref().map_or(0, |video| source(video, threads) + encoders(plan, threads));
-    (BASE + video) / HEADROOM.1 * HEADROOM.0
+    (BASE + video + indexes(media, plan)) / HEADROOM.1 * HEADROOM.0
+}
+
+/// Of the source and of each file that is made. A matter of hours: ten of them are two million pieces of sound.
+fn indexes(media: &MediaInfo, plan: &Plan) -> u64 {
+    let seconds = media.duration_ms / 1000;
+    let rate = media.video.as_ref().map_or(0, |video| match video.average_frame_rate {
+        (0, _) | (_, 0) => LIKELY_RATE,
+        (frames, seconds) => u64::from(frames.div_ceil(seconds)).min(MOST_RATE),
+    });
+    let alone = plan.audio_only().count() as u64;
+    let files = 1 + plan.rungs.len() as u64;
+    seconds.saturating_mul((rate + SOUNDS) * files + SOUNDS * alone).saturating_mul(INDEXED)
 }
 
 /// Decoding and filtering.
@@ -86,4 +105,25 @@ fn weight(codec: VideoCodec) -> u64 {
 
 fn pixels(rung: &Rung) -> u64 {
     u64::from(rung.width) * u64::from(rung.height)
+}
+
+#[cfg(test)]
+mod tests {
+    use reelgate_common::{grid::SegmentGrid, media_info::AudioInfo};
+
+    use super::*;
+    use crate::plan::{LadderPolicy, plan};
+
+    #[test]
+    fn long_sound_has_room_for_its_index() {
+        let needed = |seconds: u64| {
+            let audio = vec![AudioInfo { channels: 1, ..AudioInfo::default() }];
+            let media = MediaInfo { audio, duration_ms: seconds * 1000, ..MediaInfo::default() };
+            let plan = plan(&media, SegmentGrid::Regular { period_ms: 2000 }, &LadderPolicy::default());
+            needed(&media, &plan, 4)
+        };
+        // It died with 150 MB at seven hours, of which 100 were the muxer's index.
+        assert!(needed(36_000) > 400 * MIB, "{}", needed(36_000));
+        assert!(needed(60) < 121 * MIB, "a short one takes what it took");
+    }
 }
