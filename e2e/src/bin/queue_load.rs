@@ -62,7 +62,9 @@ async fn measure(arguments: Arguments) -> Result<()> {
     let behind: Vec<_> = (0..load.arguments.waiting).map(|_| entry(JobId::new(), 0)).collect();
     load.queue.enqueue(&behind).await?;
     let load = Arc::new(load);
-    println!("{:.0} jobs/s", load.clone().throughput().await?);
+    if load.arguments.jobs > 0 {
+        println!("{:.0} jobs/s", load.clone().throughput().await?);
+    }
     if load.arguments.picked > 0 && load.arguments.waiting == 0 {
         let mut delays = load.pick_ups().await?;
         delays.sort_unstable();

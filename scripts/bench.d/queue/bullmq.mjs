@@ -44,6 +44,6 @@ async function pickUps () {
   await queue.close()
 }
 
-await throughput()
-await pickUps()
+if (jobs) await throughput()
+if (picked) await pickUps()
 process.exit(0)

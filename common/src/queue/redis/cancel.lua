@@ -1,4 +1,5 @@
 -- ARGV: job. Returns 1 if it was known.
+look_at_all()
 local id = ARGV[1]
 local text = redis.call('HGET', HELD, id)
 if text then

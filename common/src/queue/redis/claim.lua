@@ -1,4 +1,8 @@
 -- ARGV: token, worker, lease in ms. Returns the job or false, and how many malformed entries were buried.
+-- What a claim is written to must be what it should; the rest is read before anything changes.
+for _, zset in ipairs({ LEASES, READY, ORGS }) do redis.call('ZCARD', zset) end
+for _, hash in ipairs({ HELD, JOBS }) do redis.call('HLEN', hash) end
+local last, awake = last_turn(), redis.call('LLEN', WAKE) > 0
 local buried = 0
 local function unreadable(id, newer)
   if newer then
@@ -37,7 +41,7 @@ for _ = 1, 1000 do
   if not org then break end
   local id = redis.call('ZPOPMIN', line(org))[1]
   if id and redis.call('ZREM', READY, id) == 1 then take(id) end
-  local last = claimed and redis.call('HINCRBY', TURNS, 'last', 1) or last_turn()
+  if claimed then last = redis.call('HINCRBY', TURNS, 'last', 1) end
   local next_id = redis.call('ZRANGE', line(org), 0, 0)[1]
   if next_id then
     local following = read_job(next_id)
@@ -52,5 +56,5 @@ for _ = 1, 1000 do
   take(id)
 end
 -- Passed on: however many there are, each claim wakes one more waiter.
-if claimed and redis.call('LLEN', WAKE) == 0 and redis.call('ZCARD', READY) > 0 then wake(1) end
+if claimed and not awake and redis.call('ZCARD', READY) > 0 then wake(1) end
 return { claimed, buried }

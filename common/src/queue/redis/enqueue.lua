@@ -1,5 +1,6 @@
 -- ARGV: how many may be ready of one organisation, then job, priority, run_at, org, whether it is due (0, 1), again and
 -- again. Returns how many were new; what there is no room for stays in the database.
+look_at_all()
 local added, waiters, room = 0, 0, tonumber(ARGV[1])
 
 -- What the version before has taken out of a line takes no room in it; looked at once a call.

@@ -1,4 +1,5 @@
 -- ARGV: limit. Returns the jobs whose lease has run out, which are forgotten here, and how many malformed ones were buried.
+look_at_all()
 local reaped, buried = {}, 0
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', whole(now), 'LIMIT', 0, tonumber(ARGV[1]))) do
   if is_id(id) then

@@ -1,4 +1,5 @@
 -- Retry and release. ARGV: job, token, run_at (negative: so much earlier than it was due). Returns 0 lost, 1 done.
+look_at_all()
 local id = ARGV[1]
 local mine, cancelled = held_by(id, ARGV[2])
 if not mine then return 0 end

@@ -1,4 +1,5 @@
 -- ARGV: job, token, worker, lease in ms, priority, run_at, org. Returns 0 lost, 1 done.
+look_at_all()
 local id, token = ARGV[1], ARGV[2]
 local mine = held_by(id, token)
 if mine then

@@ -48,7 +48,7 @@ impl Scripts {
             due: script!("due.lua"),
             heartbeat: script!("heartbeat.lua"),
             restore: script!("restore.lua"),
-            complete: script!("complete.lua"),
+            complete: Script::new(include_str!("complete.lua")),
             requeue: script!("requeue.lua"),
             bury: script!("bury.lua"),
             cancel: script!("cancel.lua"),
