@@ -4,6 +4,7 @@
 mod clocks;
 mod crash;
 mod database;
+mod many;
 mod power;
 mod repeats;
 mod starved;

@@ -45,6 +45,41 @@ fn every_test_that_the_threat_model_names_exists() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
+/// A page that names what is not there any more shows nothing. `…` stands for the rest of a name.
+#[test]
+fn every_test_that_the_pages_of_faults_and_guards_name_exists() {
+    let tests: String = texts_below(["common", "gateway", "worker", "packager", "e2e"]).concat();
+    for page in ["docs/faults.md", "docs/guards.md"] {
+        let text = fs::read_to_string(root().join(page)).unwrap();
+        let last = |word: &str| word.rsplit("::").next().unwrap_or_default().trim_start_matches('…').to_owned();
+        let named: BTreeSet<String> =
+            text.split('`').skip(1).step_by(2).map(last).filter(|word| word.matches('_').count() > 2).collect();
+        assert!(named.len() > 20, "{named:?}");
+        let exists = |name: &String| match name.strip_suffix('…') {
+            Some(begun) => tests.contains(begun),
+            None => tests.contains(&format!("fn {name}(")) || tests.contains(name.as_str()),
+        };
+        let missing: Vec<_> = named.iter().filter(|name| !exists(name)).collect();
+        assert!(missing.is_empty(), "{page}: {missing:#?}");
+    }
+}
+
+/// A guard whose text has changed is not taken out by `scripts/check-guards` any more.
+#[test]
+fn every_guard_that_can_be_taken_out_is_where_the_list_says() {
+    let tests: String = texts_below(["gateway", "worker", "e2e"]).concat();
+    let list = fs::read_to_string(root().join("scripts/guards")).unwrap();
+    let page = fs::read_to_string(root().join("docs/guards.md")).unwrap();
+    for line in list.lines() {
+        let fields: Vec<&str> = line.split('\t').collect();
+        let &[name, file, find, replace, _, test] = fields.as_slice() else { panic!("not six fields: {line}") };
+        let source = fs::read_to_string(root().join(file)).unwrap();
+        assert!(source.contains(find) && find != replace, "{name}: not in {file}: {find}");
+        assert!(tests.contains(test), "{name}: no test {test}");
+        assert!(page.contains(&format!("`{name}`")), "{name} is not in docs/guards.md");
+    }
+}
+
 fn is_name(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }

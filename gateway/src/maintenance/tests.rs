@@ -310,6 +310,36 @@ async fn of_two_gateways_one_leads_and_the_other_takes_over() {
     assert!(!first.holds() && second.holds());
 }
 
+/// Its term is a minute, of which half has passed when the database goes.
+async fn leader_without_a_database() -> Leader {
+    let bench = Bench::new().await;
+    let db = bench.ground.backends.db.clone();
+    let leader = Leader::new(db.clone(), ProcessId::new("a"), Duration::from_secs(60));
+    leader.run_for_office().await;
+    assert!(leader.holds());
+    db.close().await;
+    tokio::time::pause();
+    tokio::time::advance(Duration::from_secs(30)).await;
+    leader
+}
+
+#[tokio::test]
+async fn a_leader_that_cannot_ask_any_more_is_none_when_its_term_is_over() {
+    let leader = leader_without_a_database().await;
+    leader.run_for_office().await;
+    assert!(leader.holds());
+    tokio::time::advance(Duration::from_secs(31)).await;
+    assert!(!leader.holds());
+}
+
+#[tokio::test]
+async fn an_outage_of_the_database_is_no_listening() {
+    let leader = leader_without_a_database().await;
+    assert!(leader.has_listened_for(Duration::from_secs(29)));
+    leader.run_for_office().await;
+    assert!(leader.holds() && !leader.has_listened_for(Duration::from_secs(29)));
+}
+
 #[tokio::test]
 async fn the_gauges_need_all_three_backends() {
     let bench = Bench::new().await;
