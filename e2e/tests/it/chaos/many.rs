@@ -112,7 +112,7 @@ impl Crowd {
     /// Whether the worker has lived through it.
     async fn turn(&self, worker: &ProcessId, claim: Claim) -> Result<bool> {
         let turn = self.turns.fetch_add(1, Ordering::Relaxed);
-        let (dies, begins) = (turn % TURNS == 0, turn % (2 * TURNS) == 0);
+        let (dies, begins) = (turn.is_multiple_of(TURNS), turn.is_multiple_of(2 * TURNS));
         if dies && !begins {
             return Ok(false);
         }
