@@ -7,7 +7,7 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 
 use crate::process::Folder;
 
@@ -18,17 +18,17 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// A clock that goes right. Nothing where libfaketime is not installed.
+    /// A clock that goes right.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub fn new() -> Result<Option<Self>> {
-        let Some(library) = library() else { return Ok(None) };
+    /// It cannot be written, or libfaketime is not installed.
+    pub fn new() -> Result<Self> {
+        let library = library().context("libfaketime is missing: scripts/install-packages test")?;
         let clock = Self { folder: Folder::new("clock")?, library };
         // Postgres runs as a user of its own.
         fs::set_permissions(clock.folder.path(), Permissions::from_mode(0o755))?;
         clock.set(0)?;
-        Ok(Some(clock))
+        Ok(clock)
     }
 
     /// So many seconds ahead of the true time; negative: behind it.

@@ -62,7 +62,7 @@ pub(super) struct Arena {
     links: Vec<Links>,
     scratch: Option<Disk>,
     caches: Vec<Disk>,
-    /// Of each process in turn, then that of Postgres. Empty where clocks cannot be set.
+    /// Of each process in turn, then that of Postgres.
     clocks: Vec<Clock>,
 }
 
@@ -70,8 +70,7 @@ impl Arena {
     pub(super) async fn start() -> Result<Self> {
         let builder = Site::builder(Footing::Production).gateways(0).workers(0).own_services().disk_cache();
         let builder = SETTINGS.iter().fold(builder, |builder, (key, value)| builder.env(*key, *value));
-        let clocks: Vec<Clock> =
-            (0..=Victim::all().len()).map(|_| Clock::new()).collect::<Result<Option<_>>>()?.unwrap_or_default();
+        let clocks: Vec<Clock> = (0..=Victim::all().len()).map(|_| Clock::new()).collect::<Result<_>>()?;
         let services = clocks.last().map(Clock::environment).unwrap_or_default();
         let mut site = builder.database_env(services).start().await?;
         let services = site.services()?;
@@ -161,7 +160,6 @@ impl Arena {
         match strike.fault {
             Fault::FullScratch => self.scratch.is_some(),
             Fault::FullCache(at) => at < self.caches.len(),
-            Fault::Clock(..) => !self.clocks.is_empty(),
             _ => true,
         }
     }
