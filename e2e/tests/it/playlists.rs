@@ -168,7 +168,7 @@ async fn a_segment_safe_upload_plays_by_hls_and_dash(footing: Footing) -> Result
     let grown = grown_master(&anonymous, &path("master.m3u8"), 3).await?;
     assert!(variants(&first) <= variants(&grown), "{first}{grown}");
     for wanted in
-        ["LANGUAGE=\"deu\",DEFAULT=YES", "LANGUAGE=\"eng\",DEFAULT=NO", "RESOLUTION=1280x720", "FRAME-RATE=25.000"]
+        ["LANGUAGE=\"de\",DEFAULT=YES", "LANGUAGE=\"en\",DEFAULT=NO", "RESOLUTION=1280x720", "FRAME-RATE=25.000"]
     {
         assert!(grown.contains(wanted), "{wanted}: {grown}");
     }
