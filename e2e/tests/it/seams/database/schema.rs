@@ -23,11 +23,13 @@ struct Schema {
 struct Column {
     kind: String,
     may_be_left_out: bool,
+    /// What a row has that does not name it.
+    is_null_then: bool,
 }
 
 /// Each of three texts; the database's own tables are left out.
 const SQLITE: [&str; 3] = [
-    "SELECT m.name, c.name, c.type || CASE WHEN c.\"notnull\" = 0 OR c.dflt_value IS NOT NULL THEN '?' ELSE '' END
+    "SELECT m.name, c.name, c.type || CASE WHEN c.dflt_value IS NOT NULL THEN '=?' WHEN c.\"notnull\" = 0 THEN '?' ELSE '' END
      FROM sqlite_master m JOIN pragma_table_info(m.name) c WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite%'",
     "SELECT m.name, (SELECT group_concat(name) FROM pragma_index_info(i.name)), ''
      FROM sqlite_master m JOIN pragma_index_list(m.name) i WHERE m.type = 'table' AND i.\"unique\" = 1",
@@ -35,7 +37,7 @@ const SQLITE: [&str; 3] = [
 ];
 const POSTGRES: [&str; 3] = [
     "SELECT table_name::text, column_name::text,
-            data_type || CASE WHEN is_nullable = 'YES' OR column_default IS NOT NULL THEN '?' ELSE '' END
+            data_type || CASE WHEN column_default IS NOT NULL THEN '=?' WHEN is_nullable = 'YES' THEN '?' ELSE '' END
      FROM information_schema.columns WHERE table_schema = 'public'",
     "SELECT i.indrelid::regclass::text, regexp_replace(pg_get_indexdef(i.indexrelid), '^.* USING ', ''), ''
      FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -67,10 +69,24 @@ impl Schema {
         Ok(schema)
     }
 
-    /// `kind` ends in `?` when a new row need not name it.
+    /// `kind` ends in `?` when a new row need not name it, in `=?` when it then has a value all the same.
     fn column(&mut self, table: &str, name: &str, kind: &str) {
-        let column = Column { kind: kind.trim_end_matches('?').to_owned(), may_be_left_out: kind.ends_with('?') };
-        self.columns.insert((table.to_owned(), name.to_owned()), column);
+        let may_be_left_out = kind.ends_with('?');
+        let is_null_then = may_be_left_out && !kind.ends_with("=?");
+        let kind = kind.trim_end_matches('?').trim_end_matches('=').to_owned();
+        self.columns.insert((table.to_owned(), name.to_owned()), Column { kind, may_be_left_out, is_null_then });
+    }
+
+    /// Whether a unique index is of a column that a build which knows `before` leaves empty: such rows are never alike.
+    fn spares(&self, before: &Self, (table, index): &(String, String)) -> bool {
+        let words = || index.split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        let is_left_empty = |(name, column): (&(String, String), &Column)| {
+            name.0 == *table
+                && column.is_null_then
+                && !before.columns.contains_key(name)
+                && words().any(|word| word == name.1)
+        };
+        self.columns.iter().any(is_left_empty)
     }
 
     fn has(&self, table: &str) -> bool {
@@ -96,7 +112,8 @@ fn objections(before: &Schema, after: &Schema) -> Vec<String> {
             found.push(format!("a row without {name:?} is refused"));
         }
     }
-    for index in after.unique.difference(&before.unique).filter(|(table, _)| before.has(table)) {
+    let harm = |index: &&(String, String)| before.has(&index.0) && !after.spares(before, index);
+    for index in after.unique.difference(&before.unique).filter(harm) {
         found.push(format!("{index:?} refuses a second row"));
     }
     for reference in after.references.difference(&before.references) {
@@ -148,5 +165,12 @@ fn what_an_older_build_would_stumble_over_is_objected_to() {
     assert_eq!(changed(|at| at.column("files", "note", "TEXT")), 1);
     assert_eq!(changed(|at| at.column("files", "more", "TEXT")), 1);
     assert_eq!(changed(|at| _ = at.unique.insert(("files".into(), "note".into()))), 1);
+    let keyed = |kind| {
+        let mut after = before.clone();
+        after.column("files", "key", kind);
+        after.unique.insert(("files".into(), "note,key".into()));
+        objections(&before, &after).len()
+    };
+    assert_eq!((keyed("TEXT?"), keyed("TEXT=?")), (0, 1));
     assert_eq!(changed(|at| _ = at.references.insert(("o".into(), "files".into(), "NO ACTION".into()))), 1);
 }
