@@ -18,6 +18,8 @@ use reelgate_worker::{
 
 /// Pixels of all frames together, above which only the beginning of a film is encoded: a checker takes forty times as long.
 const MOST_PIXELS: u64 = 150_000_000;
+/// Of such a beginning: 24 frames of 1080p.
+const PIXELS_OF_BEGINNING: u64 = 50_000_000;
 const AT_ONCE: usize = 3;
 const GRID: SegmentGrid = SegmentGrid::Regular { period_ms: 2000 };
 
@@ -54,7 +56,7 @@ fn main() -> ExitCode {
 fn look(program: &[String], file: &Path) -> Result<Vec<String>> {
     let events = run(program, &Request::Probe, file)?;
     let Some(media) = events.into_iter().find_map(probed) else { return Ok(vec!["refused".to_owned()]) };
-    run(program, &Request::Verify { whole: false, threads: 1 }, file)?;
+    run(program, &Request::Verify { whole: false, threads: 1, proven: Vec::new() }, file)?;
     let mut passed = vec!["probed".to_owned(), "verified".to_owned()];
     let beginning = tempfile::tempdir()?;
     let (file, media) = match shortened(program, file, &media, beginning.path())? {
@@ -108,7 +110,7 @@ fn shortened(
         return Ok(None);
     }
     let path = folder.join(file.file_name().context("a file has a name")?);
-    let most = (MOST_PIXELS / of_one).max(4).to_string();
+    let most = (PIXELS_OF_BEGINNING / of_one).max(4).to_string();
     let mut cut = Command::new("ffmpeg");
     cut.args(["-nostdin", "-v", "error", "-i"]).arg(file);
     cut.args(["-map", "0:v:0", "-map", "0:a?", "-c", "copy", "-frames:v", &most, "-shortest"]).arg(&path);

@@ -3,6 +3,7 @@
 //! Whatever is published stays, so a later attempt makes only what is missing. Every step may be cancelled at any await:
 //! dropping the future kills the child, and what lies in the store unpublished is noted in `Litter`.
 
+mod early;
 mod encode;
 mod extras;
 mod image_size;
@@ -91,6 +92,9 @@ async fn process(work: &Work) -> Result<(), Halt> {
     add_warnings(&mut inspected.media, work.remembered());
     let mut plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
     remux::resume(work, &inspected, &mut plan);
+    if let Some(earlier) = work.earlier_plan() {
+        plan.settle_as(&earlier);
+    }
     record(work, &inspected, &plan).await?;
     crash::point("planned");
     work.tasks.timeline.step("planned");
@@ -109,8 +113,9 @@ async fn process(work: &Work) -> Result<(), Halt> {
     } else {
         encode::encode(work, &source, &inspected.media, missing).await?
     };
-    if !made.warnings.is_empty() {
+    if !(made.warnings.is_empty() && made.settled.is_empty()) {
         add_warnings(&mut inspected.media, made.warnings);
+        made.settled.iter().for_each(|(audio, flaw)| plan.settle(audio, *flaw));
         record(work, &inspected, &plan).await?;
     }
     if !made.refusals.is_empty() {
@@ -135,6 +140,12 @@ impl Work {
     fn remembered(&self) -> Vec<Reason> {
         let earlier = self.attempt.file.media.iter().filter(|_| !self.attempt.published.is_empty());
         earlier.flat_map(|media| media.warnings.clone()).collect()
+    }
+
+    /// What the attempt has planned that published something.
+    fn earlier_plan(&self) -> Option<Plan> {
+        let plan = self.attempt.job.plan.as_ref().filter(|_| !self.attempt.published.is_empty())?;
+        serde_json::from_value(plan.clone()).ok()
     }
 
     fn has(&self, name: &str) -> bool {

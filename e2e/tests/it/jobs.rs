@@ -170,6 +170,43 @@ fn check_explained(name: &str, codec: &str, job: &Value) -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sound_that_only_its_packets_vouch_for_is_explained_as_it_was_made_embedded() -> Result<()> {
+    check_settled_sound(Footing::Embedded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sound_that_only_its_packets_vouch_for_is_explained_as_it_was_made_production() -> Result<()> {
+    check_settled_sound(Footing::Production).await
+}
+
+async fn check_settled_sound(footing: Footing) -> Result<()> {
+    let (site, folder) = (Site::start(footing).await?, Folder::new("settled")?);
+    let people = People::of(&site);
+    let (gap, late) = ("aselect='not(between(t,1,2))'", "aselect='gte(t,1)'");
+    for (name, filter, step, what, why) in [
+        ("steady.mkv", "anull", "copy", "audio is copied", "goes on without a gap"),
+        ("gap.mkv", gap, "encode", "audio is not copied but encoded", "it has a gap"),
+        ("late.mkv", late, "encode", "audio is not copied but encoded", "it does not begin with the film"),
+    ] {
+        let source = film(&folder, name, "320x180", 4, &["-c:v", "mpeg4", "-af", filter, "-c:a", "aac"])?;
+        let file = people.upload(&source).await?;
+        let (_, job) = people.made(&file).await?;
+        let plan = &job["plan"];
+        ensure!(plan["audio"][0]["step"]["step"] == step, "{name}: {plan:#}");
+        let said = plan["reasons"].as_array().unwrap().iter().find(|choice| choice["what"] == what);
+        ensure!(
+            said.is_some_and(|said| said["why"].as_str().is_some_and(|said| said.contains(why))),
+            "{name}: {plan:#}"
+        );
+        let rung = plan["rungs"][0]["name"].as_str().unwrap();
+        let made = people.download(&file, rung, &folder).await?;
+        let copied = packets(&made, "0:a")? == packets(&source, "0:a")?;
+        ensure!(copied == (step == "copy"), "{name}: the sound was not made as the job says");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_film_that_cannot_be_cut_is_encoded_after_all() -> Result<()> {
     let (site, folder) = (Site::start(Footing::Embedded).await?, Folder::new("gop")?);
     let people = People::of(&site);

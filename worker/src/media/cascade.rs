@@ -13,6 +13,7 @@ use super::{
     clock::Clock,
     encode::VideoSettings,
     error::MediaError,
+    excerpts::{Closed, Excerpts},
     report::{Report, Tell},
     rung::{Feed, Finished, RungTask, SoundTrack},
     sound::Sound,
@@ -34,6 +35,8 @@ pub(super) struct Cascade {
     feeds: Vec<SyncSender<Feed>>,
     /// Rungs say here that they have ended, in the order in which they do.
     ended: Receiver<Outcome>,
+    /// And here what may be looked at before.
+    excerpts: Receiver<(String, u32)>,
     workers: Vec<thread::JoinHandle<()>>,
 }
 
@@ -45,6 +48,8 @@ pub(super) struct Common<'a> {
     /// Nominal frames per second.
     pub(super) frame_rate: (u32, u32),
     pub(super) threads: u32,
+    /// As the container says.
+    pub(super) duration_ms: u64,
 }
 
 impl Cascade {
@@ -61,12 +66,12 @@ impl Cascade {
                 below[above].push(feeds[rung].clone());
             }
         }
-        let (tell, ended) = channel();
+        let ((tell, ended), (closed, excerpts)) = (channel(), channel());
         let mut workers = Vec::new();
         for (((rung, feed), below), threads) in rungs.into_iter().zip(inlets).zip(below).zip(threads) {
-            workers.push(spawn(rung, common.task(rung, feed, below, threads), tell.clone())?);
+            workers.push(spawn(rung, common.task(rung, feed, below, threads, &closed), tell.clone())?);
         }
-        Ok(Self { feeds, ended, workers })
+        Ok(Self { feeds, ended, excerpts, workers })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -86,6 +91,13 @@ impl Cascade {
             for rung in &self.feeds {
                 drop(rung.send(Feed::Sound(packet.clone())));
             }
+        }
+    }
+
+    /// Tells of the excerpts that can be looked at by now.
+    pub(super) fn tell_excerpts(&self, tell: Tell<'_>) {
+        for (name, number) in self.excerpts.try_iter() {
+            tell(Report::Excerpt { name, number });
         }
     }
 
@@ -120,7 +132,14 @@ impl Cascade {
 }
 
 impl Common<'_> {
-    fn task(&self, rung: &Rung, feed: Receiver<Feed>, below: Vec<SyncSender<Feed>>, threads: u32) -> RungTask {
+    fn task(
+        &self,
+        rung: &Rung,
+        feed: Receiver<Feed>,
+        below: Vec<SyncSender<Feed>>,
+        threads: u32,
+        closed: &Closed,
+    ) -> RungTask {
         RungTask {
             file: PathBuf::from(format!("{}.mp4", rung.name)),
             width: rung.width,
@@ -131,6 +150,7 @@ impl Common<'_> {
             sound: self.sound.clone(),
             feed,
             below,
+            excerpts: Excerpts::new(rung.name.clone(), self.duration_ms, self.clock, closed.clone()),
         }
     }
 }

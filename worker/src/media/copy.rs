@@ -9,6 +9,7 @@ use super::{
     ffi::{self, StreamFacts, StreamKind},
     input::Source,
 };
+use crate::task::protocol::SoundFlaw;
 
 /// Sound is counted in samples. Containers that count milliseconds are off by less than this part of a second.
 const ROUNDING: i64 = 500;
@@ -27,7 +28,7 @@ pub(super) struct CopiedTrack {
     /// Samples of a packet of sound; zero for pictures.
     samples: i64,
     last: Option<i64>,
-    steady: bool,
+    flaw: Option<SoundFlaw>,
     /// Where the last packet ends, in display time.
     end: i64,
     started: bool,
@@ -54,7 +55,7 @@ impl CopiedTrack {
             origin: clock.of_micros(origin),
             samples: if sound { 1_024 } else { 0 },
             last: None,
-            steady: true,
+            flaw: None,
             end: 0,
             started: sound,
             entry: None,
@@ -120,9 +121,9 @@ impl CopiedTrack {
         }
     }
 
-    /// Whether sound has begun with its film and has had no gap since.
-    pub(super) fn is_steady(&self) -> bool {
-        self.steady
+    /// Whether sound has not begun with its film, or has had a gap since.
+    pub(super) fn flaw(&self) -> Option<SoundFlaw> {
+        self.flaw
     }
 
     /// Sound follows without a gap where its times say so but for rounding.
@@ -130,8 +131,9 @@ impl CopiedTrack {
         let rounding = self.clock.seconds(1) / ROUNDING;
         match self.last.map(|last| last.saturating_add(self.samples)) {
             Some(next) if next.abs_diff(stated) <= rounding.unsigned_abs() => return next,
-            Some(_) => self.steady = false,
-            None => self.steady = stated.abs() <= self.clock.of_micros(i64::from(BEGINNING_MS) * 1_000),
+            Some(_) => self.flaw = Some(SoundFlaw::Gap),
+            None if stated.abs() <= self.clock.of_micros(i64::from(BEGINNING_MS) * 1_000) => {}
+            None => self.flaw = Some(SoundFlaw::Late),
         }
         stated
     }

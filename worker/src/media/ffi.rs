@@ -12,11 +12,11 @@ use ffmpeg_next::{
     Dictionary, Error,
     ffi::{
         AVChannelOrder, AVCodecID, AVCodecParameters, AVDictionary, AVDiscard, AVFMT_FLAG_CUSTOM_IO, AVFormatContext,
-        AVMediaType, AVPacketSideDataType, AVPixFmtDescriptor, AVPixelFormat, AVRational, AVStream,
+        AVINDEX_KEYFRAME, AVMediaType, AVPacketSideDataType, AVPixFmtDescriptor, AVPixelFormat, AVRational, AVStream,
         av_channel_layout_default, av_channel_layout_describe, av_dict_free, av_dict_set, av_display_rotation_get,
         av_frame_ref, av_pix_fmt_desc_get, av_stream_get_side_data, avcodec_find_decoder, avcodec_get_name,
         avcodec_profile_name, avformat_alloc_context, avformat_close_input, avformat_find_stream_info,
-        avformat_open_input,
+        avformat_index_get_entries_count, avformat_index_get_entry, avformat_open_input,
     },
     format::context::{Input, StreamIo},
     frame,
@@ -170,6 +170,24 @@ pub(super) fn discard_all_but(input: &mut Input, wanted: &[u32]) {
                 if wanted.contains(&index) { AVDiscard::AVDISCARD_DEFAULT } else { AVDiscard::AVDISCARD_ALL };
         }
     }
+}
+
+/// Where in the file the packets lie that the container's index calls key frames, ascending. What libav says of a packet is
+/// its parser's word, and a key frame that is damaged is none to that.
+pub(super) fn key_frames(input: &Input, stream: u32) -> Vec<i64> {
+    // SAFETY: the stream's number is checked, and an entry is read before libav is called again.
+    let mut found: Vec<i64> = unsafe {
+        let context = input.as_ptr();
+        if stream >= (*context).nb_streams {
+            return Vec::new();
+        }
+        let stream = *(*context).streams.add(stream as usize);
+        let entries = (0..avformat_index_get_entries_count(stream)).map(|at| avformat_index_get_entry(stream, at));
+        let keys = entries.filter(|entry| !entry.is_null() && (**entry).flags() & AVINDEX_KEYFRAME != 0);
+        keys.map(|entry| (*entry).pos).collect()
+    };
+    found.sort_unstable();
+    found
 }
 
 /// Microseconds of the whole container, and where it starts.
@@ -439,15 +457,31 @@ pub(super) fn changes_codec(packet: &ffmpeg_next::Packet) -> bool {
     packet.side_data().any(|data| data.kind() == ffmpeg_next::codec::packet::side_data::Type::NewExtraData)
 }
 
+/// What a track's decoder is set up with; empty when that lies in the packets alone.
+pub(super) fn header(parameters: &ffmpeg_next::codec::Parameters) -> Vec<u8> {
+    // SAFETY: libav keeps pointer and size in step for as long as the parameters live; the bytes are copied.
+    unsafe {
+        let raw = parameters.as_ptr();
+        bytes((*raw).extradata, (*raw).extradata_size)
+    }
+}
+
 /// An encoder's global header (for H.264 the parameter sets); empty when it has none.
 pub(super) fn extradata(codec: &ffmpeg_next::codec::Context) -> Vec<u8> {
     // SAFETY: libav keeps pointer and size in step for as long as the context lives; the bytes are copied.
     unsafe {
         let raw = codec.as_ptr();
-        let size = usize::try_from((*raw).extradata_size).unwrap_or(0);
-        if (*raw).extradata.is_null() || size == 0 {
-            return Vec::new();
-        }
-        std::slice::from_raw_parts((*raw).extradata, size).to_vec()
+        bytes((*raw).extradata, (*raw).extradata_size)
     }
+}
+
+/// # Safety
+/// `data` is null or has `size` bytes.
+unsafe fn bytes(data: *const u8, size: c_int) -> Vec<u8> {
+    let size = usize::try_from(size).unwrap_or(0);
+    if data.is_null() || size == 0 {
+        return Vec::new();
+    }
+    // SAFETY: see above; the bytes are copied.
+    unsafe { std::slice::from_raw_parts(data, size) }.to_vec()
 }

@@ -81,7 +81,8 @@ impl Film {
         };
         let target =
             Target { width, height, rotation: video.rotation, mirrored: video.mirrored, interlaced: video.interlaced };
-        let common = Common { plan, clock, sound: sounds.track(), frame_rate: rate, threads };
+        let (sound, duration_ms) = (sounds.track(), media.duration_ms);
+        let common = Common { plan, clock, sound, frame_rate: rate, threads, duration_ms };
         let cascade = Cascade::start(&common)?;
         let mut decoder = VideoDecoder::open(source, &stream, threads)?;
         if plan.rungs.is_empty() && media.duration_ms > ALL_FRAMES_MS {
@@ -122,7 +123,8 @@ impl Film {
         }
         let whole = decoded.is_ok();
         // Beside the encoders, which give out what they hold back: no rung waits for an image to be told.
-        let begun = if whole { self.making.begin(self.extras.take()) } else { Ok(()) };
+        let extras = self.extras.take();
+        let begun = if whole { self.making.begin(move || extras.finish()) } else { Ok(()) };
         let finished = self.finish_rungs(whole, tell);
         decoded?;
         finished?;
@@ -235,8 +237,9 @@ impl Film {
             self.progress.reached(time_ms, tell);
         }
         if let Some(extras) = self.extras.take_settled() {
-            self.making.begin(extras)?;
+            self.making.begin(move || extras.finish())?;
         }
+        self.cascade.tell_excerpts(tell);
         self.making.tell_made(tell)
     }
 

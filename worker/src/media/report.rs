@@ -2,15 +2,24 @@
 
 use reelgate_common::{file::Failure, media_info::Reason};
 
-use crate::task::protocol::{Moment, Output};
+use crate::task::protocol::{Moment, Output, SoundFlaw};
 
 pub enum Report {
     /// 0.0 to 1.0.
     Progress(f64),
     Output(Output),
+    Excerpt {
+        name: String,
+        number: u32,
+    },
     Refused {
         name: String,
         failure: Failure,
+    },
+    /// What became of sound that was to be copied if it goes on without a gap.
+    Settled {
+        audio: String,
+        flaw: Option<SoundFlaw>,
     },
     /// Something is wrong with the source, although something could be made of it.
     Warned(Reason),

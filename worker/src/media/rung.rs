@@ -13,6 +13,7 @@ use super::{
     clock::Clock,
     encode::{VideoEncoder, VideoSettings},
     error::MediaError,
+    excerpts::Excerpts,
     ffi,
     filter::VideoGraph,
     marks::Marks,
@@ -46,6 +47,7 @@ pub(super) struct RungTask {
     pub(super) feed: Receiver<Feed>,
     /// Rungs that are scaled from this one.
     pub(super) below: Vec<SyncSender<Feed>>,
+    pub(super) excerpts: Excerpts,
 }
 
 /// A finished rung.
@@ -69,7 +71,7 @@ impl RungTask {
                     // Without pictures the rungs below could not go on either.
                     let picture = self.scaled(&mut scaler, picture)?;
                     self.hand_down(&picture, duration)?;
-                    outcome = outcome.and_then(|()| writing.picture(&self, picture, duration));
+                    outcome = outcome.and_then(|()| writing.picture(&mut self, picture, duration));
                 }
                 Feed::Sound(packet) => outcome = outcome.and_then(|()| writing.sound(packet)),
             }
@@ -128,7 +130,7 @@ impl Writing {
         Self { marks, open: None, early: Vec::new(), held: None, begin: None, end: 0, clock: task.clock }
     }
 
-    fn picture(&mut self, task: &RungTask, picture: frame::Video, duration: i64) -> Result<(), MediaError> {
+    fn picture(&mut self, task: &mut RungTask, picture: frame::Video, duration: i64) -> Result<(), MediaError> {
         if self.open.is_none() {
             let encoder = VideoEncoder::open(&picture, task.clock, &task.settings)?;
             let mut file = Mp4::create(&task.file, Some((encoder.parameters(), encoder.clock())), task.sound.clone())?;
@@ -142,7 +144,7 @@ impl Writing {
         self.begin.get_or_insert(time);
         self.end = self.end.max(time.saturating_add(duration));
         encoder.send(picture, self.marks.take(time), duration)?;
-        drain(encoder, &mut self.held, file)
+        drain(encoder, &mut self.held, file, Some(&mut task.excerpts))
     }
 
     fn sound(&mut self, packet: Packet) -> Result<(), MediaError> {
@@ -158,7 +160,8 @@ impl Writing {
     fn finish(mut self) -> Result<Finished, MediaError> {
         let (mut encoder, mut file) = self.open.ok_or_else(|| MediaError::broken("no picture could be decoded"))?;
         encoder.finish()?;
-        drain(&mut encoder, &mut self.held, &mut file)?;
+        // The whole is looked at as soon as an excerpt of these would be.
+        drain(&mut encoder, &mut self.held, &mut file, None)?;
         if let Some(mut last) = self.held.take() {
             // The index adds up decode times, and the picture shown last and longest need not be the one decoded last.
             let display = last.pts().unwrap_or(self.end);
@@ -172,8 +175,16 @@ impl Writing {
     }
 }
 
-fn drain(encoder: &mut VideoEncoder, held: &mut Option<Packet>, file: &mut Mp4) -> Result<(), MediaError> {
+fn drain(
+    encoder: &mut VideoEncoder,
+    held: &mut Option<Packet>,
+    file: &mut Mp4,
+    mut excerpts: Option<&mut Excerpts>,
+) -> Result<(), MediaError> {
     while let Some(packet) = encoder.receive()? {
+        if let Some(excerpts) = &mut excerpts {
+            excerpts.take(&packet, || encoder.parameters());
+        }
         if let Some(before) = held.replace(packet) {
             file.write(Track::Video, before)?;
         }

@@ -27,7 +27,7 @@ pub fn transcode(
 ) -> Result<(), MediaError> {
     let origin = origin(source, media);
     let corrections = loudness::measure(source, plan, origin)?;
-    let plan = &steady::settled(source, plan, origin)?;
+    let plan = &steady::settled(source, plan, origin, tell)?;
     let sounds = Sounds::open(source, plan, origin, &corrections)?;
     match &media.video {
         Some(video) => {

@@ -2,7 +2,8 @@
 
 use reelgate_common::media_info::{AudioInfo, MediaInfo};
 
-use super::{AudioStep, Choice, LadderPolicy, SoundStep, chosen_audio};
+use super::{AudioStep, Choice, LadderPolicy, Plan, SoundStep, chosen_audio};
+use crate::task::protocol::SoundFlaw;
 
 /// A disc has eight languages at most; more are somebody's test.
 const MOST_TRACKS: usize = 8;
@@ -61,6 +62,53 @@ fn sound_step(media: &MediaInfo, track: &AudioInfo, policy: &LadderPolicy, prove
     }
 }
 
+impl SoundStep {
+    /// What an open question about it comes to.
+    pub(crate) fn settled(self, copied: bool) -> Self {
+        match self {
+            Self::CopyIfSteady { .. } if copied => Self::Copy,
+            Self::CopyIfSteady { bitrate } => Self::Encode { bitrate },
+            settled => settled,
+        }
+    }
+}
+
+impl Plan {
+    /// Writes down what became of sound that was to be copied if it goes on without a gap, and why.
+    pub(crate) fn settle(&mut self, audio: &str, flaw: Option<SoundFlaw>) {
+        let open = |step: &&mut AudioStep| step.name == audio && matches!(step.step, SoundStep::CopyIfSteady { .. });
+        let Some(step) = self.audio.iter_mut().find(open) else { return };
+        step.step = step.step.settled(flaw.is_none());
+        let what = if flaw.is_none() { "copied" } else { "not copied but encoded" };
+        self.explain(format!("{audio} is {what}"), flaw.map_or(STEADY, why_encoded));
+    }
+
+    /// Takes what `earlier`, the same file's plan of an earlier attempt, came to: what is published was made by that.
+    pub(crate) fn settle_as(&mut self, earlier: &Self) {
+        for step in &mut self.audio {
+            let before = earlier.audio.iter().find(|before| (before.stream, &before.name) == (step.stream, &step.name));
+            let settled =
+                before.filter(|before| [true, false].map(|copied| step.step.settled(copied)).contains(&before.step));
+            if let Some(before) = settled.filter(|before| before.step != step.step) {
+                step.step = before.step;
+                let name = format!("{} is ", step.name);
+                self.reasons.extend(earlier.reasons.iter().filter(|choice| choice.what.starts_with(&name)).cloned());
+            }
+        }
+    }
+}
+
+const STEADY: &str = "it begins with the film and goes on without a gap";
+
+fn why_encoded(flaw: SoundFlaw) -> &'static str {
+    match flaw {
+        SoundFlaw::Late => "it does not begin with the film",
+        SoundFlaw::Gap => "it has a gap",
+        SoundFlaw::Broken => "it changes, is damaged, or its times go back",
+        SoundFlaw::Empty => "it has no packets",
+    }
+}
+
 fn named(track: &AudioInfo) -> String {
     let AudioInfo { codec, profile_name, channels, .. } = track;
     let profile = profile_name.as_ref().map_or_else(String::new, |name| format!(" ({name})"));
@@ -82,7 +130,7 @@ fn step(track: &AudioInfo, name: String, alone: bool, step: SoundStep, policy: &
 
 #[cfg(test)]
 mod tests {
-    use reelgate_common::media_info::VideoInfo;
+    use reelgate_common::{grid::SegmentGrid, media_info::VideoInfo};
 
     use super::*;
 
@@ -115,6 +163,29 @@ mod tests {
         assert_eq!(planned(&media), expected);
         media.segment_safe = true;
         assert_eq!(planned(&media), expected[..1], "the source offers them itself");
+    }
+
+    #[test]
+    fn what_only_packets_could_tell_is_written_down_and_stays() {
+        let policy = LadderPolicy::default();
+        let mut media = media(&[("eng", true), ("deu", false)]);
+        media.audio.iter_mut().for_each(|track| (track.copyable, track.channels) = (true, 2));
+        let fresh = super::super::plan(&media, SegmentGrid::Regular { period_ms: 2_000 }, &policy);
+        let mut settled = fresh.clone();
+        settled.settle("audio", None);
+        settled.settle("audio-2", Some(SoundFlaw::Gap));
+        let steps = |plan: &Plan| plan.audio.iter().map(|step| step.step).collect::<Vec<_>>();
+        assert_eq!(steps(&settled), [SoundStep::Copy, SoundStep::Encode { bitrate: policy.audio_bitrate }]);
+        let last: Vec<_> =
+            settled.reasons[fresh.reasons.len()..].iter().map(|choice| (&*choice.what, &*choice.why)).collect();
+        assert_eq!(last, [("audio is copied", STEADY), ("audio-2 is not copied but encoded", "it has a gap")]);
+        settled.settle("audio", Some(SoundFlaw::Late));
+        assert_eq!(settled.audio[0].step, SoundStep::Copy, "it is settled");
+        let mut again = fresh.clone();
+        again.settle_as(&settled);
+        assert_eq!(again, settled);
+        again.settle_as(&fresh);
+        assert_eq!(again, settled, "what was open before says nothing");
     }
 
     #[test]

@@ -20,8 +20,9 @@ use reelgate_common::{
 
 use super::{
     PROBED, Work,
+    early::Early,
     extras::{self, Extra},
-    output,
+    output::{self, Draft},
     passes::passes,
     remux,
     source::Source,
@@ -32,7 +33,7 @@ use crate::{
     plan::{AudioStep, Plan, SoundStep},
     task::{
         parent::Order,
-        protocol::{Event, Output, Request},
+        protocol::{Event, Output, Request, SoundFlaw},
         words::{clean_failure, clean_reason},
     },
 };
@@ -51,6 +52,8 @@ pub(super) struct Made {
     pub(super) refusal: Option<Failure>,
     /// What is wrong with the source although something was made of it; each code once.
     pub(super) warnings: Vec<Reason>,
+    /// What became of sound that was to be copied if it goes on without a gap, by its name.
+    pub(super) settled: Vec<(String, Option<SoundFlaw>)>,
     /// All that were kept back.
     pub(super) refusals: Vec<Refusal>,
     /// What the worker lacked for an output that is missing now and that another run can make.
@@ -63,10 +66,13 @@ struct Encoding<'a> {
     media: &'a MediaInfo,
     grid: SegmentGrid,
     folder: PathBuf,
+    /// The sound of the rungs.
+    spoken: Option<String>,
     /// Outputs that have not been heard of.
     open: Vec<Expected>,
     /// Outputs on their way to the public.
     publishing: FuturesUnordered<BoxFuture<'a, (Expected, Result<(), Halt>)>>,
+    early: Early<'a>,
     made: Made,
 }
 
@@ -103,6 +109,12 @@ pub(super) enum Kind {
     Extra(Extra),
 }
 
+impl Expected {
+    fn is_rung(&self) -> bool {
+        matches!(self.what, Kind::Rung { .. })
+    }
+}
+
 impl Kind {
     fn is_playable(self) -> bool {
         matches!(self, Self::Rung { .. } | Self::Audio { default: true })
@@ -129,6 +141,7 @@ impl Made {
     fn join(&mut self, later: Self) {
         self.playable |= later.playable;
         self.refusal = self.refusal.take().or(later.refusal);
+        self.settled.extend(later.settled);
         self.refusals.extend(later.refusals);
         self.lack = self.lack.take().or(later.lack);
         later.warnings.into_iter().for_each(|warning| self.warn(warning));
@@ -175,7 +188,9 @@ impl<'a> Encoding<'a> {
             work,
             media,
             grid: plan.grid.clone(),
+            early: Early::new(work, folder.clone()),
             folder,
+            spoken: plan.main_audio().map(|step| step.name.clone()),
             open: expected(media, plan),
             publishing: FuturesUnordered::new(),
             made: Made::default(),
@@ -204,6 +219,7 @@ impl<'a> Encoding<'a> {
                     // What it has finished is as good as if it had gone on.
                     Err(failure) => ended = Some(Err(failure)),
                 },
+                () = self.early.look() => {}
                 Some((expected, outcome)) = self.publishing.next() => self.published(&expected, outcome)?,
             }
         }
@@ -214,6 +230,11 @@ impl<'a> Encoding<'a> {
     fn take(&mut self, event: Event) {
         match event {
             Event::Output(output) => self.take_output(output),
+            Event::Excerpt { name, number } => {
+                if let Some(expected) = self.open.iter().find(|open| open.name == name && open.is_rung()) {
+                    self.early.add(&expected.name, number);
+                }
+            }
             Event::Refused { name, failure } => {
                 if let Some(expected) = self.close(&name) {
                     self.not_made(&expected, clean_failure(failure));
@@ -224,8 +245,10 @@ impl<'a> Encoding<'a> {
                     self.made.warn(warning);
                 }
             }
+            Event::Settled { audio, flaw } => self.settle(audio, flaw),
             // Not ours to hear, or heard already.
             Event::Probed { .. }
+            | Event::Looked { .. }
             | Event::Tried(_)
             | Event::Reached { .. }
             | Event::Progress { .. }
@@ -234,12 +257,27 @@ impl<'a> Encoding<'a> {
         }
     }
 
+    /// Sound that is ours after all is ours to answer for. Names that the plan does not have are nobody's.
+    fn settle(&mut self, audio: String, flaw: Option<SoundFlaw>) {
+        let main = self.spoken.as_ref() == Some(&audio);
+        let ours = |expected: &&mut Expected| expected.name == audio || (main && expected.is_rung());
+        for expected in self.open.iter_mut().filter(ours).filter(|_| flaw.is_some()) {
+            expected.copied.sound = false;
+        }
+        self.made.settled.push((audio, flaw));
+    }
+
     fn take_output(&mut self, output: Output) {
         // A name that nobody has asked for, or asked for once and heard twice.
         let Some(expected) = self.close(&output.name) else { return };
         let (work, media, grid, folder) = (self.work, self.media, self.grid.clone(), self.folder.clone());
+        let proven = self.early.take(&expected.name);
+        if !self.open.iter().any(Expected::is_rung) {
+            self.early.stop();
+        }
         let publishing = async move {
-            let outcome = output::publish(work, media, &grid, &folder, &expected, &output).await;
+            let draft = Draft { folder: &folder, output: &output, proven };
+            let outcome = output::publish(work, media, &grid, &expected, draft).await;
             (expected, outcome)
         };
         self.publishing.push(publishing.boxed());

@@ -32,6 +32,14 @@ use crate::{
 /// Of a second look; more would only make it larger.
 const MAX_THREADS: u32 = 4;
 
+/// An output as its task has left it.
+pub(super) struct Draft<'a> {
+    pub(super) folder: &'a Path,
+    pub(super) output: &'a Output,
+    /// What of it was decoded while it was made.
+    pub(super) proven: Vec<String>,
+}
+
 /// What the second look found.
 struct Verified {
     kind: RenditionKind,
@@ -52,24 +60,20 @@ pub(super) async fn publish(
     work: &Work,
     source: &MediaInfo,
     grid: &SegmentGrid,
-    folder: &Path,
     expected: &Expected,
-    output: &Output,
+    draft: Draft<'_>,
 ) -> Result<(), Halt> {
-    if output.file != expected.file {
+    if draft.output.file != expected.file {
         return Err(refused(expected, "it has another file name than planned"));
     }
-    let (file, size) = open(&folder.join(&expected.file), expected)?;
-    // What could not be copied is made again under the same name, elsewhere.
-    let made_in = folder.file_name().unwrap_or_default().to_string_lossy();
-    let beside = format!("verify-{made_in}-{}", expected.name);
+    let (file, size) = open(&draft.folder.join(&expected.file), expected)?;
     let mut verified = match expected.what {
         Kind::Extra(extra) => {
-            let seen = extras::verify(source, &file, size, expected, extra, output);
+            let seen = extras::verify(source, &file, size, expected, extra, draft.output);
             verified_extra(seen.map_err(|why| refused(expected, why))?)
         }
         Kind::Rung { .. } | Kind::Audio { .. } => {
-            verify_media(work, (source, grid), &file, size, expected, output, &beside).await?
+            verify_media(work, (source, grid), &file, size, expected, draft).await?
         }
     };
     let timeline = &work.tasks.timeline;
@@ -129,17 +133,19 @@ async fn verify_media(
     file: &File,
     size: u64,
     expected: &Expected,
-    output: &Output,
-    folder: &str,
+    Draft { folder, output, proven }: Draft<'_>,
 ) -> Result<Verified, Halt> {
     let movie = read_movie(file, size).map_err(|why| refused(expected, why))?;
     let second = file.try_clone().map_err(|error| Halt::disk(&error))?;
+    // What could not be copied is made again under the same name, elsewhere.
+    let made_in = folder.file_name().unwrap_or_default().to_string_lossy();
+    let beside = format!("verify-{made_in}-{}", expected.name);
     let worker = &work.config.worker;
     let whole = worker.proof == Proof::Whole;
-    let request = Request::Verify { whole, threads: worker.task_threads().min(MAX_THREADS) };
+    let request = Request::Verify { whole, threads: worker.task_threads().min(MAX_THREADS), proven };
     let wall = if whole { work.encode_limits(0).wall } else { work.probe_limits().wall };
     let limits = Limits { wall, no_progress: wall, ..work.probe_limits() };
-    let seen = match inspect::ask(work, folder, rewound(second)?, &request, limits).await {
+    let seen = match inspect::ask(work, &beside, rewound(second)?, &request, limits).await {
         Err(Halt::Failed(failure)) => {
             return Err(refused(expected, &format!("a player fails on it ({})", failure.code)));
         }

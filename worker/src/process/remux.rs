@@ -13,7 +13,9 @@ use super::{
     PROBED, Work,
     encode::{Copied, Expected, Kind},
     inspect::Inspected,
-    judgement, output, record,
+    judgement,
+    output::{self, Draft},
+    record,
     source::Source,
 };
 use crate::{
@@ -76,7 +78,8 @@ async fn copy(
     }
     // Before the rung can be seen, so that another attempt finds the grid that it is cut at.
     record(work, inspected, plan).await?;
-    match output::publish(work, &inspected.media, &plan.grid, folder, expected, &output).await {
+    let draft = Draft { folder, output: &output, proven: Vec::new() };
+    match output::publish(work, &inspected.media, &plan.grid, expected, draft).await {
         Err(Halt::Failed(failure)) if !failure.retryable => Ok(Err(failure.message)),
         other => other.map(Ok),
     }

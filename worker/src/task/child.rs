@@ -71,21 +71,34 @@ fn read_request() -> Result<Request, Failure> {
 fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
     tell(reporter, &Event::Reached { moment: Moment::Begun })?;
     media::init()?;
+    if let Request::Look { excerpts } = request {
+        return look(excerpts, reporter);
+    }
     let mut source = Source::open(source()?)?;
     tell(reporter, &Event::Reached { moment: Moment::Opened })?;
     match request {
         Request::Probe => tell(reporter, &Event::Probed { media: media::probe(&mut source)? }),
         Request::Remux { media, plan } => telling(reporter, |tell| media::remux(&mut source, media, plan, tell)),
-        Request::Verify { whole, threads } => {
-            tell(reporter, &Event::Probed { media: media::verify(&mut source, *whole, *threads)? })
+        Request::Verify { whole, threads, proven } => {
+            tell(reporter, &Event::Probed { media: media::verify(&mut source, *whole, *threads, proven)? })
         }
         Request::Encode { media, plan, threads } => {
             telling(reporter, |tell| media::transcode(&mut source, media, plan, *threads, tell))
         }
         // Answered before a source is looked at.
-        Request::Trial => Ok(()),
+        Request::Trial | Request::Look { .. } => Ok(()),
         Request::Stills { orders } => telling(reporter, |tell| media::stills(&mut source, orders, tell)),
     }
+}
+
+/// An excerpt that does not decode proves nothing; what is wrong with it shows in the whole output.
+fn look(excerpts: &[String], reporter: &Reporter) -> Result<(), MediaError> {
+    for excerpt in excerpts {
+        if let Ok(proven) = File::open(excerpt).map_err(drop).and_then(|file| media::look(file).map_err(drop)) {
+            tell(reporter, &Event::Looked { excerpt: excerpt.clone(), proven })?;
+        }
+    }
+    Ok(())
 }
 
 /// Passes on what is told. A parent that is gone is an error, but not one of the media.
@@ -111,8 +124,10 @@ fn event(report: Report) -> Event {
     match report {
         Report::Progress(fraction) => Event::Progress { fraction },
         Report::Output(output) => Event::Output(output),
+        Report::Excerpt { name, number } => Event::Excerpt { name, number },
         Report::Refused { name, failure } => Event::Refused { name, failure },
         Report::Warned(reason) => Event::Warned { reason },
+        Report::Settled { audio, flaw } => Event::Settled { audio, flaw },
         Report::Reached(moment) => Event::Reached { moment },
     }
 }

@@ -37,10 +37,23 @@ pub enum Request {
     /// Make thumbnails of a film; it may be sparse (of each only the group of pictures around its time is there).
     Stills { orders: Vec<StillOrder> },
     /// Look at a finished output as a player would, before it is published.
-    /// Short outputs are decoded whole in any case.
-    Verify { whole: bool, threads: u32 },
+    /// Short outputs are decoded whole in any case. What is among `proven` (of `Looked`) need not be decoded again.
+    Verify {
+        whole: bool,
+        threads: u32,
+        #[serde(default)]
+        proven: Vec<String>,
+    },
+    /// Decode excerpts of outputs that are still being made. They lie in the working directory; there is no source.
+    Look { excerpts: Vec<String> },
     /// Try what a task that was taken over would try. Knows of one file outside its folder, `../canary`.
     Trial,
+}
+
+/// Where an excerpt of the output `name` lies in the scratch folder.
+#[must_use]
+pub fn excerpt_file(name: &str, number: u32) -> String {
+    format!("{name}.excerpt-{number}.mp4")
 }
 
 /// One thumbnail.
@@ -69,12 +82,29 @@ pub enum Event {
     Progress {
         fraction: f64,
     },
+    /// What became of sound that was to be copied if it goes on without a gap. Told before any output.
+    Settled {
+        /// The plan's.
+        audio: String,
+        /// Why it is encoded; else it is copied.
+        flaw: Option<SoundFlaw>,
+    },
     /// For the timeline; means nothing else.
     Reached {
         moment: Moment,
     },
     /// An output is complete and closed.
     Output(Output),
+    /// A further excerpt of an output under way is complete and closed: `excerpt_file`.
+    Excerpt {
+        name: String,
+        number: u32,
+    },
+    /// Answer to `Look`, for each excerpt that decodes: what tells its packets from all others.
+    Looked {
+        excerpt: String,
+        proven: Vec<String>,
+    },
     /// One output cannot be made; the others go on.
     Refused {
         name: String,
@@ -89,6 +119,18 @@ pub enum Event {
         failure: Failure,
     },
     Done,
+}
+
+/// Why packets of sound cannot be taken as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundFlaw {
+    /// It does not begin with the film.
+    Late,
+    Gap,
+    /// It changes, is damaged, or its times go back.
+    Broken,
+    Empty,
 }
 
 /// What is worth a line in an attempt's timeline.
@@ -116,9 +158,14 @@ impl Event {
                 Moment::Extras => "extras made".to_owned(),
             },
             Self::Output(output) => format!("made {}", output.name.chars().take(32).collect::<String>()),
-            Self::Probed { .. } => "looked".to_owned(),
+            Self::Excerpt { name, .. } => format!("excerpt of {}", name.chars().take(32).collect::<String>()),
+            Self::Probed { .. } | Self::Looked { .. } => "looked".to_owned(),
             Self::Done | Self::Failed { .. } => "done".to_owned(),
-            Self::Progress { .. } | Self::Tried(_) | Self::Refused { .. } | Self::Warned { .. } => return None,
+            Self::Settled { .. }
+            | Self::Progress { .. }
+            | Self::Tried(_)
+            | Self::Refused { .. }
+            | Self::Warned { .. } => return None,
         })
     }
 }

@@ -5,6 +5,7 @@ mod child;
 mod codecs;
 mod compare;
 mod corpus;
+mod early;
 mod faithful;
 mod hostile;
 mod light;

@@ -147,7 +147,7 @@ fn plays(source: &Path) {
             output.name,
             media.duration_ms
         );
-        let second = run(&Request::Verify { whole: false, threads: 1 }, &path);
+        let second = run(&Request::Verify { whole: false, threads: 1, proven: Vec::new() }, &path);
         assert!(matches!(second.events.first(), Some(Event::Probed { .. })), "{:?}", second.events);
     }
 }

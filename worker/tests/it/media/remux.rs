@@ -7,10 +7,11 @@ use reelgate_worker::{
     plan::{LadderPolicy, SoundStep, plan},
     task::protocol::{Event, Request, SOUND_FILE},
 };
+use serde_json::Value;
 
 use super::{
     child::{GRID, Said, probe, run, run_beside},
-    measure::{clip, decoded, decodes, starts_at_once},
+    measure::{clip, decoded, decodes, ffprobe, starts_at_once},
 };
 
 const FILM: &str = "testsrc2=size=320x180:rate=30:duration=5";
@@ -100,6 +101,45 @@ fn other_sound_is_encoded_once_and_lent_to_the_rungs_below() {
     assert!(said.failure().is_none(), "{:?}\n{}", said.failure(), said.log);
     assert_eq!(packets(&said.path("360p"), "0:a"), packets(&sound, "0:a"));
     decodes(&said.path("360p"));
+}
+
+/// How many seconds of a file's pictures lie at most between a piece of its sound and the pictures that are seen with it.
+fn apart(path: &Path) -> f64 {
+    let json = ffprobe(path, &["-show_entries", "packet=codec_type,pts_time,pos"]);
+    let number = |packet: &Value, key: &str| packet[key].as_str().unwrap().parse::<f64>().unwrap();
+    let mut packets: Vec<_> = json["packets"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|packet| (number(packet, "pos"), packet["codec_type"] == "video", number(packet, "pts_time")))
+        .collect();
+    packets.sort_by(|one, other| one.0.total_cmp(&other.0));
+    let (mut seen, mut apart) = (0.0_f64, 0.0_f64);
+    for (_, of_video, time) in packets {
+        if of_video {
+            seen = seen.max(time);
+        } else {
+            apart = apart.max((seen - time).abs());
+        }
+    }
+    apart
+}
+
+#[test]
+fn lent_sound_lies_beside_the_pictures_that_are_seen_with_it() {
+    let folder = tempfile::tempdir().unwrap();
+    // Longer than a muxer waits for a track that falls behind.
+    let pictures = ["-f", "lavfi", "-i", "testsrc2=size=480x360:rate=10:duration=24", "-f", "lavfi", "-i", "sine=d=24"];
+    let source = clip(folder.path(), "a.mkv", &[&pictures[..], &["-c:v", "mpeg4", "-c:a", "ac3"]].concat());
+    let sound = clip(folder.path(), SOUND_FILE, &["-i", source.to_str().unwrap(), "-vn", "-c:a", "aac"]);
+    let media = probe(&source).unwrap();
+    let mut plan = plan(&media, GRID, &LadderPolicy { preset: "superfast".to_owned(), ..LadderPolicy::default() });
+    plan.audio[0].step = SoundStep::Lent;
+    let said = run_beside(&Request::Encode { media, plan, threads: 2 }, &source, &[&sound]);
+    assert!(said.failure().is_none(), "{:?}\n{}", said.failure(), said.log);
+    let made = said.path("360p");
+    assert_eq!(packets(&made, "0:a"), packets(&sound, "0:a"));
+    assert!(apart(&made) < 2.0, "{} s", apart(&made));
 }
 
 #[test]
