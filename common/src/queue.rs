@@ -183,11 +183,12 @@ pub trait Queue: Send + Sync + 'static {
     async fn cancel(&self, job: JobId) -> Result<bool, QueueError>;
 
     /// Takes out at most `limit` jobs whose lease has run out, and forgets them: the caller counts a Loss in the
-    /// database, which brings them back.
+    /// database, which brings them back. No lease lasts for longer than `longest`: one that says so was written before the queue's
+    /// clock was set back.
     ///
     /// # Errors
     /// The queue is away.
-    async fn reap(&self, limit: usize) -> Result<Vec<JobId>, QueueError>;
+    async fn reap(&self, limit: usize, longest: Duration) -> Result<Vec<JobId>, QueueError>;
 
     /// # Errors
     /// The queue is away.

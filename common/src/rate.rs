@@ -48,7 +48,7 @@ impl Rate {
     /// # Errors
     /// The bucket is empty.
     pub fn take(self, full_at: i64, now: i64) -> Result<i64, Duration> {
-        // A bucket that will be full later than an empty one was written under another clock or rate.
+        // A bucket that will be full later than an empty one was written under another clock or rate: whoever keeps it puts it right.
         let full_at = full_at.clamp(now, now + self.tolerance_us()) + self.interval_us();
         match full_at - now - self.tolerance_us() {
             ..=0 => Ok(full_at),

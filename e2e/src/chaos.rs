@@ -14,6 +14,7 @@ mod ledger;
 mod media;
 mod phase;
 mod report;
+mod toll;
 
 use std::{
     sync::Arc,

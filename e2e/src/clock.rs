@@ -1,5 +1,5 @@
 //! A clock that can be set while processes look at it: whoever is started with its environment sees the time of day that it
-//! says (by libfaketime). Monotonic clocks and the times of files stay true, as they do when an administrator sets a clock.
+//! says. Monotonic clocks and the times of files stay true, as they do when an administrator sets a clock.
 
 use std::{
     fs::{self, Permissions},
@@ -7,9 +7,12 @@ use std::{
     path::PathBuf,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 
-use crate::process::Folder;
+use crate::{
+    preload::{self, library},
+    process::Folder,
+};
 
 #[derive(Debug)]
 pub struct Clock {
@@ -21,10 +24,10 @@ impl Clock {
     /// A clock that goes right.
     ///
     /// # Errors
-    /// It cannot be written, or libfaketime is not installed.
+    /// It cannot be written, or there is no C compiler.
     pub fn new() -> Result<Self> {
-        let library = library().context("libfaketime is missing: scripts/install-packages test")?;
-        let clock = Self { folder: Folder::new("clock")?, library };
+        let folder = Folder::new("clock")?;
+        let clock = Self { library: library(preload::CLOCK, folder.path())?, folder };
         // Postgres runs as a user of its own.
         fs::set_permissions(clock.folder.path(), Permissions::from_mode(0o755))?;
         clock.set(0)?;
@@ -45,20 +48,32 @@ impl Clock {
     #[must_use]
     pub fn environment(&self) -> Vec<(String, String)> {
         let library = self.library.to_string_lossy().into_owned();
-        let settings = [
-            ("LD_PRELOAD", library),
-            ("FAKETIME_TIMESTAMP_FILE", self.folder.join("ahead")),
-            ("FAKETIME_NO_CACHE", "1".to_owned()),
-            ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-            ("FAKETIME_DISABLE_SHM", "1".to_owned()),
-            ("NO_FAKE_STAT", "1".to_owned()),
-        ];
-        settings.map(|(key, value)| (key.to_owned(), value)).into()
+        vec![("LD_PRELOAD".to_owned(), library), ("CLOCK_AHEAD".to_owned(), self.folder.join("ahead"))]
     }
 }
 
-fn library() -> Option<PathBuf> {
-    let folders = fs::read_dir("/usr/lib").ok()?.flatten().map(|entry| entry.path());
-    let mut found = folders.map(|folder| folder.join("faketime/libfaketimeMT.so.1")).filter(|path| path.exists());
-    found.next()
+#[cfg(test)]
+mod tests {
+    use std::{
+        process::Command,
+        time::{SystemTime, UNIX_EPOCH},
+    };
+
+    use super::*;
+
+    fn date(clock: &Clock) -> Result<i64> {
+        let output = Command::new("date").arg("+%s").envs(clock.environment()).output()?;
+        Ok(String::from_utf8(output.stdout)?.trim().parse()?)
+    }
+
+    #[test]
+    fn a_process_sees_the_clock_as_it_was_set() -> Result<()> {
+        let clock = Clock::new()?;
+        for hours in [0, 5, -5] {
+            clock.set(hours * 3_600)?;
+            let here = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())?;
+            assert_eq!((date(&clock)? - here + 1_800).div_euclid(3_600), hours);
+        }
+        Ok(())
+    }
 }

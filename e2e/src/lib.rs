@@ -11,6 +11,7 @@ pub mod generated;
 pub mod left_over;
 pub mod oracle;
 pub mod ports;
+mod preload;
 pub mod process;
 pub mod proxied;
 pub mod proxy;

@@ -2,6 +2,7 @@
 //! servers do. Knows bytes only; what needs a look at requests is in `store`.
 
 mod pipe;
+pub mod policy;
 pub mod store;
 
 use std::{

@@ -26,9 +26,9 @@ pub struct Services {
 }
 
 impl Services {
-    /// `env` is for Postgres.
-    pub(crate) async fn start(own: bool, env: &[(String, String)]) -> Result<Self> {
-        let redis = Redis::start().await?;
+    /// With these in the environment of Postgres and of Redis.
+    pub(crate) async fn start(own: bool, env: &[(String, String)], redis: &[(String, String)]) -> Result<Self> {
+        let redis = Redis::start_with(redis.to_vec()).await?;
         if own {
             let (postgres, garage) = (Postgres::start_with(env.to_vec()).await?, Garage::start().await?);
             let (database, bucket) = (postgres.fresh_database()?, garage.fresh_prefix());

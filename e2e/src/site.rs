@@ -66,6 +66,7 @@ pub struct Builder {
     demo: bool,
     disk_cache: bool,
     database_env: Vec<(String, String)>,
+    queue_env: Vec<(String, String)>,
     env: Vec<(String, String)>,
     programs: Option<PathBuf>,
 }
@@ -92,6 +93,12 @@ impl Builder {
     #[must_use]
     pub fn database_env(self, database_env: Vec<(String, String)>) -> Self {
         Self { database_env, ..self }.own_services()
+    }
+
+    /// What the Redis gets into its environment.
+    #[must_use]
+    pub fn queue_env(self, queue_env: Vec<(String, String)>) -> Self {
+        Self { queue_env, ..self }
     }
 
     /// With `--demo`, which the embedded footing alone has.
@@ -125,7 +132,7 @@ impl Builder {
         let folder = Folder::new("site")?;
         let services = match self.footing {
             Footing::Embedded => None,
-            Footing::Production => Some(Services::start(self.own_services, &self.database_env).await?),
+            Footing::Production => Some(Services::start(self.own_services, &self.database_env, &self.queue_env).await?),
         };
         let Self { footing, demo, disk_cache, env, programs, .. } = self;
         let (gateways, workers) = (Vec::new(), Vec::new());
@@ -191,8 +198,9 @@ impl Site {
     #[must_use]
     pub fn builder(footing: Footing) -> Builder {
         let (gateways, workers, env) = (1, 1, Vec::new());
-        let (own_services, demo, disk_cache, database_env) = (false, false, false, Vec::new());
-        Builder { footing, gateways, workers, own_services, demo, disk_cache, database_env, env, programs: None }
+        let (own_services, demo, disk_cache) = (false, false, false);
+        let (database_env, queue_env, programs) = (Vec::new(), Vec::new(), None);
+        Builder { footing, gateways, workers, own_services, demo, disk_cache, database_env, queue_env, env, programs }
     }
 
     /// # Errors

@@ -273,7 +273,7 @@ impl Queue for MemoryQueue {
         Ok(self.state().cancel(job))
     }
 
-    async fn reap(&self, limit: usize) -> Result<Vec<JobId>, QueueError> {
+    async fn reap(&self, limit: usize, _longest: Duration) -> Result<Vec<JobId>, QueueError> {
         let (mut state, now) = (self.state(), Instant::now());
         Ok(std::iter::from_fn(|| state.reap_one(now)).take(limit).collect())
     }

@@ -216,8 +216,8 @@ impl Queue for RedisQueue {
         self.run(self.scripts.cancel().arg(job.to_string())).await
     }
 
-    async fn reap(&self, limit: usize) -> Result<Vec<JobId>, QueueError> {
-        let (jobs, buried): (Vec<String>, u64) = self.run(self.scripts.reap().arg(limit)).await?;
+    async fn reap(&self, limit: usize, longest: Duration) -> Result<Vec<JobId>, QueueError> {
+        let (jobs, buried): (Vec<String>, u64) = self.run(self.scripts.reap().arg(limit).arg(millis(longest))).await?;
         say_buried(buried);
         jobs.iter().map(|job| parse_job(job)).collect()
     }

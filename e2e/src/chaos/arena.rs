@@ -2,7 +2,7 @@
 
 use std::{fs, path::PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::fault::{Dial, Fault, GATEWAYS, Service, Strike, Victim, WORKERS};
@@ -62,7 +62,7 @@ pub(super) struct Arena {
     links: Vec<Links>,
     scratch: Option<Disk>,
     caches: Vec<Disk>,
-    /// Of each process in turn, then that of Postgres.
+    /// Of each process in turn, then that of Postgres, then that of Redis.
     clocks: Vec<Clock>,
 }
 
@@ -70,9 +70,10 @@ impl Arena {
     pub(super) async fn start() -> Result<Self> {
         let builder = Site::builder(Footing::Production).gateways(0).workers(0).own_services().disk_cache();
         let builder = SETTINGS.iter().fold(builder, |builder, (key, value)| builder.env(*key, *value));
-        let clocks: Vec<Clock> = (0..=Victim::all().len()).map(|_| Clock::new()).collect::<Result<_>>()?;
-        let services = clocks.last().map(Clock::environment).unwrap_or_default();
-        let mut site = builder.database_env(services).start().await?;
+        let clocks: Vec<Clock> = (0..Victim::all().len() + 2).map(|_| Clock::new()).collect::<Result<_>>()?;
+        let [.., database, redis] = clocks.as_slice() else { bail!("no clocks") };
+        let builder = builder.database_env(database.environment()).queue_env(redis.environment());
+        let mut site = builder.start().await?;
         let services = site.services()?;
         let (database, redis) = (services.postgres.as_ref().context("its own")?.port(), services.redis.port());
         let store = StoreProxy::start(services.garage.as_ref().context("its own")?.port()).await?;
@@ -116,7 +117,8 @@ impl Arena {
     fn clock(&self, dial: Dial) -> Result<&Clock> {
         let clock = match dial {
             Dial::Of(victim) => self.clocks.get(victim.place()),
-            Dial::Database => self.clocks.last(),
+            Dial::Database => self.clocks.get(Victim::all().len()),
+            Dial::Redis => self.clocks.last(),
         };
         clock.context("a clock")
     }

@@ -25,6 +25,7 @@ use super::{
     ledger::{Deletion, Ledger, Promise},
     media::Kind,
     report::Report,
+    toll,
 };
 use crate::{
     client::Client,
@@ -48,6 +49,7 @@ pub(super) async fn audit(arena: &mut Arena, ledger: &Ledger, report: &mut Repor
     report.figures.push(("nothing left over after (s)", begun.elapsed().as_secs().to_string()));
     report.broken.extend(differences);
     promises(arena, ledger, &rows, report).await?;
+    report.figures.extend(toll::figures(arena, &rows).await?);
     report.broken.extend(redis(arena).await?);
     report.broken.extend(stop(arena)?);
     report.broken.extend(secrets(arena)?);

@@ -63,6 +63,7 @@ pub(super) enum Fault {
 pub(super) enum Dial {
     Of(Victim),
     Database,
+    Redis,
 }
 
 /// Many leases; below what tokens are forgiven (`CLOCK_SKEW`), since a client's token may come from before the step.
@@ -102,7 +103,7 @@ impl Strike {
             16 | 17 => (Fault::Store(trouble(dice)), 3_000),
             18 => (Fault::FullScratch, 3_000),
             19 => (Fault::FullCache(dice.below(GATEWAYS)), 3_000),
-            _ => (Fault::Clock(*dice.pick(&[Dial::Of(victim), Dial::Database]), step(dice)), 7_000),
+            _ => (Fault::Clock(*dice.pick(&[Dial::Of(victim), Dial::Database, Dial::Redis]), step(dice)), 7_000),
         };
         Self { fault, lasts: if most == 0 { Duration::ZERO } else { dice.time(300, most) } }
     }
@@ -142,6 +143,7 @@ impl Strike {
             Fault::FullCache(_) => "cache disk full",
             Fault::Clock(Dial::Of(_), _) => "clock of a process set",
             Fault::Clock(Dial::Database, _) => "clock of Postgres set",
+            Fault::Clock(Dial::Redis, _) => "clock of Redis set",
         }
     }
 }

@@ -61,7 +61,9 @@ fn victims(fault: &Fault) -> Vec<Victim> {
         Fault::FullCache(gateway) => vec![Victim::Gateway(gateway)],
         Fault::Clock(Dial::Of(victim), _) => vec![victim],
         Fault::FullScratch => Victim::all().into_iter().skip(GATEWAYS).collect(),
-        Fault::Flush | Fault::Restart(_) | Fault::Store(_) | Fault::Clock(Dial::Database, _) => Victim::all(),
+        Fault::Flush | Fault::Restart(_) | Fault::Store(_) | Fault::Clock(Dial::Database | Dial::Redis, _) => {
+            Victim::all()
+        }
     }
 }
 
@@ -77,7 +79,8 @@ pub(super) async fn of(arena: &Arena, ledger: &Ledger, strike: &Strike) -> Phase
 
 fn at_gateway(ledger: &Ledger, at: usize, fault: &Fault) -> Phase {
     // Uploads and streams do not need Redis.
-    let needs_no_gateway = matches!(fault, Fault::Flush | Fault::Restart(Service::Redis));
+    let needs_no_gateway =
+        matches!(fault, Fault::Flush | Fault::Restart(Service::Redis) | Fault::Clock(Dial::Redis, _));
     match () {
         () if needs_no_gateway => Phase::Idle,
         () if ledger.under_way(Doing::Upload, at) => Phase::Uploading,

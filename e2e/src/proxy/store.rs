@@ -2,6 +2,7 @@
 //! in a way of its own. Addresses and headers pass as they are, so signatures stay valid.
 
 use std::{
+    collections::BTreeSet,
     convert::Infallible,
     net::Ipv4Addr,
     pin::Pin,
@@ -25,6 +26,8 @@ use hyper_util::{
 };
 use tokio::{net::TcpListener, time::sleep};
 use tokio_util::task::AbortOnDropHandle;
+
+use super::policy::{Asked, Policy, asked};
 
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
@@ -155,6 +158,8 @@ struct Shared {
     client: Client<HttpConnector, Incoming>,
     rules: Mutex<Vec<Rule>>,
     seen: Mutex<Vec<Seen>>,
+    policy: Option<Policy>,
+    asked: Mutex<BTreeSet<Asked>>,
 }
 
 impl StoreProxy {
@@ -163,10 +168,19 @@ impl StoreProxy {
     /// # Errors
     /// No port is free.
     pub async fn start(upstream: u16) -> Result<Self> {
+        Self::start_under(upstream, None).await
+    }
+
+    /// As `start`; what the policy does not allow is refused, as the store would.
+    ///
+    /// # Errors
+    /// No port is free.
+    pub async fn start_under(upstream: u16, policy: Option<Policy>) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();
         let client = Client::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        let shared = Arc::new(Shared { upstream, client, rules: Mutex::default(), seen: Mutex::default() });
+        let (rules, seen, asked) = (Mutex::default(), Mutex::default(), Mutex::default());
+        let shared = Arc::new(Shared { upstream, client, rules, seen, policy, asked });
         let accepting = AbortOnDropHandle::new(tokio::spawn(accept(listener, Arc::clone(&shared))));
         Ok(Self { port, shared, _accepting: accepting })
     }
@@ -190,6 +204,12 @@ impl StoreProxy {
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
         lock(&self.shared.seen).clone()
+    }
+
+    /// What was asked for under a policy, allowed or not.
+    #[must_use]
+    pub fn asked(&self) -> BTreeSet<Asked> {
+        lock(&self.shared.asked).clone()
     }
 
     /// How many of one kind came by so far.
@@ -236,7 +256,17 @@ impl Shared {
         trouble
     }
 
+    fn is_allowed(&self, request: &Request<Incoming>) -> bool {
+        let Some(policy) = &self.policy else { return true };
+        let wanted = asked(request);
+        lock(&self.asked).extend(wanted.iter().cloned());
+        wanted.iter().all(|asked| policy.allows(asked))
+    }
+
     async fn answer(&self, request: Request<Incoming>) -> std::io::Result<Response<Body>> {
+        if !self.is_allowed(&request) {
+            return refuse(request, 403, DENIED).await;
+        }
         match self.judge(&request) {
             None => self.pass_on(request).await,
             Some(Trouble::Status(status)) => refuse(request, status, ERROR).await,
@@ -267,6 +297,9 @@ impl Shared {
 
 const ERROR: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>InternalError</Code>\
                      <Message>We encountered an internal error. Please try again.</Message></Error>";
+
+const DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<Error><Code>AccessDenied</Code>\
+                      <Message>Access Denied</Message></Error>";
 
 /// Takes the request's body first: a refusal in the middle of it would break the connection instead.
 async fn refuse(request: Request<Incoming>, status: u16, body: &'static str) -> std::io::Result<Response<Body>> {

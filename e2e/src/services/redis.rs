@@ -17,6 +17,7 @@ use crate::{
 pub struct Redis {
     port: u16,
     folder: Folder,
+    env: Vec<(String, String)>,
     process: Option<Process>,
 }
 
@@ -24,7 +25,15 @@ impl Redis {
     /// # Errors
     /// It cannot be started.
     pub async fn start() -> Result<Self> {
-        let mut server = Self { port: 0, folder: Folder::new("redis")?, process: None };
+        Self::start_with(Vec::new()).await
+    }
+
+    /// The same with this in its environment.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn start_with(env: Vec<(String, String)>) -> Result<Self> {
+        let mut server = Self { port: 0, folder: Folder::new("redis")?, env, process: None };
         for _ in 0..5 {
             server.port = free_port();
             if server.restart().await.is_ok() {
@@ -44,6 +53,7 @@ impl Redis {
         let mut process = Launch::new("redis-server", self.folder.join("redis.log"))
             .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
             .args(["--maxmemory-policy", "noeviction"])
+            .envs(self.env.iter().cloned())
             .directory(self.folder.path())
             .start()?;
         eventually("redis answers", Duration::from_secs(10), async || {

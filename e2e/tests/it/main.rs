@@ -1,5 +1,8 @@
 //! Whole-system tests. `seams` holds the conformance suites, one per seam, each run on every backend.
 
+/// The fuzz targets ask for it by this name: see `fuzzed`.
+extern crate self as libfuzzer_sys;
+
 mod access;
 mod backup;
 mod browser;
@@ -14,6 +17,7 @@ mod exhaustion;
 mod extras;
 mod faults;
 mod floods;
+mod fuzzed;
 mod harness;
 mod hostile;
 mod idle;
@@ -35,3 +39,5 @@ mod secrets;
 mod soak;
 mod thumbnails;
 mod upgrade;
+
+use fuzzed::fuzz_target;

@@ -1,14 +1,21 @@
 //! The least privileges of `deploy/roles.sql`, on a real Postgres: with them gateway and worker do all their work, and nothing
-//! that is not their work.
+//! that is not their work; and the policies of `deploy/s3-*.json`, held against each request that the store gets.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::{collections::BTreeSet, path::Path, time::Duration};
 
 use anyhow::{Context, Result, ensure};
+use futures_util::TryStreamExt;
+use reelgate_common::storage::{Storage, config::StorageConfig, s3::S3Storage};
 use reelgate_e2e::{
     client::Upload,
+    generated::generated,
     process::{Folder, eventually},
-    services::Postgres,
+    proxy::{
+        policy::{Asked, Policy},
+        store::StoreProxy,
+    },
+    services::{Bucket, Moto, Postgres},
     sign_in::SignIn,
     site::{Footing, Site, web_safe_clip},
 };
@@ -116,6 +123,80 @@ async fn with_the_least_privileges_a_film_is_uploaded_processed_played_retried_a
             ensure!(denied.iter().any(|words| refusal.contains(words)), "{role}, {statement}: {refusal}");
         }
     }
+    Ok(())
+}
+
+/// What this one may do, in the bucket of the test.
+fn policy(file: &str, bucket: &Bucket) -> Result<Policy> {
+    let (name, prefix) = bucket.url.trim_start_matches("s3://").split_once('/').context("an address with a prefix")?;
+    Policy::read(&repository(file)?, name, prefix)
+}
+
+/// What was asked for and is not granted, and what is granted and was not asked for.
+fn compared(store: &StoreProxy, policy: &Policy) -> (Vec<Asked>, BTreeSet<String>) {
+    let asked = store.asked();
+    let refused = asked.iter().filter(|asked| !policy.allows(asked)).cloned().collect();
+    let used: BTreeSet<&str> = asked.iter().map(|asked| asked.action).collect();
+    let unused = policy.actions().into_iter().filter(|action| !used.contains(action));
+    (refused, unused.map(str::to_owned).collect())
+}
+
+/// A store that keeps versions, for there more is needed. What the policies of `deploy/` do not grant is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn with_the_policies_of_the_store_everything_works_and_nothing_is_granted_in_vain() -> Result<()> {
+    let folder = Folder::new("policies")?;
+    let moto = Moto::start().await?;
+    let bucket = moto.bucket();
+    let settings = [("REELGATE__MAINTENANCE__ORPHAN_GRACE_MS", "0"), ("REELGATE__MAINTENANCE__RECONCILE_MS", "500")];
+    let builder = Site::builder(Footing::Production).gateways(0).workers(0);
+    let builder = settings.into_iter().fold(builder, |builder, (key, value)| builder.env(key, value));
+    let environment = bucket.environment().into_iter();
+    let mut site = environment.fold(builder, |builder, (key, value)| builder.env(key, value)).start().await?;
+    let port = bucket.endpoint.rsplit_once(':').context("a port")?.1.parse()?;
+    let (of_gateway, of_worker) =
+        (policy("deploy/s3-gateway.json", &bucket)?, policy("deploy/s3-worker.json", &bucket)?);
+    let (at_gateway, at_worker) = (
+        StoreProxy::start_under(port, Some(of_gateway.clone())).await?,
+        StoreProxy::start_under(port, Some(of_worker.clone())).await?,
+    );
+    site.set_env("REELGATE__STORAGE__ENDPOINT", format!("http://127.0.0.1:{}", at_gateway.port()));
+    site.start_gateway().await?;
+    site.set_env("REELGATE__STORAGE__ENDPOINT", format!("http://127.0.0.1:{}", at_worker.port()));
+    site.start_worker()?;
+
+    let alice = site.client().signed_in(SignIn::member("alice", "acme").jwt());
+    let film = alice.upload_one(Upload::file("clip.mp4", "video/mp4", web_safe_clip(&folder)?)).await?;
+    let settled = alice.wait_settled(&film, PATIENCE).await.with_context(|| site.output())?;
+    ensure!(settled["state"] == "ready", "{settled}\n{}", site.output());
+    let large = generated(0, 20 << 20);
+    let parts = alice.upload_one(Upload::bytes("large.bin", "application/octet-stream", large.clone())).await?;
+    ensure!(alice.get(&format!("/v1/files/{parts}")).await?.expect(200)?.body == large);
+    // One that is broken off leaves parts, which somebody takes away.
+    let mut broken = alice.begin_upload("half.bin", 24 << 20).await?;
+    broken.send(&vec![7; 12 << 20]).await?;
+    drop(broken);
+    for file in [&film, &parts] {
+        alice.delete(&format!("/v1/files/{file}")).await?.expect(200)?;
+    }
+    let defaults =
+        StorageConfig { url: bucket.url.clone(), endpoint: Some(bucket.endpoint.clone()), ..StorageConfig::default() };
+    let config = StorageConfig { region: Some(bucket.region.to_owned()), ..defaults };
+    let storage = S3Storage::open(&config, bucket.environment())?;
+    eventually("all of it is gone, hidden versions, too", PATIENCE, async || {
+        let mut left = 0;
+        for prefix in ["staging/", "media/"] {
+            left += storage.list_old_versions(prefix, 10).await.map_or(1, |hidden| hidden.len());
+            left += storage.list(prefix).try_collect::<Vec<_>>().await.map_or(1, |objects| objects.len());
+            left += storage.list_multipart(prefix).await.map_or(1, |pending| pending.len());
+        }
+        left == 0
+    })
+    .await
+    .with_context(|| site.output())?;
+    assert_eq!(compared(&at_gateway, &of_gateway), (Vec::new(), BTreeSet::new()), "the gateway's");
+    // Who may not list hears 403 of what is not there instead of 404; and no large output has broken off here.
+    let only_then = ["s3:AbortMultipartUpload", "s3:ListBucket"].map(str::to_owned);
+    assert_eq!(compared(&at_worker, &of_worker), (Vec::new(), BTreeSet::from(only_then)), "the worker's");
     Ok(())
 }
 

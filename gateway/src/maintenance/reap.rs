@@ -15,7 +15,9 @@ const LIMIT: usize = 500;
 pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
     // First the database: it must heal also while the queue is away.
     let lost = lose_silent(&ground).await?;
-    while ground.backends.queue.reap(LIMIT).await?.len() == LIMIT {}
+    // Workers may have other settings: nobody's lease is twice as long.
+    let longest = Duration::from_millis(ground.policy.lease_ms).saturating_mul(2);
+    while ground.backends.queue.reap(LIMIT, longest).await?.len() == LIMIT {}
     Ok(lost)
 }
 

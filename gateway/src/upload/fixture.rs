@@ -252,7 +252,7 @@ impl Queue for FakeQueue {
         Ok(self.jobs.lock().unwrap().remove(&job))
     }
 
-    async fn reap(&self, _limit: usize) -> Result<Vec<JobId>, QueueError> {
+    async fn reap(&self, _limit: usize, _longest: Duration) -> Result<Vec<JobId>, QueueError> {
         self.there().map(|()| Vec::new())
     }
 

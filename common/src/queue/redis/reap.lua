@@ -1,7 +1,14 @@
--- ARGV: limit. Returns the jobs whose lease has run out, which are forgotten here, and how many malformed ones were buried.
+-- ARGV: limit, the longest lease in ms. Returns the jobs whose lease has run out, which are forgotten here, and how many malformed ones
+-- were buried.
 look_at_all()
+local limit, longest = tonumber(ARGV[1]), now + tonumber(ARGV[2])
+-- What ends later than any lease could was leased before the clock was set back. Its worker may be dead: one lease more is enough for
+-- whoever lives to be heard.
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '(' .. whole(longest), '+inf', 'LIMIT', 0, limit)) do
+  redis.call('ZADD', LEASES, whole(longest), id)
+end
 local reaped, buried = {}, 0
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', whole(now), 'LIMIT', 0, tonumber(ARGV[1]))) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', whole(now), 'LIMIT', 0, limit)) do
   if is_id(id) then
     forget_leased(id)
     reaped[#reaped + 1] = id

@@ -1,8 +1,8 @@
-//! Clocks are set forward and back by an hour: of the worker, of the gateway, and of the database, which Redis does not follow. No lease ends early
+//! Clocks are set forward and back by an hour: of the worker, of the gateway, of the database, and of Redis: none of them follows the other. No lease ends early
 //! and none lives for ever: fault 17 of docs/faults.md.
 #![allow(clippy::print_stdout, reason = "what was not looked at is said")]
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use reelgate_common::{
@@ -48,7 +48,7 @@ async fn the_job(site: &Site, file: &str) -> Result<JobRecord> {
 
 /// An upload whose task stands still, so that its job runs for as long as the test wants. The worker goes on.
 async fn held_up(site: &Site, folder: &Folder) -> Result<(String, Pid)> {
-    let file = alice(site).upload_one(Upload::file("film.mkv", "video/x-matroska", foreign_clip(folder)?)).await?;
+    let file = uploaded(site, folder).await?;
     // Before, the worker's only task is its trial of the sandbox.
     eventually("its job has begun", PATIENCE, async || the_job(site, &file).await.is_ok_and(|job| job.attempt == 1))
         .await
@@ -132,25 +132,62 @@ async fn a_step_of_the_databases_clock_ends_no_lease_and_keeps_none_alive() -> R
     let folder = Folder::new("clocks")?;
     let clock = Clock::new()?;
     let mut site = small().database_env(clock.environment()).start().await?;
+    a_step_does_no_harm(&mut site, &folder, &clock).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_of_redis_clock_ends_no_lease_keeps_none_alive_and_holds_nothing_up() -> Result<()> {
+    let folder = Folder::new("clocks")?;
+    let clock = Clock::new()?;
+    let mut site = small().queue_env(clock.environment()).start().await?;
+    a_step_does_no_harm(&mut site, &folder, &clock).await?;
+    for ahead in [-HOUR, HOUR] {
+        clock.set(ahead)?;
+        ensure!(hours(&site.services()?.redis.command("TIME").await?) == ahead / HOUR, "Redis looks at its clock");
+        let file = uploaded(&site, &folder).await?;
+        let job = ready(&site, &file).await.with_context(|| format!("{ahead} s ahead"))?;
+        ensure!((job.attempt, job.losses, job.failures) == (1, 0, 0), "{ahead} s ahead: {job:?}");
+    }
+    Ok(())
+}
+
+/// By how many hours what Redis has answered to TIME differs from the time here.
+fn hours(answer: &str) -> i64 {
+    let seconds = answer.lines().find_map(|line| line.parse::<i64>().ok()).unwrap_or_default();
+    let here = std::time::UNIX_EPOCH.elapsed().map_or(0, |since| since.as_secs().cast_signed());
+    (seconds - here + HOUR / 2).div_euclid(HOUR)
+}
+
+/// The clock of a service is set while a job runs, and while one waits and its worker is dead.
+async fn a_step_does_no_harm(site: &mut Site, folder: &Folder, clock: &Clock) -> Result<()> {
     site.start_worker()?;
-    let (file, _held) = held_up(&site, &folder).await?;
+    let (file, _held) = held_up(site, folder).await?;
     for ahead in [HOUR, 0, -HOUR] {
         clock.set(ahead)?;
-        goes_on(&site, &file).await.with_context(|| format!("{ahead} s ahead"))?;
+        goes_on(site, &file).await.with_context(|| format!("{ahead} s ahead"))?;
     }
     // What is written now, before the clock is set back once more, is of an hour that is to come.
     clock.set(HOUR)?;
-    goes_on(&site, &file).await?;
-    let waiting = Upload::file("waiting.mkv", "video/x-matroska", foreign_clip(&folder)?);
-    let waiting = alice(&site).upload_one(waiting).await?;
+    goes_on(site, &file).await?;
+    let waiting = uploaded(site, folder).await?;
     site.workers[0].kill()?;
     clock.set(0)?;
     site.start_worker()?;
-    for file in [&file, &waiting] {
-        let info = alice(&site).wait_settled(file, PATIENCE).await.with_context(|| site.output())?;
-        ensure!(info["state"] == "ready", "{info}");
-    }
-    let job = the_job(&site, &file).await?;
+    ready(site, &waiting).await?;
+    let job = ready(site, &file).await?;
     ensure!((job.attempt, job.losses, job.failures) == (2, 1, 0), "{job:?}");
     Ok(())
+}
+
+async fn uploaded(site: &Site, folder: &Folder) -> Result<String> {
+    alice(site).upload_one(Upload::file("film.mkv", "video/x-matroska", foreign_clip(folder)?)).await
+}
+
+/// Its job, once it is ready, with each rendition once.
+async fn ready(site: &Site, file: &str) -> Result<JobRecord> {
+    let info = alice(site).wait_settled(file, PATIENCE).await.with_context(|| site.output())?;
+    ensure!(info["state"] == "ready", "{info}");
+    let names: Vec<_> = info["renditions"].as_array().into_iter().flatten().map(|it| it["name"].to_string()).collect();
+    ensure!(!names.is_empty() && names.iter().collect::<BTreeSet<_>>().len() == names.len(), "{names:?}");
+    the_job(site, file).await
 }

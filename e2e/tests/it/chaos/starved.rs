@@ -1,4 +1,4 @@
-//! No room on the worker's disk, a Redis that hangs, a Redis that throws things away: faults 9, 10 and 28 of docs/faults.md.
+//! No room on the worker's disk, a Redis that hangs, a Redis that throws things away, no room for an embedded server's data: faults 9, 10 and 28 of docs/faults.md.
 
 use std::time::Duration;
 
@@ -51,6 +51,45 @@ async fn a_worker_without_room_fails_the_file_by_name_and_goes_on_when_there_is_
     let worker =
         std::fs::read_dir(site.scratch())?.flatten().find(|entry| entry.path().is_dir()).context("its folder")?;
     eventually("no attempt has a folder", PATIENCE, async || folders(&worker.path().to_string_lossy()) == 0).await?;
+    Ok(())
+}
+
+/// Database and objects share it. What is there is served on, nothing of what did not fit is left, and when there is room all goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_embedded_server_without_room_says_so_serves_on_and_goes_on_when_there_is_room() -> Result<()> {
+    let mut site = Site::start(Footing::Embedded).await?;
+    // Its own folder, not yet on that disk: it starts again there, with nothing.
+    site.gateways[0].process.kill()?;
+    let Some(disk) = Disk::mount(&site.data_folder(), 48)? else {
+        println!("left out: mounting a small disk is not permitted here");
+        return Ok(());
+    };
+    site.restart_gateway(0).await?;
+    let client = alice(&site);
+    let before = client.upload_one(Upload::text("before.txt", "before")).await?;
+    disk.fill()?;
+    for _ in 0..3 {
+        let large = Upload::bytes("large.bin", "application/octet-stream", vec![7; 1 << 20]);
+        let refusal = client.post_files("/v1/files", vec![large]).await?.expect(507)?;
+        assert!(["storage_full", "database_full"].contains(&refusal.code().as_str()), "{}", refusal.code());
+        assert_eq!(client.get(&format!("/v1/files/{before}")).await?.expect(200)?.body, "before");
+    }
+    disk.relieve()?;
+    eventually("an upload is stored again", PATIENCE, async || {
+        client.upload_one(Upload::text("after.txt", "after")).await.is_ok()
+    })
+    .await
+    .with_context(|| site.output())?;
+    eventually("nothing of what did not fit is left", PATIENCE, async || {
+        let listed = client.get("/v1/files").await.ok().and_then(|answer| answer.json().ok()).unwrap_or_default();
+        let states = listed["files"].as_array().into_iter().flatten().map(|file| file["state"].clone());
+        let (states, stored) = (states.collect::<Vec<_>>(), site.stored("").await.unwrap_or_default());
+        let files = stored.iter().filter(|key| key.contains("acme")).count();
+        !states.is_empty() && states.iter().all(|state| state == "ready") && files == states.len()
+    })
+    .await
+    .with_context(|| site.output())?;
+    assert!(site.gateways[0].process.is_running());
     Ok(())
 }
 

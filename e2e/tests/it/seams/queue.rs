@@ -19,7 +19,7 @@ use reelgate_common::{
     },
     timestamp::Timestamp,
 };
-use reelgate_e2e::services::Redis;
+use reelgate_e2e::{clock::Clock, services::Redis};
 
 const LONG: Duration = Duration::from_secs(60);
 /// A lease that is over by the time anybody looks.
@@ -74,7 +74,7 @@ async fn await_claim(queue: &dyn Queue, lease: Duration) -> Result<Claim> {
 
 async fn await_reaped(queue: &dyn Queue, job: JobId) -> Result<()> {
     let deadline = Instant::now() + PATIENCE;
-    while !queue.reap(10).await?.contains(&job) {
+    while !queue.reap(10, LONG).await?.contains(&job) {
         ensure!(Instant::now() < deadline, "the lease does not end");
         tokio::task::yield_now().await;
     }
@@ -239,7 +239,7 @@ rules! {
         assert_eq!(queue.heartbeat(&kept, LONG).await?, Beat::Held);
         // The other lease began later and was longer: when it has ended, the first would have too.
         await_reaped(queue, left.job_id).await?;
-        assert!(queue.reap(10).await?.is_empty());
+        assert!(queue.reap(10, LONG).await?.is_empty());
         assert_eq!(queue.complete(&kept).await?, Settled::Done);
         Ok(())
     }
@@ -322,7 +322,7 @@ rules! {
         let mut times = BTreeMap::new();
         let deadline = Instant::now() + PATIENCE;
         while times.len() < 100 && Instant::now() < deadline {
-            for reaped in try_join_all((0..6).map(|_| queue.reap(7))).await? {
+            for reaped in try_join_all((0..6).map(|_| queue.reap(7, LONG))).await? {
                 assert!(reaped.len() <= 7);
                 reaped.into_iter().for_each(|job| *times.entry(job).or_insert(0) += 1);
             }
@@ -538,11 +538,35 @@ async fn garbage_among_the_entries_is_buried_and_the_rest_goes_on() -> Result<()
     server.command("ZADD {reelgate}:leases 1 old-rubbish").await?;
     server.command(&format!("HSET {{reelgate}}:jobs {} nonsense", robbed.job_id)).await?;
     assert_eq!(jobs_in_order(queue.as_ref()).await?, [good.job_id]);
-    assert!(queue.reap(10).await?.is_empty());
+    assert!(queue.reap(10, LONG).await?.is_empty());
     assert_eq!(queue.depth().await?, Depth { leased: 1, dead: 4, ..Depth::default() });
     assert!(server.command("HGET {reelgate}:reasons rubbish").await?.contains("malformed"));
     assert_eq!(queue.enqueue(from_ref(&robbed)).await?, 1);
     assert_eq!(claim(queue.as_ref()).await?.job_id, robbed.job_id);
+    Ok(())
+}
+
+/// The database gives the job to another; as long as the queue believes in the lease, it takes no second entry.
+#[tokio::test]
+async fn after_a_step_back_the_lease_of_who_died_ends_like_any_other() -> Result<()> {
+    let clock = Clock::new()?;
+    clock.set(3_600)?;
+    let server = Redis::start_with(clock.environment()).await?;
+    let queue = open(&server).await?;
+    let job = due();
+    queue.enqueue(from_ref(&job)).await?;
+    claim(queue.as_ref()).await?;
+    clock.set(0)?;
+    assert_eq!(queue.enqueue(from_ref(&job)).await?, 0, "it is leased");
+    let score = server.command(&format!("ZSCORE {{reelgate}}:leases {}", job.job_id)).await?;
+    let until = score.lines().nth(1).context("a score")?.parse::<i64>()?;
+    ensure!(until > in_an_hour().0, "the lease was given by the clock that was ahead");
+    let deadline = Instant::now() + PATIENCE;
+    while !queue.reap(10, SHORT).await?.contains(&job.job_id) {
+        ensure!(Instant::now() < deadline, "the lease does not end");
+    }
+    assert_eq!(queue.enqueue(from_ref(&job)).await?, 1);
+    assert_eq!(claim(queue.as_ref()).await?.job_id, job.job_id);
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use reelgate_common::{
     queue::{self, config::QueueConfig},
     rate::{Rate, SharedBuckets, Taken},
 };
-use reelgate_e2e::{process::eventually, services::Redis};
+use reelgate_e2e::{clock::Clock, process::eventually, services::Redis};
 
 async fn open(redis: &Redis) -> Result<SharedBuckets> {
     let config = QueueConfig {
@@ -44,6 +44,21 @@ async fn two_gateways_share_a_bucket_that_fills_again_and_vanishes_when_full() -
     .await?;
     eventually("full buckets are gone", Duration::from_secs(60), async || {
         redis.command("DBSIZE").await.is_ok_and(|answer| answer.starts_with(":0"))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_step_back_an_empty_bucket_fills_as_ever() -> Result<()> {
+    let clock = Clock::new()?;
+    clock.set(3_600)?;
+    let redis = Redis::start_with(clock.environment()).await?;
+    let (buckets, rate) = (open(&redis).await?, Rate::new(1, 2).unwrap());
+    while buckets.take("alice", rate).await? == Taken::Granted {}
+    clock.set(0)?;
+    ensure!(buckets.take("alice", rate).await? != Taken::Granted, "nothing is given for it");
+    eventually("there is one again, and not in an hour", Duration::from_secs(60), async || {
+        buckets.take("alice", rate).await.is_ok_and(|taken| taken == Taken::Granted)
     })
     .await
 }

@@ -11,6 +11,7 @@ use reelgate_e2e::{
     sign_in::SignIn,
     site::{Footing, Site, web_safe_clip},
 };
+use serde_json::Value;
 
 use super::{body, garage, staging, through, whole};
 
@@ -80,4 +81,43 @@ async fn a_deleted_file_leaves_no_version_behind() -> Result<()> {
     eventually("nothing is held any more", PATIENCE, async || held(&bucket).await.is_ok_and(|held| held == 0))
         .await
         .with_context(|| site.output())
+}
+
+/// `reelgate reconcile --json`: its findings of old versions.
+fn old_versions(site: &Site, arguments: &[&str]) -> Result<Vec<Value>> {
+    let (_, output) = site.command(&[&["reconcile", "--json"], arguments].concat())?;
+    let json = output.find("{\n").context(output.clone())?;
+    let report: Value = serde_json::from_str(&output[json..])?;
+    let findings = report["findings"].as_array().context("findings")?.clone();
+    Ok(findings.into_iter().filter(|finding| finding["what"] == "old_version").collect())
+}
+
+/// Promotion deletes what lies in staging, which only hides it; nobody deletes the file.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_promotion_has_hidden_is_told_in_a_dry_run_and_deleted_by_the_reconciler() -> Result<()> {
+    let moto = Moto::start().await?;
+    let bucket = moto.bucket();
+    let settings =
+        [("REELGATE__MAINTENANCE__ORPHAN_GRACE_MS", "0"), ("REELGATE__MAINTENANCE__RECONCILE_MS", "3600000")];
+    let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    let builder = bucket.environment().into_iter().chain(settings);
+    let site = builder.fold(Site::builder(Footing::Production), |builder, (key, value)| builder.env(key, value));
+    let (site, folder) = (site.start().await?, Folder::new("versions")?);
+    let alice = site.client().signed_in(SignIn::member("alice", "acme").jwt());
+    let clip = web_safe_clip(&folder)?;
+    let file = alice.upload_one(Upload::file("clip.mp4", "video/mp4", &clip)).await?;
+    alice.wait_settled(&file, PATIENCE).await.with_context(|| site.output())?;
+    let storage = through(&bucket, |_| ())?;
+    let hidden = async || storage.list_old_versions("staging/", 100).await;
+    eventually("it is promoted", PATIENCE, async || hidden().await.is_ok_and(|old| old.len() == 2)).await?;
+
+    let told = old_versions(&site, &["--dry-run"])?;
+    assert_eq!(told.len(), 2, "the object and the mark: {told:?}");
+    assert_eq!(hidden().await?.len(), 2, "a dry run deletes nothing");
+    assert_eq!(old_versions(&site, &[])?.len(), 2);
+    assert_eq!(hidden().await?, []);
+    assert_eq!(old_versions(&site, &["--dry-run"])?, [] as [Value; 0]);
+    let source = alice.get(&format!("/v1/files/{file}")).await?.expect(200)?;
+    assert_eq!(source.body, std::fs::read(&clip)?, "what is current stays");
+    Ok(())
 }
