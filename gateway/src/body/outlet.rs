@@ -80,7 +80,7 @@ fn segments<'a>(slices: &'a [IoSlice<'a>], parts: Parts) -> Result<Segments<'a>,
         // What is written may be less than the part, never more.
         let part = parts.next().filter(|part| part.len() >= slice.len()).ok_or(Mismatch)?;
         push_memory(&mut segments, &slices[begun..at]);
-        segments.push(Segment::File(part.first(slice.len())));
+        segments.push(Segment::File(part.into_first(slice.len())));
         begun = at + 1;
     }
     push_memory(&mut segments, &slices[begun..]);

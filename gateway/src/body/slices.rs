@@ -41,16 +41,22 @@ impl Slices {
     /// A part of a file, for the connection of this outlet alone.
     pub(crate) fn push_file(&mut self, outlet: &Outlet, mut part: FilePart) {
         self.outlet.get_or_insert_with(|| outlet.clone());
-        while part.len() > 0 {
+        while part.len() > LONGEST {
             let first = part.first(LONGEST);
             part.bytes.start = first.bytes.end;
-            self.length += first.len();
-            match self.parts.last_mut() {
-                Some(Part::File(last)) if last.leads_to(&first) && last.len() + first.len() <= LONGEST => {
-                    last.bytes.end = first.bytes.end;
-                }
-                _ => self.parts.push(Part::File(first)),
+            self.push_short_file(first);
+        }
+        self.push_short_file(part);
+    }
+
+    fn push_short_file(&mut self, part: FilePart) {
+        self.length += part.len();
+        match self.parts.last_mut() {
+            Some(Part::File(last)) if last.leads_to(&part) && last.len() + part.len() <= LONGEST => {
+                last.bytes.end = part.bytes.end;
             }
+            _ if part.len() == 0 => {}
+            _ => self.parts.push(Part::File(part)),
         }
     }
 

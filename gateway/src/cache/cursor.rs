@@ -135,16 +135,21 @@ impl Cursor {
 
     /// The bytes of `range` as far as the held piece has them: at least the first, which was loaded.
     pub(crate) fn take(&mut self, range: &Range<u64>, origin: impl Fn() -> Arc<dyn Origin>) -> Part {
-        let Some((start, piece)) = &self.piece else { return Bytes::new().into() };
+        let Some((start, piece)) = self.piece.take() else { return Bytes::new().into() };
         let length = piece.len() as u64;
         let (from, to) = ((range.start - start).min(length), (range.end - start).min(length));
         let index = |at| usize::try_from(at).expect("a piece fits into memory");
-        let bytes = piece.slice(index(from)..index(to));
-        if piece.is_file() {
+        let wanted = index(from)..index(to);
+        // A copy only of what is wanted further: copies are counted, by all who have one.
+        let bytes = if to < length {
+            let bytes = piece.slice(wanted);
+            self.piece = Some((start, piece));
+            bytes
+        } else {
+            piece.into_slice(wanted)
+        };
+        if bytes.is_file() {
             self.cache.figures.read_from_disk.increment(bytes.len() as u64);
-        }
-        if to == length {
-            self.piece = None;
         }
         self.read_ahead(range.start + bytes.len() as u64, origin);
         bytes

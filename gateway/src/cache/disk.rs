@@ -115,11 +115,9 @@ impl Disk {
         if shared.must_wait.load(Ordering::Relaxed) {
             return None;
         }
-        let key = self.key(object, start);
-        let stored = shared.index().touch(&key)?;
-        let open = shared.open.get(&key).filter(|open| open.stored == stored)?;
-        let from = self.span(&stored).start;
-        match open.at_hand(start.checked_sub(from)? / PIECE as u64, &shared.pool) {
+        let open = shared.open.get(&self.key(object, start))?;
+        open.touch();
+        match open.at_hand(self.index_of(&open, start)?, &shared.pool) {
             Ok(piece) => piece,
             Err(Refused) => {
                 shared.must_wait.store(true, Ordering::Relaxed);
@@ -137,10 +135,14 @@ impl Disk {
         {
             return None;
         }
-        let key = self.key(object, start);
-        let stored = shared.index().touch(&key)?;
-        let open = shared.open.get(&key).filter(|open| open.stored == stored)?;
-        open.in_file(start.checked_sub(self.span(&stored).start)? / PIECE as u64)
+        let open = shared.open.get(&self.key(object, start))?;
+        open.touch();
+        open.in_file(self.index_of(&open, start)?)
+    }
+
+    /// Which of its pieces begins at `start`.
+    fn index_of(&self, open: &OpenBlock, start: u64) -> Option<u64> {
+        Some(start.checked_sub(self.span(&open.stored).start)? / PIECE as u64)
     }
 
     /// The pieces of `range`, which starts at a piece, as far as the block of its first byte has them. None when it has
@@ -238,6 +240,10 @@ impl Shared {
             Ok(()) => {
                 let gone = self.index().insert(stored);
                 self.remove(&gone);
+                // What the kernel holds of it is what it was given.
+                if let Ok(open) = self.open(&stored, start) {
+                    open.believe();
+                }
             }
             Err(error) => {
                 tracing::warn!(%error, "a block cannot be kept on disk; it is left alone for a while");
@@ -251,7 +257,8 @@ impl Shared {
         if let Some(open) = self.open.get(&stored.key).filter(|open| open.stored == *stored) {
             return Ok(open);
         }
-        let open = Arc::new(OpenBlock::open(&self.folder, stored, start, &self.all_open)?);
+        let asked = self.index().asked(&stored.key).unwrap_or_default();
+        let open = Arc::new(OpenBlock::open(&self.folder, (stored, asked), start, &self.all_open)?);
         self.open.insert(stored.key, Arc::clone(&open));
         // What was removed meanwhile must not keep its room through its descriptor.
         if self.index().get(&stored.key) != Some(*stored) {

@@ -3,7 +3,7 @@
 
 use std::{
     convert::Infallible,
-    future::Future,
+    future::{Future, poll_fn},
     io,
     net::SocketAddr,
     pin::Pin,
@@ -173,7 +173,7 @@ impl<H: Handler> Connections<H> {
         loop {
             let signal = tokio::select! {
                 biased;
-                outcome = connection.as_mut() => return Ok(outcome?),
+                outcome = driven(connection.as_mut(), watch) => return Ok(outcome?),
                 Some(signal) = signals.next() => signal,
             };
             let mut next = watch.next_look(&self.limits);
@@ -207,6 +207,18 @@ impl<H: Handler> Connections<H> {
             () = sleep_until(look) => Signal::Look,
         }
     }
+}
+
+/// The connection, as far as it comes.
+fn driven<'a>(
+    mut connection: Pin<&'a mut dyn Served>,
+    watch: &'a Watch,
+) -> impl Future<Output = hyper::Result<()>> + 'a {
+    poll_fn(move |cx| {
+        let outcome = connection.as_mut().poll(cx);
+        watch.settle();
+        outcome
+    })
 }
 
 enum Signal {

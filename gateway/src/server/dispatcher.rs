@@ -10,7 +10,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use metrics::{Counter, counter};
@@ -22,28 +21,21 @@ use tokio::{
     io::Interest,
     net::TcpStream,
     task::{JoinHandle, spawn_blocking},
-    time::Instant,
 };
 
 use crate::body::{FilePart, Segment};
-
-/// How long a part that was found at hand is taken to be there. A socket takes 1 MiB in many steps, and asking about all that is
-/// left at each of them cost a fifth of the time (`docs/bench.md`).
-const TRUSTED: Duration = Duration::from_millis(100);
 
 /// Of one connection.
 pub(super) struct Dispatcher {
     bringing: Option<JoinHandle<io::Result<()>>>,
     /// What comes next was brought: it is not asked again whether it is there, else a machine without memory would ask for ever.
     brought: bool,
-    /// A part that was at hand, until it is sent, and when that was.
-    seen: Option<(FilePart, Instant)>,
     sent: Counter,
 }
 
 impl Dispatcher {
     pub(super) fn new() -> Self {
-        Self { bringing: None, brought: false, seen: None, sent: counter!("reelgate_http_sendfile_bytes_total") }
+        Self { bringing: None, brought: false, sent: counter!("reelgate_http_sendfile_bytes_total") }
     }
 
     /// As much as is taken at once. What then stops it is heard of the next time.
@@ -83,7 +75,6 @@ impl Dispatcher {
                 Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
                 outcome => {
                     self.brought = false;
-                    self.seen.take_if(|_| outcome.as_ref().is_ok_and(|count| *count == part.len()));
                     self.sent.increment(outcome.as_ref().map_or(0, |count| *count as u64));
                     return Poll::Ready(outcome);
                 }
@@ -93,7 +84,7 @@ impl Dispatcher {
 
     /// Until the part can be sent without waiting for the disk.
     fn poll_brought(&mut self, cx: &mut Context<'_>, part: &FilePart) -> Poll<io::Result<()>> {
-        if self.bringing.is_none() && !self.brought && !self.is_at_hand(part) {
+        if self.bringing.is_none() && !self.brought && !part.file.is_at_hand(&part.bytes) {
             let (file, bytes) = (Arc::clone(&part.file), part.bytes.clone());
             self.bringing = Some(spawn_blocking(move || file.bring(&bytes)));
         }
@@ -102,17 +93,6 @@ impl Dispatcher {
         self.bringing = None;
         self.brought = true;
         Poll::Ready(outcome.map_err(io::Error::other).flatten())
-    }
-
-    fn is_at_hand(&mut self, part: &FilePart) -> bool {
-        let now = Instant::now();
-        let trusted = self.seen.as_ref().is_some_and(|(seen, at)| seen.holds(part) && now - *at < TRUSTED);
-        if trusted {
-            return true;
-        }
-        let found = part.file.is_at_hand(&part.bytes);
-        self.seen = found.then(|| (part.clone(), now));
-        found
     }
 }
 
@@ -284,47 +264,6 @@ mod tests {
         let (steps, got) = sent(&[Segment::Memory(&head), part(file, 0..300_000)]).await;
         steps.unwrap();
         assert!(got == [b"head", &content[..]].concat());
-    }
-
-    /// A file that is at hand, and how often it was asked.
-    #[derive(Debug)]
-    struct Asked(File, AtomicUsize);
-
-    impl KeptFile for Asked {
-        fn descriptor(&self) -> BorrowedFd<'_> {
-            self.0.as_fd()
-        }
-
-        fn is_at_hand(&self, _bytes: &Range<u64>) -> bool {
-            self.1.fetch_add(1, Relaxed);
-            true
-        }
-
-        fn bring(&self, _bytes: &Range<u64>) -> io::Result<()> {
-            unreachable!("it is at hand")
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn what_is_sent_in_many_steps_is_asked_for_once_while_no_time_passes() {
-        let file = tempfile::tempfile().unwrap();
-        std::os::unix::fs::FileExt::write_all_at(&file, &noise(300_000), 0).unwrap();
-        let file = Arc::new(Asked(file, AtomicUsize::new(0)));
-        let (near, _far) = narrow().await;
-        let mut dispatcher = Dispatcher::new();
-        let mut step = async |bytes: Range<u64>| {
-            let rest = part(file.clone(), bytes);
-            poll_fn(|cx| Poll::Ready(dispatcher.poll_send(cx, &near, std::slice::from_ref(&rest)))).await
-        };
-        assert!(matches!(step(0..300_000).await, Poll::Ready(Ok(1..300_000))));
-        // Full, or room for a little: never looked at again.
-        assert!(!matches!(step(100_000..300_000).await, Poll::Ready(Err(_))));
-        assert_eq!(file.1.load(Relaxed), 1);
-        tokio::time::advance(TRUSTED).await;
-        let (near, _far) = narrow().await;
-        let later = part(file.clone(), 200_000..300_000);
-        let sent = poll_fn(|cx| dispatcher.poll_send(cx, &near, std::slice::from_ref(&later))).await;
-        assert!(sent.is_ok() && file.1.load(Relaxed) == 2, "{sent:?}");
     }
 
     #[tokio::test]

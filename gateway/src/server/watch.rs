@@ -17,6 +17,8 @@ use super::{limits::Limits, sniff::Protocol};
 const RATE_WINDOW: Duration = Duration::from_secs(60);
 /// No head has begun.
 const NEVER: u64 = u64::MAX;
+/// A head has begun since the clock was looked at last.
+const NOW: u64 = u64::MAX - 1;
 
 pub(super) struct Watch {
     begun: Instant,
@@ -33,6 +35,8 @@ pub(super) struct Watch {
     head: AtomicU64,
     /// When a client last took something, or a request last began or ended.
     moved: AtomicU64,
+    /// Something moved since the clock was looked at last.
+    news: AtomicBool,
     /// Bytes that went; in HTTP/2, those of answers given to the protocol.
     taken: AtomicU64,
 }
@@ -69,6 +73,7 @@ impl Watch {
             blocked: AtomicBool::new(false),
             head: AtomicU64::new(if protocol == Protocol::Http1 { 0 } else { NEVER }),
             moved: AtomicU64::new(since(begun)),
+            news: AtomicBool::new(false),
             taken: AtomicU64::new(0),
         }
     }
@@ -76,7 +81,22 @@ impl Watch {
     /// Bytes came. In HTTP/2 they may be anything; there an unfinished head counts as idleness.
     pub(super) fn received(&self) {
         if self.protocol == Protocol::Http1 && !self.is_busy() && self.head.load(Relaxed) == NEVER {
-            self.head.store(since(self.begun), Relaxed);
+            self.head.store(NOW, Relaxed);
+        }
+    }
+
+    /// After each time the connection was driven. Much happens in one go, and a clock is slow to read: so all of it happened now.
+    pub(super) fn settle(&self) {
+        let begins = self.head.load(Relaxed) == NOW;
+        if !begins && !self.news.load(Relaxed) {
+            return;
+        }
+        let now = since(self.begun);
+        if begins {
+            self.head.store(now, Relaxed);
+        }
+        if self.news.swap(false, Relaxed) {
+            self.moved.store(now, Relaxed);
         }
     }
 
@@ -131,8 +151,12 @@ impl Watch {
         self.waiting.fetch_sub(1, Relaxed);
     }
 
+    /// In HTTP/2, answers move by themselves.
     fn moved(&self) {
-        self.moved.store(since(self.begun), Relaxed);
+        match self.protocol {
+            Protocol::Http1 => self.news.store(true, Relaxed),
+            Protocol::Http2 => self.moved.store(since(self.begun), Relaxed),
+        }
     }
 
     fn is_busy(&self) -> bool {
@@ -154,6 +178,7 @@ impl Watch {
         }
         match self.head.load(Relaxed) {
             NEVER => Some((moved + limits.idle, Overdue::Idle)),
+            NOW => Some((Instant::now() + limits.header, Overdue::Head)),
             head => Some((self.begun + Duration::from_millis(head) + limits.header, Overdue::Head)),
         }
     }
@@ -173,7 +198,7 @@ impl Watch {
 }
 
 fn since(begun: Instant) -> u64 {
-    u64::try_from(begun.elapsed().as_millis()).unwrap_or(NEVER - 1)
+    u64::try_from(begun.elapsed().as_millis()).unwrap_or(NOW - 1)
 }
 
 /// How fast a client has been since it became the one that is waited for.
@@ -230,6 +255,7 @@ mod tests {
         let watch = Watch::new(Instant::now(), Protocol::Http1);
         advance(9 * SECOND).await;
         watch.received();
+        watch.settle();
         assert_eq!(look(&watch), None);
         advance(SECOND).await;
         assert_eq!(look(&watch), Some(Overdue::Head), "more bytes give no more time");
@@ -242,9 +268,11 @@ mod tests {
         advance(1_000 * SECOND).await;
         assert_eq!(look(&watch), None, "a handler has its own limits");
         watch.request_handled();
+        watch.settle();
         advance(59 * SECOND).await;
         assert_eq!(look(&watch), None);
         watch.received();
+        watch.settle();
         advance(SECOND).await;
         assert_eq!(look(&watch), None, "a head has begun in time");
         advance(9 * SECOND).await;
@@ -256,7 +284,9 @@ mod tests {
         let watch = Watch::new(Instant::now(), Protocol::Http2);
         advance(59 * SECOND).await;
         watch.received();
+        watch.settle();
         watch.wrote(1);
+        watch.settle();
         assert_eq!(look(&watch), None);
         advance(SECOND).await;
         assert_eq!(look(&watch), Some(Overdue::Idle));
@@ -269,6 +299,7 @@ mod tests {
         advance(1_000 * SECOND).await;
         assert_eq!(look(&watch), None);
         watch.client_turn(1);
+        watch.settle();
         advance(899 * SECOND).await;
         assert_eq!(look(&watch), None);
         advance(SECOND).await;
@@ -282,11 +313,13 @@ mod tests {
         let watch = Watch::new(Instant::now(), Protocol::Http1);
         watch.request_began();
         watch.request_handled();
+        watch.settle();
         watch.blocked();
         for _ in 0..3 {
             advance(800 * SECOND).await;
             assert_eq!(look(&watch), None);
             watch.wrote(1);
+            watch.settle();
             watch.blocked();
         }
         advance(900 * SECOND).await;
@@ -301,16 +334,19 @@ mod tests {
             let watch = Watch::new(Instant::now(), Protocol::Http2);
             watch.request_began();
             watch.request_handled();
+            watch.settle();
             watch.answer_began();
             let (limits, mut pace) = (limits(min_rate), Pace::new());
             advance(600 * SECOND).await;
             assert_eq!(watch.overdue(&limits, &mut pace), None, "the store is slow, not the client");
             watch.client_turn(0);
+            watch.settle();
             for _ in 0..6 {
                 assert_eq!(watch.overdue(&limits, &mut pace), None);
                 advance(10 * SECOND).await;
                 watch.our_turn();
                 watch.client_turn(taken * 10);
+                watch.settle();
             }
             assert_eq!(watch.overdue(&limits, &mut pace), end, "{taken} of {min_rate}");
         }
@@ -322,11 +358,13 @@ mod tests {
             let watch = Watch::new(Instant::now(), Protocol::Http1);
             watch.answer_began();
             watch.client_turn(1 << 20);
+            watch.settle();
             let (limits, mut pace) = (limits(100), Pace::new());
             for _ in 0..6 {
                 assert_eq!(watch.overdue(&limits, &mut pace), None);
                 advance(10 * SECOND).await;
                 watch.wrote(rate * 10);
+                watch.settle();
                 watch.blocked();
             }
             assert_eq!(watch.overdue(&limits, &mut pace), end, "{rate}");

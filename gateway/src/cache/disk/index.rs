@@ -1,7 +1,13 @@
 //! Which blocks are on disk, and which one goes when room is wanted: the one that was not asked for since the hand came by
 //! last (clock). Pure.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::{
+    collections::{BTreeSet, HashMap, VecDeque},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+};
 
 use reelgate_common::ids::FileId;
 
@@ -17,7 +23,8 @@ pub(super) struct Index {
 
 struct Entry {
     stored: Stored,
-    asked: bool,
+    /// Whoever has the block open says so by himself, without the index.
+    asked: Arc<AtomicBool>,
 }
 
 impl Index {
@@ -34,17 +41,24 @@ impl Index {
     }
 
     /// As `get`; it stays longer.
-    pub(super) fn touch(&mut self, key: &BlockKey) -> Option<Stored> {
-        let entry = self.blocks.get_mut(key)?;
-        entry.asked = true;
+    pub(super) fn touch(&self, key: &BlockKey) -> Option<Stored> {
+        let entry = self.blocks.get(key)?;
+        entry.asked.store(true, Relaxed);
         Some(entry.stored)
+    }
+
+    /// What says that the block was asked for.
+    pub(super) fn asked(&self, key: &BlockKey) -> Option<Arc<AtomicBool>> {
+        self.blocks.get(key).map(|entry| Arc::clone(&entry.asked))
     }
 
     /// Adds a block; what has to go for it is returned.
     pub(super) fn insert(&mut self, stored: Stored) -> Vec<Stored> {
         let mut gone = Vec::new();
         self.weight += stored.weight();
-        match self.blocks.insert(stored.key, Entry { stored, asked: false }) {
+        // Whoever has the same open goes on saying so.
+        let asked = self.asked(&stored.key).unwrap_or_default();
+        match self.blocks.insert(stored.key, Entry { stored, asked }) {
             Some(before) => {
                 self.weight -= before.stored.weight();
                 // The same name was written over.
@@ -86,7 +100,7 @@ impl Index {
         loop {
             let key = self.clock.pop_front()?;
             let Some(entry) = self.blocks.get_mut(&key) else { continue };
-            if !std::mem::take(&mut entry.asked) {
+            if !entry.asked.swap(false, Relaxed) {
                 let entry = self.blocks.remove(&key)?;
                 self.weight -= entry.stored.weight();
                 return Some(entry.stored);

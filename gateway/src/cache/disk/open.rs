@@ -16,8 +16,9 @@ use std::{
     path::Path,
     sync::{
         Arc,
-        atomic::{AtomicBool, AtomicU8, Ordering},
+        atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering},
     },
+    time::{Duration, Instant},
 };
 
 use bytes::Bytes;
@@ -37,6 +38,9 @@ pub(super) struct OpenBlock {
     pub(super) stored: Stored,
     file: File,
     pieces: Vec<Piece>,
+    since: Instant,
+    /// For the index: it stays longer.
+    asked: Arc<AtomicBool>,
     _open: Arc<()>,
 }
 
@@ -47,6 +51,8 @@ struct Piece {
     checked: AtomicBool,
     /// How often it was at hand, in turns of `OFTEN`.
     asked: AtomicU8,
+    /// Until when it is taken to lie in the kernel's memory, in milliseconds since the block was opened.
+    trusted: AtomicU64,
 }
 
 /// A piece that was there without waiting.
@@ -61,23 +67,43 @@ pub(in crate::cache) struct AtHand {
 /// comes again and again does (5 % less time at 64 KiB, `docs/bench.md`).
 const OFTEN: u8 = 8;
 
+/// How long a piece that the kernel was found to hold is taken to be there, whoever asks. A socket takes 1 MiB in many steps, and
+/// asking about all that is left at each of them cost a fifth of the time (`docs/bench.md`).
+pub(super) const TRUSTED: Duration = Duration::from_millis(100);
+
 /// Reading without waiting is not possible on every file system.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Refused;
 
 impl OpenBlock {
-    /// `start` is where in its object the part begins; `open` is shared by all that are open. Blocks the thread.
+    /// `start` is where in its object the part begins; `asked` is the index's, `open` is shared by all that are open. Blocks the thread.
     ///
     /// # Errors
     /// There is no such file, or its head is not what was written.
-    pub(super) fn open(folder: &Path, stored: &Stored, start: u64, open: &Arc<()>) -> io::Result<Self> {
+    pub(super) fn open(
+        folder: &Path,
+        (stored, asked): (&Stored, Arc<AtomicBool>),
+        start: u64,
+        open: &Arc<()>,
+    ) -> io::Result<Self> {
         let file = File::open(stored.path(folder))?;
         let sums = block::sums(&file, stored, start)?;
-        let pieces = sums
-            .into_iter()
-            .map(|sum| Piece { sum, checked: AtomicBool::new(false), asked: AtomicU8::new(0) })
-            .collect();
-        Ok(Self { stored: *stored, file, pieces, _open: Arc::clone(open) })
+        let pieces = sums.into_iter().map(Piece::new).collect();
+        Ok(Self { stored: *stored, file, pieces, since: Instant::now(), asked, _open: Arc::clone(open) })
+    }
+
+    /// It was written a moment ago, by us: as long as the kernel has not let go of a piece, there is nothing to sum.
+    pub(super) fn believe(&self) {
+        for (_, piece) in (0..).zip(&self.pieces).filter(|(index, _)| self.is_resident(place(*index))) {
+            piece.checked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Somebody wants it. Written only when that is news: all who read it would wait for each other.
+    pub(super) fn touch(&self) {
+        if !self.asked.load(Ordering::Relaxed) {
+            self.asked.store(true, Ordering::Relaxed);
+        }
     }
 
     /// Pieces of the part, counted from its first. Blocks the thread.
@@ -139,6 +165,28 @@ impl OpenBlock {
     }
 }
 
+impl OpenBlock {
+    pub(super) fn is_at_hand_at(&self, bytes: &Range<u64>, now: Duration) -> bool {
+        pieces(bytes).all(|index| self.is_piece_at_hand(index, bytes, now))
+    }
+
+    /// Asked of the first of these bytes in the piece, and of the last of all: the kernel lets go of neighbours together, from one
+    /// end.
+    fn is_piece_at_hand(&self, index: u64, bytes: &Range<u64>, now: Duration) -> bool {
+        let piece = usize::try_from(index).ok().and_then(|index| self.pieces.get(index));
+        let Some(piece) = piece.filter(|piece| piece.is_checked()) else { return false };
+        if piece.is_trusted(now) {
+            return true;
+        }
+        let (first, end) = (place(index).max(bytes.start), place(index + 1).min(bytes.end));
+        let found = self.is_resident(first) && (end < bytes.end || self.is_resident(end - 1));
+        if found {
+            piece.trust(now);
+        }
+        found
+    }
+}
+
 /// The pieces that bytes of a block's file lie in.
 fn pieces(bytes: &Range<u64>) -> Range<u64> {
     let body = |at: u64| at.saturating_sub(HEAD as u64);
@@ -150,11 +198,8 @@ impl KeptFile for OpenBlock {
         self.file.as_fd()
     }
 
-    /// Asked of the first byte of each piece and of the last byte: the kernel lets go of neighbours together, from one end.
     fn is_at_hand(&self, bytes: &Range<u64>) -> bool {
-        let is_checked = |index| self.pieces.get(usize::try_from(index).ok()?).map(Piece::is_checked);
-        pieces(bytes).all(|index| is_checked(index) == Some(true) && self.is_resident(place(index).max(bytes.start)))
-            && bytes.end.checked_sub(1).is_some_and(|last| self.is_resident(last))
+        self.is_at_hand_at(bytes, self.since.elapsed())
     }
 
     fn bring(&self, bytes: &Range<u64>) -> io::Result<()> {
@@ -166,6 +211,19 @@ impl KeptFile for OpenBlock {
 }
 
 impl Piece {
+    fn new(sum: u32) -> Self {
+        Self { sum, checked: AtomicBool::new(false), asked: AtomicU8::new(0), trusted: AtomicU64::new(0) }
+    }
+
+    fn is_trusted(&self, now: Duration) -> bool {
+        now < Duration::from_millis(self.trusted.load(Ordering::Relaxed))
+    }
+
+    fn trust(&self, now: Duration) {
+        let until = u64::try_from((now + TRUSTED).as_millis()).unwrap_or(u64::MAX);
+        self.trusted.store(until, Ordering::Relaxed);
+    }
+
     fn is_checked(&self) -> bool {
         self.checked.load(Ordering::Relaxed)
     }

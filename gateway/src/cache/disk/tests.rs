@@ -30,6 +30,13 @@ impl Disk {
         self.idle().await;
     }
 
+    /// The same after a restart: what was written is no longer known to be what was meant.
+    async fn keep_and_restart(self, folder: &Path, object: &Object, start: u64, pieces: Vec<Bytes>) -> Self {
+        self.keep_now(object, start, pieces).await;
+        drop(self);
+        open(folder, 1 << 20)
+    }
+
     /// Returns when nothing is being written.
     pub(in crate::cache) async fn idle(&self) {
         let all = u32::try_from(WRITERS).unwrap();
@@ -82,7 +89,7 @@ async fn a_corrupt_piece_is_a_miss_and_its_block_goes() {
     for place in [10, 50, 4096 + P + 10] {
         let folder = tempfile::tempdir().unwrap();
         let (disk, object) = (open(folder.path(), 1 << 20), object());
-        disk.keep_now(&object, 0, vec![piece(1), piece(2)]).await;
+        let disk = disk.keep_and_restart(folder.path(), &object, 0, vec![piece(1), piece(2)]).await;
         let path = files_below(folder.path()).remove(0);
         OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"!", place).unwrap();
         assert!(disk.read(&object, 0..2 * P).await.is_none(), "byte {place}");
@@ -94,7 +101,7 @@ async fn a_corrupt_piece_is_a_miss_and_its_block_goes() {
 async fn a_block_that_is_open_is_read_without_waiting() {
     let folder = tempfile::tempdir().unwrap();
     let (disk, object) = (open(folder.path(), 1 << 20), object());
-    disk.keep_now(&object, P, vec![piece(1), Bytes::from_static(b"end")]).await;
+    let disk = disk.keep_and_restart(folder.path(), &object, P, vec![piece(1), Bytes::from_static(b"end")]).await;
     assert_eq!(disk.at_hand(&object, P), None, "nobody has opened it");
     disk.read(&object, P..2 * P).await.unwrap();
     let read = [P, 2 * P].map(|at| disk.at_hand(&object, at).map(|there| there.bytes));
@@ -105,6 +112,41 @@ async fn a_block_that_is_open_is_read_without_waiting() {
     assert_eq!([0, 3 * P, BLOCK].map(|at| disk.at_hand(&object, at)), [None, None, None]);
     disk.forget(object.name().file());
     assert!(disk.at_hand(&object, P).is_none() && disk.shared.open.is_empty());
+}
+
+#[tokio::test]
+async fn what_was_written_a_moment_ago_is_sent_from_its_file_and_nobody_sums_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    disk.keep_now(&object, 0, vec![piece(1), piece(2)]).await;
+    let part = disk.in_file(&object, P);
+    // Not every file system can tell whether it would have to wait.
+    if !disk.shared.must_wait.load(Ordering::Relaxed) {
+        assert_eq!(part.map(|part| part.bytes), Some(4096 + P..4096 + 2 * P));
+    }
+    let disk = disk.keep_and_restart(folder.path(), &object, 0, vec![piece(1), piece(2)]).await;
+    disk.read(&object, 0..P).await.unwrap();
+    assert!(disk.in_file(&object, P).is_none() && disk.in_file(&object, 0).is_some(), "only what was summed");
+}
+
+#[tokio::test]
+async fn the_kernel_is_asked_once_in_a_while_for_what_is_sent_from_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, object) = (open(folder.path(), 1 << 20), object());
+    let disk = disk.keep_and_restart(folder.path(), &object, 0, vec![piece(1), piece(2), piece(3)]).await;
+    disk.read(&object, 0..2 * P).await.unwrap();
+    let block = disk.shared.open.get(&disk.key(&object, 0)).unwrap();
+    let (both, second, third) = (4096..4096 + 2 * P, 4096 + P + 7..4096 + 2 * P, 4096 + 2 * P..4096 + 3 * P);
+    let now = Duration::from_secs(1);
+    let file = OpenOptions::new().write(true).open(files_below(folder.path()).remove(0)).unwrap();
+    if !block.is_at_hand_at(&both, now) {
+        return assert!(disk.shared.must_wait.load(Ordering::Relaxed), "it was only now written and read");
+    }
+    assert!(!block.is_at_hand_at(&third, now), "nobody has summed it");
+    file.set_len(4096).unwrap();
+    let soon = now + open::TRUSTED - Duration::from_millis(1);
+    assert!(block.is_at_hand_at(&both, soon) && block.is_at_hand_at(&second, soon), "it was found a moment ago");
+    assert!(!block.is_at_hand_at(&both, now + open::TRUSTED) && !block.is_at_hand_at(&second, now + open::TRUSTED));
 }
 
 #[tokio::test]
@@ -123,7 +165,7 @@ async fn only_a_piece_that_is_asked_for_often_is_to_be_kept_in_memory() {
 async fn a_corrupt_piece_of_an_open_block_is_a_miss() {
     let folder = tempfile::tempdir().unwrap();
     let (disk, object) = (open(folder.path(), 1 << 20), object());
-    disk.keep_now(&object, 0, vec![piece(1), piece(2)]).await;
+    let disk = disk.keep_and_restart(folder.path(), &object, 0, vec![piece(1), piece(2)]).await;
     disk.read(&object, 0..P).await.unwrap();
     let path = files_below(folder.path()).remove(0);
     let spoil = |place| OpenOptions::new().write(true).open(&path).unwrap().write_all_at(b"!", place).unwrap();
