@@ -21,6 +21,7 @@ mod fuzzed;
 mod harness;
 mod hostile;
 mod idle;
+mod images;
 mod in_sync;
 mod isolation;
 mod jobs;

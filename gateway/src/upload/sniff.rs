@@ -1,7 +1,8 @@
 //! What a file is, judged by its first bytes; the client's words only decide whether it is worth a probe.
 //!
 //! Three rules: what a browser would run or follow (HTML, SVG, XML, playlists, scripts) is never media and never inline;
-//! an image is one of the formats every browser shows; whatever else is `application/octet-stream` to the world.
+//! an image is one of the formats every browser shows, or what phones make and Safari shows (HEIC); whatever else is
+//! `application/octet-stream` to the world.
 
 use std::borrow::Cow;
 
@@ -64,6 +65,7 @@ fn known(format: FileFormat) -> Option<Sniffed> {
         FileFormat::GraphicsInterchangeFormat => (FileKind::Image, "image/gif"),
         FileFormat::Webp => (FileKind::Image, "image/webp"),
         FileFormat::Av1ImageFileFormat => (FileKind::Image, "image/avif"),
+        FileFormat::HighEfficiencyImageCoding => (FileKind::Image, "image/heic"),
         FileFormat::WindowsBitmap => (FileKind::Image, "image/bmp"),
         FileFormat::PortableDocumentFormat => (FileKind::Other, "application/pdf"),
         FileFormat::Zip => (FileKind::Other, "application/zip"),
@@ -147,6 +149,7 @@ mod tests {
     fn images_are_those_that_browsers_show() {
         assert_eq!(judged(b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"), (FileKind::Image, "image/png".into()));
         assert_eq!(judged(b"\xff\xd8\xff\xe0\0\x10JFIF"), (FileKind::Image, "image/jpeg".into()));
+        assert_eq!(judged(b"\0\0\0\x1cftypheic\0\0\0\0mif1heic"), (FileKind::Image, "image/heic".into()));
         assert_eq!(judged(b"II*\0\x08\0\0\0"), (FileKind::Other, "application/octet-stream".into()));
     }
 

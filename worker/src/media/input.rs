@@ -138,7 +138,9 @@ fn refusal(mut file: File) -> MediaError {
     if isobmff && holds(&head, b"sinf") && (holds(&head, b"encv") || holds(&head, b"enca") || holds(&head, b"tenc")) {
         return MediaError::Encrypted;
     }
-    let known = isobmff
+    // A phone's picture in the boxes of a film (HEIF): nothing is wrong with it, but it is none.
+    let picture = [b"heic", b"heix", b"mif1", b"avif"].iter().any(|brand| head.get(8..12) == Some(&brand[..]));
+    let known = (isobmff && !picture)
         || [&b"\x1a\x45\xdf\xa3"[..], b"RIFF", b"FLV", b"OggS", b"\x30\x26\xb2\x75", b"ID3", b"fLaC"]
             .iter()
             .any(|magic| head.starts_with(magic));
