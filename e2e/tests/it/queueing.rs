@@ -110,6 +110,92 @@ async fn nothing_of_the_first_attempt_is_left(site: &Site, file: &str) -> Result
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_worker_told_to_end_hands_its_job_back_embedded() -> Result<()> {
+    told_to_end(Footing::Embedded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_told_to_end_hands_its_job_back_production() -> Result<()> {
+    told_to_end(Footing::Production).await
+}
+
+/// That is no fault of the job's, and whoever comes next need not wait for a lease.
+async fn told_to_end(footing: Footing) -> Result<()> {
+    let folder = Folder::new("told")?;
+    let film = long_film(&folder, 30)?;
+    // The lease outlasts the test.
+    let lease = (2 * PATIENCE.as_millis()).to_string();
+    let mut site = Site::builder(footing).env("REELGATE__JOBS__LEASE_MS", lease).start().await?;
+    let file = upload(&alice(&site), &film).await?;
+    encoding(&alice(&site), &file).await?;
+    let mut told = match footing {
+        Footing::Embedded => site.gateways.remove(0).process,
+        Footing::Production => site.workers.remove(0),
+    };
+    told.signal(Signal::TERM)?;
+    assert_eq!(told.wait(PATIENCE)?.code(), Some(0), "{}", told.output());
+    match footing {
+        Footing::Embedded => site.start_gateway().await?,
+        Footing::Production => site.start_worker()?,
+    }
+    alice(&site).wait_settled(&file, PATIENCE).await.with_context(|| site.output())?;
+    job_is(&site, &file, JobState::Done).await?;
+    let job = the_job(&site, &file).await?;
+    assert_eq!((job.attempt, job.losses, job.failures), (2, 0, 0), "{}", site.output());
+    Ok(())
+}
+
+/// Each key of the queue as it is now, in another database of the same Redis; or back from there.
+async fn copied(site: &mut Site, from: u8, to: u8) -> Result<()> {
+    let redis = &site.services()?.redis;
+    let keys = redis.command(&format!("SELECT {from}\r\nKEYS *")).await?;
+    let keys: Vec<_> = keys.lines().filter(|line| line.starts_with('{')).map(str::to_owned).collect();
+    ensure!(!keys.is_empty(), "nothing to copy");
+    for key in keys {
+        redis.command(&format!("SELECT {from}\r\nCOPY {key} {key} DB {to} REPLACE")).await?;
+    }
+    Ok(())
+}
+
+/// Redis comes back with what it held a while ago: jobs that are over stand there as waiting, and one that waits does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_with_old_data_repeats_nothing_and_forgets_nothing() -> Result<()> {
+    let mut site = Site::builder(Footing::Production).workers(0).start().await?;
+    let folder = Folder::new("old")?;
+    let (clip, client) = (web_safe_clip(&folder)?, alice(&site));
+    let mut files = Vec::new();
+    for _ in 0..3 {
+        files.push(client.upload_one(Upload::file("clip.mp4", "video/mp4", &clip)).await?);
+    }
+    copied(&mut site, 0, 1).await?;
+    site.start_worker()?;
+    let mut before = Vec::new();
+    for file in &files {
+        client.wait_settled(file, PATIENCE).await.with_context(|| site.output())?;
+        job_is(&site, file, JobState::Done).await?;
+        before.push((client.info(file).await?, the_job(&site, file).await?));
+    }
+    site.workers[0].kill()?;
+    let lost = client.upload_one(Upload::file("clip.mp4", "video/mp4", &clip)).await?;
+    site.services()?.redis.command("FLUSHDB").await?;
+    copied(&mut site, 1, 0).await?;
+    site.start_worker()?;
+    job_is(&site, &lost, JobState::Done).await?;
+    eventually("the old entries are gone", PATIENCE, async || {
+        let redis = site.services().map(|services| &services.redis);
+        let Ok(redis) = redis else { return false };
+        redis.command("HLEN {reelgate}:jobs").await.is_ok_and(|answer| answer == ":0\r\n")
+    })
+    .await
+    .with_context(|| site.output())?;
+    for (file, (info, job)) in files.iter().zip(before) {
+        assert_eq!((client.info(file).await?, the_job(&site, file).await?), (info, job), "nothing was done again");
+    }
+    assert_eq!(the_job(&site, &lost).await?.attempt, 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_the_queue_names_five_times_runs_once() -> Result<()> {
     let mut site = Site::builder(Footing::Production).workers(0).start().await?;
     let folder = Folder::new("five")?;

@@ -10,7 +10,7 @@ use reelgate_common::{
     job::{JobRecord, JobState},
 };
 use reelgate_e2e::{
-    client::{Client, Upload},
+    client::{Answer, Client, Upload},
     generated::generated,
     process::{Folder, eventually},
     proxied::Proxied,
@@ -22,6 +22,7 @@ use reelgate_e2e::{
     site::{Footing, Site},
     slow_reader::SlowReader,
 };
+use sea_orm::{ConnectionTrait, TransactionTrait};
 use serde_json::Value;
 
 use super::foreign_clip;
@@ -135,19 +136,48 @@ async fn fifty_who_meet_a_locked_table_hear_503_and_cut_no_stream() -> Result<()
         });
         holder.join().unwrap().map(|_| asked)
     });
+    stored_or_away(locked??)?;
+    alice.upload_one(Upload::text("after.txt", "after")).await?;
+    Ok(())
+}
+
+/// Some of them must have met the lock.
+fn stored_or_away(answers: Vec<Result<Answer>>) -> Result<()> {
     let mut refused = 0;
-    for answer in locked?? {
+    for answer in answers {
         let answer = answer?;
         match answer.status.as_u16() {
             200 => {}
             503 => {
                 assert_eq!(answer.code(), "database_unavailable");
+                assert!(answer.headers.contains_key("retry-after"));
                 refused += 1;
             }
             other => panic!("{other}: {}", String::from_utf8_lossy(&answer.body)),
         }
     }
     assert!(refused > 0, "nobody met the lock");
+    Ok(())
+}
+
+/// The same of SQLite, whose one writer is another process that does not come to an end.
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_who_meet_a_writer_without_end_hear_503_and_cut_no_stream() -> Result<()> {
+    let site = Site::start(Footing::Embedded).await?;
+    let alice = alice(&site);
+    let film = generated(0, 16 * MIB);
+    let watched = alice.upload_one(Upload::bytes("film.bin", "application/octet-stream", film.clone())).await?;
+    let token = alice.stream_token(&serde_json::json!({})).await?;
+    let mut viewer = SlowReader::open(alice.base(), &format!("/v1/files/stream/{watched}?token={token}"), 0).await?;
+    assert_eq!(viewer.take(MIB).await?, film[..MIB]);
+
+    let db = site.database().await?;
+    let writer = db.connection().begin().await?;
+    writer.execute_unprepared("update files set location = location where id is null").await?;
+    let asked = (0..50).map(|n| alice.post_files("/v1/files", vec![Upload::text(format!("{n}.txt"), "x")]));
+    stored_or_away(join_all(asked).await)?;
+    assert_eq!(viewer.take(film.len() - MIB).await?, film[MIB..], "the stream is the file");
+    writer.rollback().await?;
     alice.upload_one(Upload::text("after.txt", "after")).await?;
     Ok(())
 }
