@@ -45,7 +45,7 @@ chaos: ## faults at random for half an hour, and the promises held against what 
 	CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} CHAOS_FAULTS=$${CHAOS_FAULTS:-500} CHAOS_MINUTES=$${CHAOS_MINUTES:-30} \
 		cargo test -p reelgate-e2e --test it -- --nocapture --exact \
 		chaos::whatever_fails_every_answered_upload_is_kept_once_and_whole
-	CHAOS_JOBS=10000 cargo test -p reelgate-e2e --test it -- --exact \
+	CHAOS_JOBS=10000 cargo test -p reelgate-e2e --test it -- --nocapture --exact \
 		chaos::many::of_many_jobs_each_has_one_result_however_many_workers_die
 
 .PHONY: fuzz

@@ -1,6 +1,7 @@
 //! What fuzzing has learned and found (`fuzz/corpus`), through the fuzz targets themselves as they stand: none of it may trouble a
 //! parser again. Without libFuzzer: its macro is one of ours here, and `libfuzzer_sys` this crate.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::print_stdout, reason = "which input it was is wanted")]
 
 use std::{fs, path::Path};
 

@@ -16,15 +16,12 @@ local now = time[1] * 1000000 + time[2]
 local interval, tolerance = tonumber(ARGV[1]), tonumber(ARGV[2])
 local stored = tonumber(redis.call('GET', KEYS[1])) or now
 local full = math.min(math.max(stored, now), now + tolerance)
-local function keep()
-  redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
-end
--- Written before the clock was set back: by this one it is an empty bucket, which fills from now on.
-if stored > full then keep() end
+-- Written before the clock was set back, by more than it ever wavers: how much is in it nobody knows, so it is full.
+if stored > now + tolerance + 1000000 then full = now end
 full = full + interval
 local wait = full - now - tolerance
 if wait > 0 then return wait end
-keep()
+redis.call('SET', KEYS[1], string.format('%.0f', full), 'PX', math.ceil((full - now) / 1000))
 return 0";
 
 pub(super) struct RedisBuckets {

@@ -17,6 +17,7 @@ use reelgate_e2e::{
     site::{Builder, Footing, Site},
 };
 use rustix::process::{Pid, Signal, kill_process};
+use sea_orm::ConnectionTrait;
 
 use super::foreign_clip;
 
@@ -148,6 +149,26 @@ async fn a_step_of_redis_clock_ends_no_lease_keeps_none_alive_and_holds_nothing_
         let job = ready(&site, &file).await.with_context(|| format!("{ahead} s ahead"))?;
         ensure!((job.attempt, job.losses, job.failures) == (1, 0, 0), "{ahead} s ahead: {job:?}");
     }
+    Ok(())
+}
+
+/// Claimed early it is given back, and not claimed again at once and again.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_due_is_not_claimed_all_the_time_by_a_redis_that_is_ahead() -> Result<()> {
+    let folder = Folder::new("clocks")?;
+    let clock = Clock::new()?;
+    clock.set(HOUR)?;
+    let mut site = small().queue_env(clock.environment()).start().await?;
+    let file = uploaded(&site, &folder).await?;
+    let later = "update jobs set next_attempt_at = extract(epoch from clock_timestamp()) * 1000 + 5000";
+    site.database().await?.connection().execute_unprepared(later).await?;
+    site.start_worker()?;
+    let job = ready(&site, &file).await?;
+    ensure!((job.attempt, job.losses, job.failures) == (1, 0, 0), "{job:?}");
+    let claims = site.services()?.redis.command("HGET {reelgate}:turns last").await?;
+    let claims = claims.lines().nth(1).context("claims are counted")?.parse::<u64>()?;
+    // As often as the dispatcher brings it: ten times a second here.
+    ensure!((2..150).contains(&claims), "{claims} claims\n{}", site.output());
     Ok(())
 }
 
