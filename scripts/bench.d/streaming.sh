@@ -51,12 +51,12 @@ start_yardstick() { # sets yardstick, yardstick_pid
 }
 
 # The same file through gateways with different caches: one database, one store.
-start_reelgates() { # sets memory_base, disk_base, object_id, cold_id
+start_reelgates() { # sets memory_base, disk_base, both_base, object_id, cold_id
   start_gateway memory "${hot_memory[@]}"
   memory_base=$base
   object_id=$(upload "$work/object" object.bin)
   warm "$memory_base" "$object_id"
-  start_disk_tier
+  start_disk_tiers
   local cold=$work/cold-object
   cold_span=$((${BENCH_COLD_MIB:-1024} * mib))
   random_file "$cold_span" "$cold"
@@ -66,14 +66,15 @@ start_reelgates() { # sets memory_base, disk_base, object_id, cold_id
   cold_signed=$(presigned GET /reelgate/cold)
 }
 
-start_disk_tier() { # sets disk_base; empty without a disk tier
-  disk_base=
-  grep -q '^#disk_' reelgate.toml || { echo "(this build has no disk tier)"; return 0; }
-  # The smallest memory that is accepted, so that nearly every read comes from the disk tier.
-  start_gateway disk REELGATE__CACHE__MEMORY_BYTES=$((8 * mib)) REELGATE__CACHE__DISK_DIR="$work/cache" \
-    REELGATE__CACHE__DISK_BYTES=$((1024 * mib))
+start_disk_tiers() { # sets disk_base, both_base
+  local tier=(REELGATE__CACHE__DISK_BYTES=$((1024 * mib)) REELGATE__CACHE__DISK_DIR)
+  # The smallest memory that is accepted.
+  start_gateway disk REELGATE__CACHE__MEMORY_BYTES=$((8 * mib)) "${tier[@]}=$work/disk-cache"
   disk_base=$base
   warm "$disk_base" "$object_id"
+  start_gateway both "${hot_memory[@]}" "${tier[@]}=$work/both-cache"
+  both_base=$base
+  warm "$both_base" "$object_id"
   base=$memory_base
 }
 
@@ -108,8 +109,7 @@ row() { # who, best line of figures
 # All who are compared take turns, so that what else the machine does meets all of them.
 hot_cell() {
   local -A best=()
-  local who line addresses=(yardstick nginx-slice nginx-local garage-hot memory)
-  [ -z "$disk_base" ] || addresses+=(disk)
+  local who line addresses=(yardstick nginx-slice nginx-local garage-hot memory disk both)
   for _ in $(seq "$rounds"); do
     for who in "${addresses[@]}"; do
       line=$(measure "$(hot_address "$who")" "$range" "$connections" "$seconds" random "$stream_span") || continue
@@ -127,6 +127,7 @@ hot_address() {
     garage-hot) echo "http://127.0.0.1:$s3_port$signed" ;;
     memory) stream_url "$memory_base" "$object_id" ;;
     disk) stream_url "$disk_base" "$object_id" ;;
+    both) stream_url "$both_base" "$object_id" ;;
   esac
 }
 
@@ -176,10 +177,13 @@ verdicts() {
   echo "== what is to be reached"
   echo "| range | connections | what | ratio | goal | |"
   echo "|---|---|---|---|---|---|"
-  ratio memory yardstick 0.9 0.9
-  ratio memory nginx-slice 1.1 1.15
-  ratio memory nginx-local 0.9 0.9
-  [ -z "$disk_base" ] || ratio disk nginx-slice 1.0 1.0
+  local who
+  for who in both memory; do
+    ratio "$who" yardstick 0.9 0.9
+    ratio "$who" nginx-slice 1.1 1.15
+    ratio "$who" nginx-local 0.9 0.9
+  done
+  ratio disk nginx-slice 1.0 1.0
   ratio cold garage 0.95 0.95
 }
 
