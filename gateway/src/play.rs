@@ -29,7 +29,6 @@ use crate::{
     regulars::{Address, Regular},
     representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, pinned},
     respond::Response,
-    route::STREAM_FILE,
     stream,
     virtual_file::VirtualFile,
 };
@@ -74,7 +73,7 @@ impl<'a> Ask<'a> {
     }
 }
 
-/// `GET /v1/files/stream/{id}`
+/// `GET /v1/files/stream/{id}`. `asked` is remembered, with the route's name for the log.
 ///
 /// # Errors
 /// 404, 403, 409, 412, 416, or 503.
@@ -83,13 +82,13 @@ pub(crate) async fn stream_file(
     grant: Grant,
     file: FileId,
     ask: Ask<'_>,
-    asked: Option<Address>,
+    asked: Option<(Address, &'static str)>,
 ) -> Result<Response, ApiError> {
     let Pass { row, shown, lease } = admit(app, &grant, file, ask.wish(Wish::Best), ask).await?;
     let presented = Arc::new(Presented::new(&row.file, Representation::of(&row.file, pinned(&row, &shown)?)));
-    if let (Some(asked), Some(lease), Some(fresh)) = (asked, &lease, app.rows.freshness(&row)) {
+    if let (Some((asked, route)), Some(lease), Some(fresh)) = (asked, &lease, app.rows.freshness(&row)) {
         let (lease, presented) = (lease.clone(), presented.clone());
-        app.regulars.remember(asked, Regular { lease, presented, client: ask.client(), fresh, route: STREAM_FILE });
+        app.regulars.remember(asked, Regular { lease, presented, client: ask.client(), fresh, route });
     }
     present(app, &presented, lease.as_ref(), ask).await
 }

@@ -96,7 +96,7 @@ impl Route {
             Self::List => "list",
             Self::Upload => "upload",
             Self::MintToken => "mint_token",
-            Self::StreamFile(_) => STREAM_FILE,
+            Self::StreamFile(_) => "stream_file",
             Self::StreamLocation => "stream_location",
             Self::Master(_) => "master",
             Self::Manifest(_) => "manifest",
@@ -121,9 +121,6 @@ impl Route {
         }
     }
 }
-
-/// The name of the route that players ask for every range.
-pub(crate) const STREAM_FILE: &str = "stream_file";
 
 const MASTER: &str = "master.m3u8";
 const MANIFEST: &str = "manifest.mpd";

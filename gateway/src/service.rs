@@ -136,7 +136,7 @@ async fn dispatch(
     request: Request<RequestBody>,
 ) -> Result<Response, ApiError> {
     let streams = matches!(route, Route::StreamFile(_));
-    let asked = Asked::of(&request, address).filter(|_| streams).map(Asked::to_address);
+    let asked = Asked::of(&request, address).filter(|_| streams).map(|asked| (asked.to_address(), route.name()));
     let (parts, body) = request.into_parts();
     let query = Query::parse(parts.uri.query());
     let head = &parts.headers;

@@ -259,7 +259,7 @@ async fn begin(
     let published = read::published(&**tx, file.id, file.generation).await?;
     let fence =
         Fence { job_id: JobId(job.id), file_id: FileId(file.id), generation: job.generation, attempt: job.attempt };
-    Ok(Ok(Attempt { fence, file: file.into_record(Some(&job))?, job: job.into_record()?, published }))
+    Ok(Ok(Attempt { fence, file: file.into_record(Some(job.standing()?))?, job: job.into_record()?, published }))
 }
 
 async fn beat(tx: &WriteTx, fence: &Fence, progress: f64) -> Result<u64, DbError> {

@@ -36,7 +36,7 @@ pub(super) async fn complete(
         let current = (row.id, row.generation);
         let added = made.remove(&(row.id, renditions::ALL_GENERATIONS)).unwrap_or_default();
         let renditions = with_added(made.remove(&current).unwrap_or_default(), added, row.generation);
-        let file = row.into_record(jobs.get(&current))?;
+        let file = row.into_record(jobs.get(&current).map(jobs::Model::standing).transpose()?)?;
         Ok(FileWithRenditions { file, renditions })
     };
     rows.into_iter().map(complete).collect()

@@ -57,13 +57,9 @@ impl Model {
         Ok(FileView { state: parse(&self.state)?, deleted: self.deleted_at.is_some() })
     }
 
-    /// `job` is the one of the file's generation, if it has one: it knows the progress.
-    pub(in crate::db) fn into_record(self, job: Option<&super::jobs::Model>) -> Result<FileRecord, DbError> {
+    /// `job` is how the one of the file's generation stands, if it has one: it knows the progress.
+    pub(in crate::db) fn into_record(self, job: Option<(JobState, f64)>) -> Result<FileRecord, DbError> {
         let state = parse(&self.state)?;
-        let job = match job {
-            Some(job) => Some((parse(&job.state)?, job.progress)),
-            None => None,
-        };
         Ok(FileRecord {
             id: FileId(self.id),
             org_id: OrgId::new(self.org_id),

@@ -66,6 +66,11 @@ impl Model {
         self.next_attempt_at <= now.0 || self.next_attempt_at > now.plus(policy.longest_wait()).0
     }
 
+    /// Its state and its progress.
+    pub(in crate::db) fn standing(&self) -> Result<(JobState, f64), DbError> {
+        Ok((parse(&self.state)?, self.progress))
+    }
+
     pub(in crate::db) fn into_record(self) -> Result<JobRecord, DbError> {
         Ok(JobRecord {
             id: JobId(self.id),
