@@ -1,9 +1,10 @@
 //! The command line, as clap reads it. Knows no module that acts on it.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{io, net::SocketAddr, path::PathBuf, process::ExitCode};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use reelgate_common::{
+    file::{FileKind, FileState},
     ids::{FileId, JobId},
     job::JobState,
 };
@@ -43,6 +44,87 @@ pub(crate) enum Command {
     Reconcile(Reconcile),
     /// Shows the effective configuration, asks every dependency, and says what to fix.
     Check(DataDirArgument),
+    /// Uploads files to a running server.
+    Upload(Upload),
+    /// Lists the files of a running server, the newest first.
+    Ls(List),
+    /// Shows all that is known of a file, as JSON.
+    Info(Named),
+    /// Deletes files, and all that was made from them.
+    Rm(NamedFiles),
+    /// Follows files until each is ready or failed.
+    Watch(Watch),
+    /// Prints a script that completes this command in a shell.
+    Completions { shell: clap_complete::Shell },
+}
+
+/// Which server, and who asks.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct Remote {
+    /// Address of the server.
+    #[arg(long, value_name = "URL", env = "REELGATE_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) url: url::Url,
+    /// Who signs in. Without it the secret of --data-dir signs the demo's own user in, as `reelgate all --demo` does.
+    #[arg(long, value_name = "JWT", env = "REELGATE_JWT", hide_env_values = true)]
+    pub(crate) jwt: Option<String>,
+    /// Of an embedded server on this machine.
+    #[arg(long, value_name = "DIR", default_value = DEFAULT_DATA_DIR)]
+    pub(crate) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Upload {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    #[arg(required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Until each file is ready or failed.
+    #[arg(long)]
+    pub(crate) wait: bool,
+    /// Prints the files as the API shows them, a line each.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct List {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    /// `uploading`, `staged`, `processing`, `ready` or `failed`.
+    #[arg(long)]
+    pub(crate) state: Option<FileState>,
+    /// `video`, `audio`, `image` or `other`.
+    #[arg(long)]
+    pub(crate) kind: Option<FileKind>,
+    #[arg(long, default_value_t = 50)]
+    pub(crate) limit: usize,
+    /// Prints the files as the API shows them, a line each.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Named {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    pub(crate) file: FileId,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct NamedFiles {
+    #[command(flatten)]
+    pub(crate) remote: Remote,
+    #[arg(required = true)]
+    pub(crate) files: Vec<FileId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Watch {
+    #[command(flatten)]
+    pub(crate) of: NamedFiles,
+    /// Prints the files as the API shows them, a line each, when they are done.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]
@@ -146,13 +228,18 @@ pub(crate) struct Token {
     pub(crate) ttl: Lifetime,
 }
 
+/// Prints the script of a shell.
+pub(crate) fn complete(shell: clap_complete::Shell) -> ExitCode {
+    clap_complete::generate(shell, &mut Cli::command(), "reelgate", &mut io::stdout());
+    ExitCode::SUCCESS
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn the_command_line_is_sound() {
-        use clap::CommandFactory;
         Cli::command().debug_assert();
     }
 
@@ -170,6 +257,12 @@ mod tests {
             "reelgate jobs ls --state dead --limit 5",
             "reelgate jobs --org acme --data-dir d retry --dead",
             "reelgate jobs explain 0190163d-8694-739b-aea5-966c26f8ad91",
+            "reelgate upload a.mp4 b.mov --wait --json --url https://media.example",
+            "reelgate ls --state failed --kind video --limit 5",
+            "reelgate info 0190163d-8694-739b-aea5-966c26f8ad91 --jwt a.b.c",
+            "reelgate rm 0190163d-8694-739b-aea5-966c26f8ad91 --data-dir d",
+            "reelgate watch 0190163d-8694-739b-aea5-966c26f8ad91",
+            "reelgate completions bash",
             "reelgate jobs cancel 0190163d-8694-739b-aea5-966c26f8ad91 --data-dir d",
         ] {
             Cli::try_parse_from(line.split(' ')).unwrap_or_else(|error| panic!("{line}: {error}"));

@@ -25,10 +25,17 @@ pub(crate) fn permitted(listen: SocketAddr) -> anyhow::Result<()> {
 /// No secret is set.
 pub(crate) fn address(auth: &AuthConfig, scheme: &str, listen: SocketAddr) -> anyhow::Result<String> {
     permitted(listen)?;
+    Ok(format!("{scheme}://{listen}/#jwt={}", sign_in(auth)?))
+}
+
+/// The demo's own organisation admin.
+///
+/// # Errors
+/// No secret is set.
+pub(crate) fn sign_in(auth: &AuthConfig) -> anyhow::Result<String> {
     let request =
         MintRequest { sub: "demo".to_owned(), org: "demo".to_owned(), roles: vec![auth.admin_role.clone()], ttl: TTL };
-    let jwt = mint(auth, &auth.secret, &request).map_err(anyhow::Error::msg)?;
-    Ok(format!("{scheme}://{listen}/#jwt={jwt}"))
+    mint(auth, &auth.secret, &request).map_err(anyhow::Error::msg)
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod lifetime;
 mod metrics;
 mod parts;
 mod reconcile;
+mod remote;
 mod settings;
 mod signals;
 mod token;
@@ -67,6 +68,12 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(arguments) => reconcile::run(&arguments, config).await,
         Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,
         Command::Jobs(arguments) => jobs::run(&arguments, config).await,
+        Command::Upload(arguments) => remote::upload(&arguments, config).await,
+        Command::Ls(arguments) => remote::list(&arguments, config).await,
+        Command::Info(arguments) => remote::info(&arguments, config).await,
+        Command::Rm(arguments) => remote::remove(&arguments, config).await,
+        Command::Watch(arguments) => remote::watch(&arguments, config).await,
+        Command::Completions { shell } => Ok(cli::complete(shell)),
         Command::Token(_) => unreachable!("printed before the runtime was made"),
     }
 }

@@ -9,6 +9,7 @@ mod browser;
 mod cache;
 mod cancel;
 mod chaos;
+mod commands;
 mod deploy;
 mod documentation;
 mod drain;

@@ -1,0 +1,96 @@
+//! The commands of somebody who uses a server: `reelgate upload`, `ls`, `info`, `watch` and `rm`, beside a running one.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use anyhow::{Context, Result, ensure};
+use reelgate_e2e::{
+    process::Folder,
+    sign_in::SignIn,
+    site::{Footing, Site, web_safe_clip},
+};
+use serde_json::Value;
+
+/// The site with somebody who is signed in: by the data folder's own secret, or by a JWT.
+struct Desk {
+    site: Site,
+    jwt: Option<String>,
+}
+
+impl Desk {
+    async fn open(footing: Footing) -> Result<Self> {
+        let jwt = (footing == Footing::Production).then(|| SignIn::admin("demo", "demo").jwt());
+        Ok(Self { site: Site::start(footing).await?, jwt })
+    }
+
+    /// Whether it succeeded, and what it said.
+    fn say(&self, arguments: &[&str]) -> Result<(bool, String)> {
+        let url = format!("--url={}", self.site.client().base());
+        let jwt = self.jwt.as_ref().map(|jwt| format!("--jwt={jwt}"));
+        let given = [arguments, &[&*url], &jwt.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+        self.site.command(&given)
+    }
+
+    /// The files that a command printed with `--json`, in order.
+    fn files(&self, arguments: &[&str]) -> Result<Vec<Value>> {
+        let (succeeded, output) = self.say(arguments)?;
+        ensure!(succeeded, "{arguments:?}: {output}");
+        output.lines().map(|line| serde_json::from_str(line).with_context(|| output.clone())).collect()
+    }
+
+    fn refused(&self, arguments: &[&str]) -> Result<String> {
+        let (succeeded, output) = self.say(arguments)?;
+        ensure!(!succeeded, "{arguments:?} succeeded: {output}");
+        Ok(output)
+    }
+}
+
+async fn check(footing: Footing) -> Result<()> {
+    let (desk, folder) = (Desk::open(footing).await?, Folder::new("commands")?);
+    let (clip, text) = (web_safe_clip(&folder)?, folder.join("no \"film\".txt"));
+    std::fs::write(&text, "hello")?;
+    let (clip, text) = (clip.to_str().unwrap(), text.as_str());
+
+    let stored = desk.files(&["upload", clip, text, "--wait", "--json"])?;
+    let told = |file: &Value| (file["filename"].clone(), file["state"].clone(), file["progress"].clone());
+    assert_eq!(stored.iter().map(|file| file["state"].as_str().unwrap()).collect::<Vec<_>>(), ["ready", "ready"]);
+    assert_eq!(told(&stored[1]), ("no \"film\".txt".into(), "ready".into(), 1.0.into()));
+    assert_eq!(stored[0]["size_bytes"], std::fs::metadata(clip)?.len());
+    let ids: Vec<&str> = stored.iter().map(|file| file["id"].as_str().unwrap()).collect();
+
+    let listed = desk.files(&["ls", "--json"])?;
+    assert_eq!(listed.iter().map(|file| file["id"].as_str().unwrap()).collect::<Vec<_>>(), [ids[1], ids[0]]);
+    assert_eq!(desk.files(&["ls", "--json", "--kind=video"])?.len(), 1);
+    assert_eq!(desk.files(&["ls", "--json", "--limit=1"])?.len(), 1);
+    assert_eq!(desk.files(&["watch", "--json", ids[0]])?[0]["id"], ids[0]);
+    let (_, table) = desk.say(&["ls"])?;
+    assert!(table.contains(ids[0]) && table.contains("ready") && table.contains("100 %"), "{table}");
+    let (_, info) = desk.say(&["info", ids[0]])?;
+    assert_eq!(serde_json::from_str::<Value>(&info)?["media"]["video"]["width"], stored[0]["media"]["video"]["width"]);
+
+    assert!(desk.say(&["rm", ids[0], ids[1]])?.0);
+    assert!(desk.refused(&["rm", ids[0]])?.contains("file_not_found"));
+    assert!(desk.files(&["ls", "--json"])?.is_empty());
+    let missing = desk.refused(&["upload", "/no/such/file", text, "--json"])?;
+    let (complaint, stored) = missing.split_once('\n').context("two lines")?;
+    assert!(complaint.contains("/no/such/file: No such file"), "{complaint}");
+    assert_eq!(serde_json::from_str::<Value>(stored)?["size_bytes"], 5, "the other is stored");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_uploaded_followed_listed_and_removed_from_a_shell_embedded() -> Result<()> {
+    check(Footing::Embedded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_are_uploaded_followed_listed_and_removed_from_a_shell_production() -> Result<()> {
+    check(Footing::Production).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_not_signed_in_or_asks_nobody_is_told_what_to_do() -> Result<()> {
+    let desk = Desk { jwt: Some("no.such.token".to_owned()), ..Desk::open(Footing::Embedded).await? };
+    assert!(desk.refused(&["ls"])?.contains("token"), "the server's own words");
+    let (succeeded, output) = desk.site.command(&["ls", "--url=http://127.0.0.1:9"])?;
+    assert!(!succeeded && output.contains("cannot reach http://127.0.0.1:9/"), "{output}");
+    Ok(())
+}

@@ -1,0 +1,159 @@
+//! One server and who asks it: requests, answers, and errors in the server's own words.
+
+use std::path::Path;
+
+use anyhow::Context;
+use bytes::Bytes;
+use http::{
+    Method, Request, Response, StatusCode, Uri,
+    header::{AUTHORIZATION, RETRY_AFTER},
+};
+use http_body_util::{BodyExt, Either, Empty, Limited};
+use hyper_rustls::HttpsConnector;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::TokioExecutor,
+};
+use reelgate_common::{config::RawConfig, ids::FileId};
+use serde_json::Value;
+use url::Url;
+
+use super::{body::Content, file::RemoteFile, path_of};
+use crate::{cli, data_dir::DataDir, demo, settings::Settings};
+
+/// More no answer of the API is.
+const LONGEST_ANSWER: usize = 64 << 20;
+
+type Body = Either<Empty<Bytes>, Content>;
+
+#[derive(Clone)]
+pub(super) struct Server {
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    url: Url,
+    authorization: String,
+}
+
+/// An answer that is no success.
+#[derive(Debug, thiserror::Error)]
+#[error("{message} ({code})")]
+pub(super) struct Refused {
+    pub(super) status: StatusCode,
+    code: String,
+    message: String,
+    /// Seconds.
+    pub(super) retry_after: Option<u64>,
+}
+
+impl Server {
+    /// # Errors
+    /// Nobody is signed in.
+    pub(super) fn of(arguments: &cli::Remote, config: Option<&Path>) -> anyhow::Result<Self> {
+        let jwt = match &arguments.jwt {
+            Some(jwt) => jwt.trim().to_owned(),
+            None => sign_in(&arguments.data_dir, config)?,
+        };
+        let connector =
+            hyper_rustls::HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
+        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let mut url = arguments.url.clone();
+        // What is joined to it goes below it, not beside it.
+        if !url.path().ends_with('/') {
+            url.set_path(&format!("{}/", url.path()));
+        }
+        Ok(Self { client, url, authorization: format!("Bearer {jwt}") })
+    }
+
+    /// JSON, or null for an answer without a body.
+    pub(super) async fn ask(&self, method: Method, path: &str, query: &[(&str, String)]) -> anyhow::Result<Value> {
+        let mut url = self.url.join(path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let request = Request::builder().method(method).uri(Uri::try_from(url.as_str())?);
+        self.send(request, Either::Left(Empty::new())).await
+    }
+
+    pub(super) async fn file(&self, file: FileId) -> anyhow::Result<RemoteFile> {
+        Ok(RemoteFile(self.ask(Method::GET, &path_of(file, "/info"), &[]).await?))
+    }
+
+    /// A form in one go.
+    pub(super) async fn post(&self, path: &str, headers: &[(&str, &str)], content: Content) -> anyhow::Result<Value> {
+        let mut request = Request::builder().method(Method::POST).uri(Uri::try_from(self.url.join(path)?.as_str())?);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request, Either::Right(content)).await
+    }
+
+    async fn send(&self, request: http::request::Builder, body: Body) -> anyhow::Result<Value> {
+        let request = request.header(AUTHORIZATION, &self.authorization).body(body)?;
+        let answer = self.client.request(request).await.with_context(|| format!("cannot reach {}", self.url))?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(anyhow::Error::from_boxed)?.to_bytes();
+        let answer: Value =
+            if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or_default() };
+        if head.status.is_success() { Ok(answer) } else { Err(refused(&Response::from_parts(head, answer)).into()) }
+    }
+}
+
+fn sign_in(data_dir: &Path, config: Option<&Path>) -> anyhow::Result<String> {
+    anyhow::ensure!(
+        data_dir.is_dir(),
+        "nobody is signed in: give --jwt (REELGATE_JWT), or the --data-dir of a server on this machine"
+    );
+    let mut settings = Settings::load(&RawConfig::load(config)?)?;
+    DataDir::at(data_dir).fill_secrets(&mut settings)?;
+    demo::sign_in(&settings.auth)
+}
+
+fn refused(answer: &Response<Value>) -> Refused {
+    let body = answer.body();
+    let message = match &body["detail"] {
+        Value::String(detail) => detail.clone(),
+        Value::Array(details) => {
+            details.iter().filter_map(|detail| detail["msg"].as_str()).collect::<Vec<_>>().join("; ")
+        }
+        // An upload's answer: each file has its own.
+        _ => body["files"][0]["error"]["message"].as_str().unwrap_or("the server refused").to_owned(),
+    };
+    let code = body["code"].as_str().or(body["files"][0]["error"]["code"].as_str());
+    let retry_after = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    Refused {
+        status: answer.status(),
+        code: code.map_or_else(|| answer.status().as_u16().to_string(), str::to_owned),
+        message,
+        retry_after,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn told(status: u16, body: Value) -> String {
+        refused(&Response::builder().status(status).body(body).unwrap()).to_string()
+    }
+
+    #[test]
+    fn who_is_not_signed_in_is_told_how() {
+        let remote = cli::Remote { url: "http://a.example".parse().unwrap(), jwt: None, data_dir: "/no/such".into() };
+        let error = Server::of(&remote, None).err().unwrap().to_string();
+        assert!(error.contains("--jwt") && error.contains("--data-dir"), "{error}");
+    }
+
+    #[test]
+    fn errors_are_told_in_the_servers_words() {
+        assert_eq!(
+            told(404, json!({"detail": "No such file", "code": "file_not_found"})),
+            "No such file (file_not_found)"
+        );
+        let several = json!({"detail": [{"msg": "a"}, {"msg": "b"}], "code": "validation"});
+        assert_eq!(told(422, several), "a; b (validation)");
+        let file = json!({"files": [{"filename": "a", "error": {"code": "too_large", "message": "Too large"}}]});
+        assert_eq!(told(413, file), "Too large (too_large)");
+        assert_eq!(told(502, Value::Null), "the server refused (502)");
+    }
+}
