@@ -27,17 +27,24 @@ use crate::{
 
 pub type SharedQueue = Arc<dyn Queue>;
 
-#[derive(Debug, thiserror::Error)]
+/// Those whose calls went together share it.
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
     #[error("the queue did not answer within {0:?}")]
     Timeout(Duration),
     #[error("the queue is away")]
-    Away(#[source] Box<dyn std::error::Error + Send + Sync>),
+    Away(#[source] Arc<dyn std::error::Error + Send + Sync>),
     /// The configuration cannot be used.
     #[error("{0}")]
     Unusable(String),
     #[error("the queue answered something that cannot be read: {0}")]
     Garbled(String),
+}
+
+impl QueueError {
+    fn away(why: &str) -> Self {
+        Self::Away(Box::<dyn std::error::Error + Send + Sync>::from(why).into())
+    }
 }
 
 /// A job that waits.

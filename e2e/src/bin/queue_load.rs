@@ -4,6 +4,8 @@
 
 use std::{
     collections::HashMap,
+    io::{Read, Write},
+    net::TcpStream,
     sync::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
@@ -39,6 +41,9 @@ struct Arguments {
     /// Claims under way at once.
     #[arg(long, default_value_t = 50)]
     workers: usize,
+    /// Threads of the load; BullMQ's process has one.
+    #[arg(long, default_value_t = 1)]
+    threads: usize,
     /// Jobs added one by one while the workers idle, and how many of them a second.
     #[arg(long, default_value_t = 2_000)]
     picked: usize,
@@ -51,7 +56,11 @@ struct Arguments {
 
 fn main() -> Result<()> {
     let arguments = Arguments::parse();
-    tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?.block_on(measure(arguments))
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(arguments.threads)
+        .enable_all()
+        .build()?
+        .block_on(measure(arguments))
 }
 
 #[expect(clippy::print_stdout, reason = "figures are this program's output")]
@@ -63,7 +72,9 @@ async fn measure(arguments: Arguments) -> Result<()> {
     load.queue.enqueue(&behind).await?;
     let load = Arc::new(load);
     if load.arguments.jobs > 0 {
-        println!("{:.0} jobs/s", load.clone().throughput().await?);
+        let added = load.measured(load.add()).await?;
+        let done = load.measured(load.clone().work_off()).await?;
+        println!("added {added}; done {done}");
     }
     if load.arguments.picked > 0 && load.arguments.waiting == 0 {
         let mut delays = load.pick_ups().await?;
@@ -80,6 +91,16 @@ async fn open(arguments: &Arguments) -> Result<Option<Db>> {
     let db = Db::connect(&config).await?;
     reelgate_migrations::up(db.connection()).await?;
     Ok(Some(db))
+}
+
+/// Seconds of a processor that the server has used.
+fn server_cpu(redis: &str) -> Result<f64> {
+    let mut server = TcpStream::connect(redis.trim_start_matches("redis://"))?;
+    server.write_all(b"INFO cpu\r\nQUIT\r\n")?;
+    let mut info = String::new();
+    server.read_to_string(&mut info)?;
+    let used = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.parse::<f64>().ok());
+    Ok(used("used_cpu_user:").context("no CPU time")? + used("used_cpu_sys:").context("no CPU time")?)
 }
 
 fn entry(job_id: JobId, priority: u8) -> Entry {
@@ -133,17 +154,29 @@ impl Load {
         Ok(Some(()))
     }
 
-    async fn throughput(self: Arc<Self>) -> Result<f64> {
-        let count = self.arguments.jobs;
-        let mut entries = Vec::with_capacity(count);
-        for _ in 0..count {
+    /// Says how many jobs a second went through, and how long each kept the server busy: that stays the same on a busy machine.
+    async fn measured(&self, jobs: impl Future<Output = Result<()>>) -> Result<String> {
+        let (cpu, begun) = (server_cpu(&self.arguments.redis)?, Instant::now());
+        jobs.await?;
+        let (seconds, count) = (begun.elapsed().as_secs_f64(), self.arguments.jobs as f64);
+        let cpu = server_cpu(&self.arguments.redis)? - cpu;
+        Ok(format!("{:.0} jobs/s ({:.1} us of Redis each)", count / seconds, cpu * 1e6 / count))
+    }
+
+    async fn add(&self) -> Result<()> {
+        let mut entries = Vec::with_capacity(self.arguments.jobs);
+        for _ in 0..self.arguments.jobs {
             entries.push(entry(self.job().await?, DEFAULT_PRIORITY));
         }
         self.queue.enqueue(&entries).await?;
-        let (done, begun) = (Arc::new(AtomicU64::new(0)), Instant::now());
+        Ok(())
+    }
+
+    async fn work_off(self: Arc<Self>) -> Result<()> {
+        let (done, count) = (Arc::new(AtomicU64::new(0)), self.arguments.jobs as u64);
         let mut workers = JoinSet::new();
         for n in 0..self.arguments.workers {
-            let (load, done, count) = (self.clone(), done.clone(), count as u64);
+            let (load, done) = (self.clone(), done.clone());
             workers.spawn(async move {
                 let worker = ProcessId::new(format!("w{n}"));
                 while done.fetch_add(1, Ordering::Relaxed) < count {
@@ -155,7 +188,7 @@ impl Load {
         while let Some(ended) = workers.join_next().await {
             ended??;
         }
-        Ok(count as f64 / begun.elapsed().as_secs_f64())
+        Ok(())
     }
 
     /// From before a job is added until an idle worker holds it.

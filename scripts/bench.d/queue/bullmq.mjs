@@ -1,21 +1,49 @@
 // BullMQ under the same load as e2e/src/bin/queue_load.rs: node bullmq.mjs PORT JOBS WORKERS PICKED RATE
 import { Queue, Worker } from 'bullmq'
+import { Redis } from 'ioredis'
 
 const [port, jobs, workers, picked, rate] = process.argv.slice(2).map(Number)
 const connection = { host: '127.0.0.1', port, maxRetriesPerRequest: null }
 const options = { removeOnComplete: true, removeOnFail: true }
 
-async function throughput () {
-  const queue = new Queue('many', { connection })
+const redis = new Redis(connection)
+
+// Seconds of a processor that the server has used.
+async function serverCpu () {
+  const info = await redis.info('cpu')
+  const used = name => Number(info.match(new RegExp(`${name}:([0-9.]+)`))[1])
+  return used('used_cpu_user') + used('used_cpu_sys')
+}
+
+async function measured (work) {
+  const cpu = await serverCpu()
+  const begun = performance.now()
+  await work()
+  const seconds = (performance.now() - begun) / 1000
+  const used = await serverCpu() - cpu
+  return `${(jobs / seconds).toFixed(0)} jobs/s (${(used * 1e6 / jobs).toFixed(1)} us of Redis each)`
+}
+
+async function add (queue) {
   for (let added = 0; added < jobs; added += 500) {
     const count = Math.min(500, jobs - added)
     await queue.addBulk(Array.from({ length: count }, () => ({ name: 'job', data: {}, opts: options })))
   }
+}
+
+async function workOff () {
   let done = 0
-  const begun = performance.now()
   const worker = new Worker('many', async () => {}, { connection, concurrency: workers })
   await new Promise(resolve => worker.on('completed', () => { if (++done === jobs) resolve() }))
-  console.log(`${(jobs / ((performance.now() - begun) / 1000)).toFixed(0)} jobs/s`)
+  return worker
+}
+
+async function throughput () {
+  const queue = new Queue('many', { connection })
+  const added = await measured(() => add(queue))
+  let worker
+  const finished = await measured(async () => { worker = await workOff() })
+  console.log(`added ${added}; done ${finished}`)
   await worker.close()
   await queue.close()
 }

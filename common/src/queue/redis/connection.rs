@@ -2,7 +2,7 @@
 //! their own, and after a failure calls fail at once for a moment instead of each waiting for itself.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -126,13 +126,13 @@ impl Connection {
             redis::ErrorKind::Parse | redis::ErrorKind::UnexpectedReturnType => QueueError::Garbled(error.to_string()),
             _ if is_wrong_type(&error.to_string()) => QueueError::Garbled(error.to_string()),
             _ if error.is_timeout() => QueueError::Timeout(self.timeout),
-            _ => QueueError::Away(Box::new(error)),
+            _ => QueueError::Away(Arc::new(error)),
         }
     }
 
     fn refuse_within_cool_down(&self) -> Result<(), QueueError> {
         match *lock(&self.failed_until) {
-            Some(until) if Instant::now() < until => Err(QueueError::Away("it did not answer a moment ago".into())),
+            Some(until) if Instant::now() < until => Err(QueueError::away("it did not answer a moment ago")),
             _ => Ok(()),
         }
     }

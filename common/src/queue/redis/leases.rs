@@ -6,7 +6,7 @@ use std::{sync::Arc, time::Duration};
 use async_trait::async_trait;
 use redis::{Script, cmd};
 
-use super::{connection::Connection, millis};
+use super::{connection::Connection, values::millis};
 use crate::{
     ids::FileId,
     lease::{

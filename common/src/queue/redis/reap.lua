@@ -5,10 +5,10 @@ local limit, longest = tonumber(ARGV[1]), now + tonumber(ARGV[2])
 -- What ends later than any lease could was leased before the clock was set back. Its worker may be dead: one lease more is enough for
 -- whoever lives to be heard.
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '(' .. whole(longest), '+inf', 'LIMIT', 0, limit)) do
-  redis.call('ZADD', LEASES, whole(longest), id)
+  redis.call('ZADD', LEASES, longest, id)
 end
 local reaped, buried = {}, 0
-for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', whole(now), 'LIMIT', 0, limit)) do
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', LEASES, '-inf', now, 'LIMIT', 0, limit)) do
   if is_id(id) then
     forget_leased(id)
     reaped[#reaped + 1] = id

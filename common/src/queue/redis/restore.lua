@@ -3,7 +3,7 @@ look_at_all()
 local id, token = ARGV[1], ARGV[2]
 local mine = held_by(id, token)
 if mine then
-  redis.call('ZADD', LEASES, whole(now + tonumber(ARGV[4])), id)
+  redis.call('ZADD', LEASES, now + tonumber(ARGV[4]), id)
   return 1
 end
 if redis.call('HEXISTS', HELD, id) == 1 then return 0 end

@@ -17,8 +17,8 @@ local AGING_MS, TURNS_AHEAD = 60000, 10
 -- Entries of a newer format are left to a newer build: looked at again after this.
 local LEFT_TO_NEWER = 5000
 
--- A foreign type under one of the keys must stop a transition before it has changed anything: there is no undo. The two that each
--- job goes through look for themselves, at what they write and as cheaply as they can: this costs as much as they do.
+-- A foreign type under one of the keys must stop a transition before it has changed anything: there is no undo. Those that each
+-- job goes through say how they see to it by themselves, for this costs as much as they do.
 local function look_at_all()
   for _, zset in ipairs({ READY, DELAYED, LEASES, DEAD, ORGS }) do redis.call('ZCARD', zset) end
   for _, hash in ipairs({ JOBS, HELD, REASONS, TURNS }) do redis.call('HLEN', hash) end
@@ -28,32 +28,37 @@ end
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 
--- Plain tostring would print 13 digits and more as 1.8e+12.
+-- Plain tostring would print 13 digits and more as 1.8e+12. What goes to a command as a number keeps all its digits.
 local function whole(number)
   return string.format('%.0f', number)
 end
 
 -- Somebody may be idle: an element stays until a waiter takes it, so none is missed between looking and waiting.
 local function wake(count)
-  local room = MAX_WAKE - redis.call('LLEN', WAKE)
-  for _ = 1, math.min(count, room) do
-    redis.call('RPUSH', WAKE, '1')
-  end
+  local elements = {}
+  for i = 1, math.min(count, MAX_WAKE - redis.call('LLEN', WAKE)) do elements[i] = '1' end
+  if #elements > 0 then redis.call('RPUSH', WAKE, unpack(elements)) end
 end
 
--- The job, or nothing and whether a newer build has written it.
-local function read_job(id)
-  local text = redis.call('HGET', JOBS, id)
+-- The job that a text says, or nothing and whether a newer build has written it.
+local function job_of(text)
   if not text then return nil, false end
-  if string.match(text, '^v%d+|') then return nil, true end
   local priority, run_at, org = string.match(text, '^(%d+)|(%d+)|(.*)$')
   priority, run_at = tonumber(priority), tonumber(run_at)
-  if not priority or priority > 100 or not run_at then return nil, false end
+  if not priority or priority > 100 or not run_at then return nil, string.find(text, '^v%d+|') ~= nil end
   return { priority = priority, run_at = run_at, org = org }, false
 end
 
+local function read_job(id)
+  return job_of(redis.call('HGET', JOBS, id))
+end
+
+local function text_of(job)
+  return job.priority .. '|' .. whole(job.run_at) .. '|' .. job.org
+end
+
 local function write_job(id, job)
-  redis.call('HSET', JOBS, id, job.priority .. '|' .. whole(job.run_at) .. '|' .. job.org)
+  redis.call('HSET', JOBS, id, text_of(job))
 end
 
 -- What is ready of one organisation. Its name shares the hash tag, so it lies beside the others in a cluster, too.
@@ -67,12 +72,19 @@ end
 
 -- An organisation's turn comes after those that have waited for longer; a higher priority brings it forward, never back.
 local function take_turn(org, priority, last)
-  redis.call('ZADD', ORGS, 'LT', whole(last + (100 - priority) * TURNS_AHEAD), org)
+  redis.call('ZADD', ORGS, 'LT', last + (100 - priority) * TURNS_AHEAD, org)
+end
+
+-- Its place in READY, and in the line of its organisation.
+local function places(job)
+  local behind = 100 - job.priority
+  return behind * 4398046511104 + job.run_at, job.run_at + behind * AGING_MS
 end
 
 local function make_ready(id, job)
-  redis.call('ZADD', READY, whole((100 - job.priority) * 4398046511104 + job.run_at), id)
-  redis.call('ZADD', line(job.org), whole(job.run_at + (100 - job.priority) * AGING_MS), id)
+  local among_all, in_line = places(job)
+  redis.call('ZADD', READY, among_all, id)
+  redis.call('ZADD', line(job.org), in_line, id)
   take_turn(job.org, job.priority, last_turn())
 end
 
@@ -97,7 +109,7 @@ local function place(id, job)
     return true
   end
   unready(id, job.org)
-  redis.call('ZADD', DELAYED, whole(job.run_at), id)
+  redis.call('ZADD', DELAYED, job.run_at, id)
   return redis.call('ZRANGE', DELAYED, 0, 0)[1] == id
 end
 
@@ -118,7 +130,7 @@ end
 local function bury(id, reason)
   forget(id)
   local name = string.sub(id, 1, 64)
-  redis.call('ZADD', DEAD, whole(now), name)
+  redis.call('ZADD', DEAD, now, name)
   redis.call('HSET', REASONS, name, reason)
   if redis.call('ZCARD', DEAD) > MAX_DEAD then
     redis.call('HDEL', REASONS, redis.call('ZPOPMIN', DEAD)[1])
@@ -129,15 +141,19 @@ local function is_id(id)
   return #id == 36 and string.match(id, '^%x+%-%x+%-%x+%-%x+%-%x+$') ~= nil
 end
 
--- Whether it is held by this token, and whether somebody wants it to stop.
-local function held_by(id, token)
-  local text = redis.call('HGET', HELD, id)
-  if not text then return false, false end
+-- The token that holds it, and whether somebody wants it to stop.
+local function holder_of(text)
+  if not text then return nil, false end
   local holder, cancelled = string.match(text, '^([^|]*)|([01])|')
-  return holder == token, cancelled == '1'
+  return holder, cancelled == '1'
+end
+
+local function held_by(id, token)
+  local holder, cancelled = holder_of(redis.call('HGET', HELD, id))
+  return holder == token, cancelled
 end
 
 local function lease(id, token, worker, millis)
   redis.call('HSET', HELD, id, token .. '|0|' .. worker)
-  redis.call('ZADD', LEASES, whole(now + millis), id)
+  redis.call('ZADD', LEASES, now + millis, id)
 end

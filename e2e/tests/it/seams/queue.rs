@@ -271,6 +271,34 @@ rules! {
         Ok(())
     }
 
+    async fn what_comes_and_ends_at_once_is_told_apart(queue: &dyn Queue) -> Result<()> {
+        let entries: Vec<_> = (0..60).map(|_| due()).collect();
+        let thrice = try_join_all(entries.iter().cycle().take(180).map(|entry| queue.enqueue(from_ref(entry)))).await?;
+        assert_eq!(thrice.iter().sum::<u64>(), 60);
+        assert_eq!(thrice.len(), 180);
+        let claims = try_join_all((0..70).map(async |_| queue.claim(&worker(), LONG).await)).await?;
+        let claims: Vec<_> = claims.into_iter().flatten().collect();
+        assert_eq!(claims.iter().map(|claim| claim.job_id).collect::<HashSet<_>>().len(), 60);
+        let forged: Vec<_> = claims.iter().map(|claim| Claim { lease: LeaseToken::random(), ..claim.clone() }).collect();
+        let each: Vec<_> = claims.iter().zip(&forged).flat_map(|(claim, forged)| [forged, claim, forged]).collect();
+        let beats = try_join_all(each.iter().map(|claim| queue.heartbeat(claim, LONG))).await?;
+        assert!(beats.chunks(3).all(|beats| beats == [Beat::Lost, Beat::Held, Beat::Lost]), "{beats:?}");
+        let ends = try_join_all(each.iter().map(|claim| queue.complete(claim))).await?;
+        assert!(ends.chunks(3).all(|ends| ends == [Settled::Lost, Settled::Done, Settled::Lost]), "{ends:?}");
+        let again = try_join_all(claims.iter().map(|claim| queue.complete(claim))).await?;
+        assert!(again.iter().all(|end| *end == Settled::Lost));
+        assert_eq!(queue.depth().await?, Depth::default());
+        Ok(())
+    }
+
+    async fn one_claim_ends_once_also_when_it_is_said_twice_at_once(queue: &dyn Queue) -> Result<()> {
+        queue.enqueue(&[due(), due()]).await?;
+        let held = [claim(queue).await?, claim(queue).await?];
+        let ends = try_join_all(held.iter().cycle().take(20).map(|claim| queue.complete(claim))).await?;
+        assert_eq!(ends.iter().filter(|end| **end == Settled::Done).count(), 2, "{ends:?}");
+        Ok(())
+    }
+
     async fn a_released_job_goes_before_its_equals(queue: &dyn Queue) -> Result<()> {
         let (first, second, urgent) = (due(), due(), entry(90, Timestamp::now()));
         queue.enqueue(&[first.clone(), second.clone()]).await?;
@@ -487,6 +515,80 @@ async fn a_build_that_knows_no_turns_shares_the_queue() -> Result<()> {
     let mut wanted: Vec<_> = brought.iter().map(|entry| entry.job_id).collect();
     wanted.sort_unstable();
     assert_eq!(claimed, wanted);
+    Ok(())
+}
+
+/// Scripts the server has run since its statistics were reset.
+async fn scripts(server: &Redis) -> Result<u64> {
+    let info = server.command("INFO commandstats").await?;
+    let calls =
+        info.lines().find_map(|line| line.strip_prefix("cmdstat_evalsha:calls=")?.split(',').next()?.parse().ok());
+    calls.context("no script was run")
+}
+
+/// Many jobs of six organisations, some of which have many, of all priorities and ages.
+fn medley(mut chance: u64) -> Vec<Entry> {
+    let mut draw = move |below: u64| {
+        chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (chance >> 33) % below
+    };
+    let long_ago = Timestamp::now().minus(Duration::from_secs(10_000));
+    let entry = |_| {
+        let org_id = OrgId::new(format!("org {}", draw(6) * draw(6) / 5));
+        let run_at = long_ago.plus(Duration::from_secs(draw(5_000)));
+        Entry { org_id, ..entry(draw(101) as u8, run_at) }
+    };
+    (0..400).map(entry).collect()
+}
+
+/// One thread, so that those who ask at once ask in their order.
+#[tokio::test]
+async fn jobs_claimed_at_once_are_those_that_would_have_come_one_by_one() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    for seed in 0..5 {
+        let (entries, one_by_one) = (medley(seed), MemoryQueue::default());
+        for chunk in entries.chunks(90) {
+            one_by_one.enqueue(chunk).await?;
+            assert_eq!(queue.enqueue(chunk).await?, chunk.len() as u64);
+        }
+        for many in (0..).map(|n| n * 7 % 40 + 1) {
+            let claimed = try_join_all((0..many).map(async |_| queue.claim(&worker(), LONG).await)).await?;
+            let mut wanted = Vec::new();
+            for _ in 0..many {
+                wanted.push(one_by_one.claim(&worker(), LONG).await?.map(|claim| claim.job_id));
+            }
+            let claimed: Vec<_> = claimed.into_iter().flatten().collect();
+            let wanted: Vec<_> = wanted.into_iter().flatten().collect();
+            assert_eq!(claimed.iter().map(|claim| claim.job_id).collect::<Vec<_>>(), wanted, "{many} of seed {seed}");
+            try_join_all(claimed.iter().map(|claim| queue.complete(claim))).await?;
+            if wanted.len() < many {
+                break;
+            }
+        }
+        assert_eq!(queue.depth().await?, Depth::default());
+        server.command("FLUSHALL").await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn what_is_asked_at_once_costs_few_scripts_none_of_them_long() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    let entries: Vec<_> = (0..400).map(|_| due()).collect();
+    // What the scripts are is told once.
+    queue.enqueue(&entries[..1]).await?;
+    queue.complete(&claim(queue.as_ref()).await?).await?;
+    server.command("CONFIG RESETSTAT").await?;
+    try_join_all(entries.iter().map(|entry| queue.enqueue(from_ref(entry)))).await?;
+    let claims = try_join_all(entries.iter().map(async |_| queue.claim(&worker(), LONG).await)).await?;
+    let claims: Vec<_> = claims.into_iter().flatten().collect();
+    let beats = try_join_all(claims.iter().map(|claim| queue.heartbeat(claim, LONG))).await?;
+    assert_eq!(beats, vec![Beat::Held; 400]);
+    try_join_all(claims.iter().map(|claim| queue.complete(claim))).await?;
+    let (scripts, most) = (scripts(&server).await?, 400 / 64 + 400 / 32 + 400 / 100 + 400 / 100);
+    assert!((most..most + 8).contains(&scripts), "{scripts} scripts for 1,600 calls, {most} expected");
     Ok(())
 }
 
