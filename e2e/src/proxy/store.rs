@@ -81,6 +81,8 @@ pub enum Trouble {
     /// Passed on; after so many bytes of the answer's body nothing more comes, and the connection stays.
     StallBody(u64),
     Delay(Duration),
+    /// Passed on without its If-Match, as if the store did not know it. Only for a store that looks at no signatures.
+    IgnoreIfMatch,
 }
 
 /// Which calls go wrong: of those that match, the first `skip` do not, then `times` do.
@@ -279,6 +281,11 @@ impl Shared {
             Some(Trouble::CutBody(bytes)) => Ok(self.pass_on(request).await?.map(|body| cut(body, bytes))),
             Some(Trouble::StallBody(bytes)) => Ok(self.pass_on(request).await?.map(|body| stall(body, bytes))),
             Some(Trouble::SlowBody(rate)) => Ok(self.pass_on(request).await?.map(|body| slowly(body, rate))),
+            Some(Trouble::IgnoreIfMatch) => {
+                let mut request = request;
+                request.headers_mut().remove(http::header::IF_MATCH);
+                self.pass_on(request).await
+            }
             Some(Trouble::Delay(time)) => {
                 sleep(time).await;
                 self.pass_on(request).await

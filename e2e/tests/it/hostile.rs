@@ -36,6 +36,32 @@ async fn hostile_files_hurt_nobody_production() -> Result<()> {
     hostile_files(Footing::Production).await
 }
 
+/// What is no film stays none under a film's name: it fails by name, and its bytes are only ever an attachment.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_film_fails_under_its_name_and_is_never_shown_inline() -> Result<()> {
+    let pretenders: [(&str, &[u8]); 4] = [
+        ("page.mp4", b"<!doctype html><html><script>alert(1)</script></html>"),
+        ("drawing.mp4", b"<svg xmlns='http://www.w3.org/2000/svg'><script>alert(1)</script></svg>"),
+        ("archive.mp4", b"PK\x03\x04\x14\0\0\0\0\0\0\0!\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0\0a"),
+        ("program.mp4", b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x02\0>\0\x01\0\0\0"),
+    ];
+    for footing in Footing::ALL {
+        let site = Site::start(footing).await?;
+        let alice = site.client().signed_in(SignIn::member("alice", "acme").jwt());
+        for (name, bytes) in pretenders {
+            let file = alice.upload_one(Upload::bytes(name, "video/mp4", bytes)).await?;
+            let info = alice.wait_settled(&file, PATIENCE).await.with_context(|| site.output())?;
+            ensure!(info["state"] == "failed" && info["failure"]["code"] == "not_media", "{name}: {info}");
+            let source = alice.get(&format!("/v1/files/{file}")).await?.expect(200)?;
+            let said =
+                |header: &str| source.headers.get(header).and_then(|text| text.to_str().ok()).unwrap_or_default();
+            ensure!(source.body == bytes && said("content-disposition").starts_with("attachment"), "{name}");
+            ensure!(said("x-content-type-options") == "nosniff" && !said("content-type").contains("html"), "{name}");
+        }
+    }
+    Ok(())
+}
+
 async fn hostile_files(footing: Footing) -> Result<()> {
     let mut site = Site::builder(footing)
         .env("REELGATE__WORKER__MEMORY_BYTES", MEMORY.to_string())

@@ -7,7 +7,10 @@ use reelgate_common::{
     key::Key,
     storage::{MultipartId, PartTag, Storage, StorageError, s3::S3Storage},
 };
-use reelgate_e2e::services::Garage;
+use reelgate_e2e::{
+    proxy::store::{self, Call, StoreProxy, Trouble},
+    services::{Bucket, Garage, Moto},
+};
 
 use super::{
     PART, body, collect,
@@ -64,6 +67,32 @@ async fn a_body_that_is_cut_never_goes_on_with_another_version() -> Result<()> {
         assert!(matches!(end, Some(Err(StorageError::Changed { .. }))), "{end:?}");
         assert!(seen <= 3_000_000);
     }
+    Ok(())
+}
+
+/// Not every store knows If-Match: then what it answers is looked at.
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_store_that_ignores_if_match_no_body_goes_on_with_another_version() -> Result<()> {
+    let moto = Moto::start().await?;
+    let direct = moto.bucket();
+    let proxy = StoreProxy::start(direct.endpoint.rsplit_once(':').unwrap().1.parse()?).await?;
+    let proxied = Bucket { endpoint: format!("http://127.0.0.1:{}", proxy.port()), ..moto.bucket() };
+    let (good, bad) = (through(&direct, |_| ())?, through(&proxied, |_| ())?);
+    let key = staging();
+    good.put(&key, body(8 << 20)).await?;
+    proxy.add(store::Rule::once(Call::Get, Trouble::CutBody(3_000_000)));
+    proxy.add(store::Rule::always(Call::Get, Trouble::IgnoreIfMatch));
+    let mut stream = bad.get(&key, 0..8 << 20, None).await?;
+    let mut seen = stream.next().await.unwrap()?.len();
+    good.put(&key, Bytes::from(vec![7; 8 << 20])).await?;
+    let end = loop {
+        match stream.next().await {
+            Some(Ok(chunk)) => seen += chunk.len(),
+            end => break end,
+        }
+    };
+    assert!(matches!(end, Some(Err(StorageError::Changed { .. }))), "{end:?} after {seen} bytes");
+    assert!(seen <= 3_000_000);
     Ok(())
 }
 
