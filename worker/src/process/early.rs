@@ -106,6 +106,9 @@ async fn look(work: &Work, from: &Path, folder: &str, excerpts: &[(String, Strin
     let folder = work.scratch.folder(folder)?;
     let ours: Vec<String> =
         excerpts.iter().map(|(_, file)| file.clone()).filter(|file| moved(from, &folder, file)).collect();
+    if ours.is_empty() {
+        return Ok(Vec::new());
+    }
     let request = Request::Look { excerpts: ours };
     let wall = work.encode_limits(0).wall;
     let limits = Limits { wall, no_progress: wall, ..work.probe_limits() };

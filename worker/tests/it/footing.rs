@@ -145,6 +145,11 @@ impl Footing {
         until("the task has started", async || fs::read_to_string(&path).ok()?.trim().parse().ok()).await
     }
 
+    /// The test's.
+    pub(crate) fn folder(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Makes a file that the scripted task waits for.
     pub(crate) fn release(&self, name: &str) {
         fs::write(self.dir.path().join(name), "").unwrap();
