@@ -64,5 +64,8 @@ async fn speaks(browser: &Browser, client: &Client, id: &str, (player, document)
     let fetched = || stage.page.answers(ENGLISH).iter().filter(|(address, _)| address.contains(".m4s")).count();
     ensure!(fetched() == 0, "{}", stage.page.log());
     stage.speak("en").await?;
-    eventually("the other language is fetched", PATIENCE, async || fetched() > 0).await
+    eventually("the other language is fetched", PATIENCE, async || fetched() > 0).await?;
+    // The film goes on in it. No jump: Shaka, told to jump while it still exchanges its sound, now and then asks for none any
+    // more (seen once in 34 runs at a load of 20; all that it had asked for was answered).
+    stage.play_to(4.0).await
 }
