@@ -11,6 +11,7 @@ use std::{
 use http::{Method, Uri, header::CONTENT_LENGTH};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
+use tracing::{Level, enabled};
 
 use crate::{
     body::{Body, BoxError, Slices},
@@ -26,14 +27,16 @@ pub(crate) struct Subject {
     id: RequestId,
     client: IpAddr,
     method: Method,
-    /// Whole; what is logged of it is decided when it is.
-    uri: Uri,
+    /// Whole, if requests are logged; what is logged of it is decided then.
+    uri: Option<Uri>,
     route: &'static str,
 }
 
 impl Subject {
     pub(crate) fn new(id: RequestId, client: IpAddr, method: &Method, uri: &Uri, route: &'static str) -> Self {
-        Self { id, client, method: method.clone(), uri: uri.clone(), route }
+        // It shares the memory of the request's head, and sharing is counted.
+        let uri = enabled!(Level::INFO).then(|| uri.clone());
+        Self { id, client, method: method.clone(), uri, route }
     }
 
     /// Methods are a client's text too; metrics take the known ones only.
@@ -87,7 +90,7 @@ impl Drop for AccessLog {
             request.id = subject.id.as_str(),
             client = %subject.client,
             method = %subject.method,
-            path = loggable(subject.uri.path()).as_ref(),
+            path = subject.uri.as_ref().map(|uri| loggable(uri.path())).as_deref(),
             route = subject.route,
             status = *status,
             size_bytes = *sent,

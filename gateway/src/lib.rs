@@ -54,6 +54,7 @@ mod run;
 mod server;
 mod service;
 mod stream;
+pub mod tally;
 pub mod thumbnail;
 mod tls;
 pub mod upload;

@@ -19,6 +19,7 @@ use crate::{
     error::ApiError,
     respond::{Response, json},
     server::{Handler, Peer},
+    tally,
 };
 
 /// Longest wait for one dependency: a probe must answer while they hang.
@@ -50,6 +51,7 @@ impl Handler for Ops {
 impl Ops {
     fn metrics(&self) -> Response {
         self.app.cache.measure();
+        tally::tell();
         let text = self.metrics.as_ref().map(|render| render()).unwrap_or_default();
         let mut response = Response::new(body::full(text));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

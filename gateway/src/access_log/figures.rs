@@ -5,6 +5,8 @@ use std::{cell::RefCell, collections::HashMap, time::Duration};
 
 use metrics::{Counter, Histogram, counter, histogram};
 
+use crate::tally::spread;
+
 type Labels = (&'static str, &'static str, u16);
 
 struct Figures {
@@ -30,8 +32,8 @@ pub(super) fn count(route: &'static str, method: &'static str, status: u16, sent
 fn find(route: &'static str, method: &'static str, status: u16) -> Figures {
     let labels = [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
     Figures {
-        requests: counter!("reelgate_http_requests_total", &labels),
-        sent: counter!("reelgate_http_sent_bytes_total", "route" => route),
+        requests: spread(counter!("reelgate_http_requests_total", &labels)),
+        sent: spread(counter!("reelgate_http_sent_bytes_total", "route" => route)),
         seconds: histogram!("reelgate_http_request_seconds", "route" => route),
     }
 }

@@ -2,6 +2,8 @@
 
 use metrics::{Counter, Gauge, counter, gauge};
 
+use crate::tally::spread;
+
 pub(super) struct Figures {
     /// Pieces found in memory, and pieces that had to be waited for.
     pub(super) hits: Counter,
@@ -19,11 +21,11 @@ pub(super) struct Figures {
 impl Figures {
     pub(super) fn new() -> Self {
         Self {
-            hits: counter!("reelgate_cache_hits_total"),
+            hits: spread(counter!("reelgate_cache_hits_total")),
             misses: counter!("reelgate_cache_misses_total"),
             requests: counter!("reelgate_cache_storage_requests_total"),
             fetched: counter!("reelgate_cache_storage_bytes_total"),
-            read_from_disk: counter!("reelgate_cache_disk_read_bytes_total"),
+            read_from_disk: spread(counter!("reelgate_cache_disk_read_bytes_total")),
             cached: gauge!("reelgate_cache_memory_bytes"),
             pinned: gauge!("reelgate_cache_pinned_bytes"),
             on_disk: gauge!("reelgate_cache_disk_bytes"),

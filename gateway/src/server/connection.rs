@@ -19,6 +19,7 @@ use hyper::{
     service::{Service, service_fn},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use metrics::Counter;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -28,6 +29,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Handler, Peer,
+    dispatcher::{Dispatcher, sent_from_files},
     limits::Limits,
     sent::{Handling, Sent},
     sniff::{Protocol, sniff},
@@ -41,6 +43,7 @@ use crate::{body::Outlet, config::HttpConfig, tls::Tls};
 pub(super) struct Connections<H> {
     limits: Limits,
     sendfile: bool,
+    sent_from_files: Counter,
     http1: http1::Builder,
     http2: http2::Builder<TokioExecutor>,
     tls: Option<Tls>,
@@ -75,7 +78,8 @@ impl<H: Handler> Connections<H> {
         cut: CancellationToken,
     ) -> Self {
         let (limits, sendfile) = (Limits::of(config), config.sendfile);
-        Self { limits, sendfile, http1: limits.http1(), http2: limits.http2(), tls, handler, stop, cut }
+        let (http1, http2) = (limits.http1(), limits.http2());
+        Self { limits, sendfile, sent_from_files: sent_from_files(), http1, http2, tls, handler, stop, cut }
     }
 
     /// Serves one connection to its end, and holds `_held` as long. Not wrapped in another future for that: each wrapping
@@ -123,7 +127,8 @@ impl<H: Handler> Connections<H> {
         // HTTP/2 cuts what it is given into frames of its own.
         let sends_files = S::SENDS_FILES && self.sendfile && protocol == Protocol::Http1;
         let outlet = sends_files.then(Outlet::default);
-        let io = TokioIo::new(Transport::new(stream, sniffed, watch.clone(), outlet.clone()));
+        let files = outlet.clone().map(|outlet| (outlet, Dispatcher::new(self.sent_from_files.clone())));
+        let io = TokioIo::new(Transport::new(stream, sniffed, watch.clone(), files));
         let service = self.service(Peer { address: peer, outlet }, watch.clone());
         self.drive(self.connection(protocol, io, service), &watch).await
     }

@@ -23,19 +23,28 @@ use tokio::{
     task::{JoinHandle, spawn_blocking},
 };
 
-use crate::body::{FilePart, Segment};
+use crate::{
+    body::{FilePart, Segment},
+    tally::spread,
+};
 
 /// Of one connection.
 pub(super) struct Dispatcher {
     bringing: Option<JoinHandle<io::Result<()>>>,
     /// What comes next was brought: it is not asked again whether it is there, else a machine without memory would ask for ever.
     brought: bool,
+    /// Bytes of files.
     sent: Counter,
 }
 
+/// What `Dispatcher`s of one listener count.
+pub(super) fn sent_from_files() -> Counter {
+    spread(counter!("reelgate_http_sendfile_bytes_total"))
+}
+
 impl Dispatcher {
-    pub(super) fn new() -> Self {
-        Self { bringing: None, brought: false, sent: counter!("reelgate_http_sendfile_bytes_total") }
+    pub(super) fn new(sent: Counter) -> Self {
+        Self { bringing: None, brought: false, sent }
     }
 
     /// As much as is taken at once. What then stops it is heard of the next time.
@@ -160,7 +169,7 @@ mod tests {
     async fn sent(segments: &[Segment<'_>]) -> (io::Result<usize>, Vec<u8>) {
         let (near, mut far) = narrow().await;
         let sending = async move {
-            let mut dispatcher = Dispatcher::new();
+            let mut dispatcher = Dispatcher::new(Counter::noop());
             let (mut done, mut steps) = (0, 0);
             loop {
                 let rest = rest(segments, done);

@@ -22,8 +22,8 @@ pub(super) struct Transport<S> {
 
 impl<S: Socket> Transport<S> {
     /// With an outlet it sends what its answers announce there.
-    pub(super) fn new(inner: S, sniffed: Sniffed, watch: Arc<Watch>, outlet: Option<Outlet>) -> Self {
-        Self { inner, sniffed, watch, files: outlet.map(|outlet| (outlet, Dispatcher::new())) }
+    pub(super) fn new(inner: S, sniffed: Sniffed, watch: Arc<Watch>, files: Option<(Outlet, Dispatcher)>) -> Self {
+        Self { inner, sniffed, watch, files }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
