@@ -4,10 +4,11 @@
 # All three programs run before everything else on the machine where that is permitted: a delay of half a millisecond is
 # otherwise that of the scheduler, whoever is measured.
 bench_queue() {
-  local jobs=${BENCH_JOBS:-50000} workers=50 rate turn redis
+  local jobs=${BENCH_JOBS:-100000} workers load rate turn redis
   calm=()
   ! chrt -f 10 true 2>/dev/null || calm=(chrt -f 10)
-  echo "== queue: $jobs jobs that do nothing, $workers at once; then some added one by one to idle workers (${calm[*]:-no} priority)"
+  echo "== queue: $jobs jobs that do nothing, 50, 8 and 1 at once; then some added one by one to idle workers (${calm[*]:-no} priority)"
+  calm+=("${all_cores[@]}")
   mkdir -p "$work/bullmq"
   cp scripts/bench.d/queue/* "$work/bullmq"
   (cd "$work/bullmq" && npm install --silent --no-audit --no-fund)
@@ -17,8 +18,13 @@ bench_queue() {
   redis=$port
   until redis-cli -p "$redis" ping >/dev/null 2>&1; do sleep 0.1; done
   for turn in $(seq "${BENCH_TURNS:-3}"); do
-    queue_load "Reelgate, turn $turn" "$bin/queue_load" --redis "redis://127.0.0.1:$redis" --jobs "$jobs" --workers "$workers" --picked 0
-    queue_load "BullMQ, turn $turn" node "$work/bullmq/bullmq.mjs" "$redis" "$jobs" "$workers" 0 1
+    for workers in 50 8 1; do
+      load=$((workers == 1 ? jobs / 10 : jobs))
+      queue_load "Reelgate, $workers at once, turn $turn" "$bin/queue_load" --redis "redis://127.0.0.1:$redis" --jobs "$load" \
+        --workers "$workers" --picked 0
+      queue_load "BullMQ, $workers at once, turn $turn" node "$work/bullmq/bullmq.mjs" "$redis" "$load" "$workers" 0 1
+    done
+    workers=50
     for rate in 50 200 1000; do
       queue_load "Reelgate, $rate a second, turn $turn" "$bin/queue_load" --redis "redis://127.0.0.1:$redis" --jobs 0 --workers "$workers" \
         --picked $((4 * rate)) --rate "$rate"

@@ -18,7 +18,7 @@ local function unreadable(id)
 end
 
 -- Each entry becomes due once, so this costs O(log n) a claim over time.
-local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, 100)
+local due = redis.call('ZRANGEBYSCORE', DELAYED, '-inf', now, 'LIMIT', 0, 32)
 if due[1] then look_at_all() end
 for _, id in ipairs(due) do
   local job = read_job(id)

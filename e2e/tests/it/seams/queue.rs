@@ -587,7 +587,7 @@ async fn what_is_asked_at_once_costs_few_scripts_none_of_them_long() -> Result<(
     let beats = try_join_all(claims.iter().map(|claim| queue.heartbeat(claim, LONG))).await?;
     assert_eq!(beats, vec![Beat::Held; 400]);
     try_join_all(claims.iter().map(|claim| queue.complete(claim))).await?;
-    let (scripts, most) = (scripts(&server).await?, 400 / 64 + 400 / 32 + 400 / 100 + 400 / 100);
+    let (scripts, most) = (scripts(&server).await?, 400 / 50 + 400 / 25 + 400 / 100 + 400 / 100);
     assert!((most..most + 8).contains(&scripts), "{scripts} scripts for 1,600 calls, {most} expected");
     Ok(())
 }
