@@ -8,6 +8,7 @@ use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
     process::Command,
+    sync::Arc,
     time::Duration,
 };
 
@@ -162,19 +163,19 @@ fn alice(site: &Site) -> Client {
     site.client().signed_in(SignIn::member("alice", "acme").jwt())
 }
 
-/// Compares what ffmpeg decodes from documents of a file with what it decodes from `original`.
-async fn decodes_to(client: &Client, id: &str, original: &Path, documents: &'static [&'static str]) -> Result<()> {
-    let token = client.stream_token(&serde_json::json!({})).await?;
-    let (base, file, path) = (client.base().to_owned(), id.to_owned(), original.to_owned());
-    tokio::task::spawn_blocking(move || {
-        let original = Original::of(&path)?;
-        for document in documents {
-            let address = format!("{base}/v1/files/stream/{file}{document}?token={token}");
-            original.compare(&address).with_context(|| path.display().to_string())?;
-        }
-        Ok(())
-    })
-    .await?
+/// Compares what ffmpeg decodes from documents of a file with what it decodes from `path`.
+async fn decodes_to(client: &Client, id: &str, path: &Path, documents: &'static [&'static str]) -> Result<()> {
+    let film = path.to_owned();
+    let original = Arc::new(tokio::task::spawn_blocking(move || Original::of(&film)).await??);
+    for document in documents {
+        // Each its own: on a busy machine minutes of film take longer to decode than a token lives.
+        let token = client.stream_token(&serde_json::json!({})).await?;
+        let (original, base, file) = (original.clone(), client.base().to_owned(), id.to_owned());
+        let address = format!("{base}/v1/files/stream/{file}{document}?token={token}");
+        let compared = tokio::task::spawn_blocking(move || original.compare(&address)).await?;
+        compared.with_context(|| path.display().to_string())?;
+    }
+    Ok(())
 }
 
 async fn play_all(site: &Site, paths: &[PathBuf]) -> Result<()> {
