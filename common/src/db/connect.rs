@@ -7,7 +7,7 @@ use sea_orm::{
     sqlx::{
         Connection, Error as SqlxError,
         postgres::PgPoolOptions,
-        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
 use tokio::sync::Semaphore;
@@ -110,7 +110,16 @@ fn sqlite(path: &str, timeout: Duration) -> ConnectOptions {
             .busy_timeout(timeout)
             .foreign_keys(true)
     });
+    options.map_sqlx_sqlite_pool_opts(close_confused);
     options
+}
+
+/// On a full disk SQLite ends a transaction by itself, so the driver's rollback fails, and the driver takes the connection for one inside
+/// a transaction from then on: what is written there would be answered and never committed, and would hold up every other writer. Such a
+/// connection is closed. The pool's own test goes before, so what was queued for the connection, such as that rollback, is done.
+fn close_confused(pool: SqlitePoolOptions) -> SqlitePoolOptions {
+    pool.test_before_acquire(true)
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }
 
 fn postgres(url: &str, timeout: Duration) -> ConnectOptions {

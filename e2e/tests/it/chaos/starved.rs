@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures_util::future::join_all;
 use reelgate_e2e::{
     client::{Client, Upload},
     disk::Disk,
@@ -68,15 +69,19 @@ async fn an_embedded_server_without_room_says_so_serves_on_and_goes_on_when_ther
     let client = alice(&site);
     let before = client.upload_one(Upload::text("before.txt", "before")).await?;
     disk.fill()?;
-    for _ in 0..3 {
-        let large = Upload::bytes("large.bin", "application/octet-stream", vec![7; 1 << 20]);
-        let refusal = client.post_files("/v1/files", vec![large]).await?.expect(507)?;
-        assert!(["storage_full", "database_full"].contains(&refusal.code().as_str()), "{}", refusal.code());
+    for _ in 0..5 {
+        let large = || Upload::bytes("large.bin", "application/octet-stream", vec![7; 1 << 20]);
+        for refusal in join_all((0..8).map(|_| client.post_files("/v1/files", vec![large()]))).await {
+            let refusal = refusal?.expect(507)?;
+            assert!(["storage_full", "database_full"].contains(&refusal.code().as_str()), "{}", refusal.code());
+        }
         assert_eq!(client.get(&format!("/v1/files/{before}")).await?.expect(200)?.body, "before");
     }
     disk.relieve()?;
+    let mut after = None;
     eventually("an upload is stored again", PATIENCE, async || {
-        client.upload_one(Upload::text("after.txt", "after")).await.is_ok()
+        after = client.upload_one(Upload::text("after.txt", "after")).await.ok();
+        after.is_some()
     })
     .await
     .with_context(|| site.output())?;
@@ -89,7 +94,10 @@ async fn an_embedded_server_without_room_says_so_serves_on_and_goes_on_when_ther
     })
     .await
     .with_context(|| site.output())?;
-    assert!(site.gateways[0].process.is_running());
+    // What was answered was committed, too.
+    site.restart_gateway(0).await?;
+    let after = after.context("just stored")?;
+    assert_eq!(client.get(&format!("/v1/files/{after}")).await?.expect(200)?.body, "after");
     Ok(())
 }
 
