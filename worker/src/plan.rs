@@ -15,6 +15,7 @@ use reelgate_common::{
 };
 use serde::{Deserialize, Serialize};
 
+pub use self::audio::SoundFlaw;
 pub use self::policy::{FrameRate, LadderPolicy};
 
 /// A longer source that cannot play at once gets one small rung first.

@@ -5,6 +5,7 @@
 
 mod early;
 mod encode;
+mod expected;
 mod extras;
 mod image_size;
 mod inspect;
@@ -45,10 +46,7 @@ use crate::{
     patience::Patience,
     plan::{Plan, VideoStep, plan},
     scratch::Scratch,
-    task::{
-        parent::{Limits, Tasks},
-        verdict::OUT_OF_MEMORY,
-    },
+    task::{limits::Limits, parent::Tasks, verdict::OUT_OF_MEMORY},
 };
 
 /// How far an attempt is when its source has been looked at.

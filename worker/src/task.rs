@@ -6,6 +6,7 @@ pub mod sandbox;
 
 pub mod child;
 pub(crate) mod launcher;
+pub(crate) mod limits;
 mod lines;
 pub(crate) mod parent;
 mod proof;

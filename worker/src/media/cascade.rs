@@ -14,8 +14,9 @@ use super::{
     encode::VideoSettings,
     error::MediaError,
     excerpts::{Closed, Excerpts},
+    mux::SoundTrack,
     report::{Report, Tell},
-    rung::{Feed, Finished, RungTask, SoundTrack},
+    rung::{Feed, Finished, RungTask},
     sound::Sound,
     threads::{encoder_threads, scaled_from},
 };

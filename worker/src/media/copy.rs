@@ -9,7 +9,7 @@ use super::{
     ffi::{self, StreamFacts, StreamKind},
     input::Source,
 };
-use crate::task::protocol::SoundFlaw;
+use crate::plan::SoundFlaw;
 
 /// Sound is counted in samples. Containers that count milliseconds are off by less than this part of a second.
 const ROUNDING: i64 = 500;

@@ -5,7 +5,7 @@ use std::fs::File;
 
 use ffmpeg_next::Packet;
 
-use super::{copy::CopiedTrack, error::MediaError, ffi::StreamKind, input::Source, rung::SoundTrack};
+use super::{copy::CopiedTrack, error::MediaError, ffi::StreamKind, input::Source, mux::SoundTrack};
 use crate::{plan::AudioStep, task::protocol::SOUND_FILE};
 
 pub(super) struct Lent {

@@ -5,7 +5,15 @@ use std::path::Path;
 
 use ffmpeg_next::{Dictionary, Packet, codec, format};
 
-use super::{clock::Clock, error::MediaError, rung::SoundTrack};
+use super::{clock::Clock, error::MediaError};
+
+/// The sound every rung gets.
+#[derive(Clone)]
+pub(super) struct SoundTrack {
+    pub(super) parameters: codec::Parameters,
+    pub(super) clock: Clock,
+    pub(super) language: Option<String>,
+}
 
 /// Which track a packet belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

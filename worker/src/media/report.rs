@@ -2,7 +2,10 @@
 
 use reelgate_common::{file::Failure, media_info::Reason};
 
-use crate::task::protocol::{Moment, Output, SoundFlaw};
+use crate::{
+    plan::SoundFlaw,
+    task::protocol::{Moment, Output},
+};
 
 pub enum Report {
     /// 0.0 to 1.0.

@@ -6,7 +6,7 @@ use std::{
     sync::mpsc::{Receiver, SyncSender},
 };
 
-use ffmpeg_next::{Packet, codec, frame};
+use ffmpeg_next::{Packet, frame};
 use reelgate_common::grid::SegmentGrid;
 
 use super::{
@@ -17,7 +17,7 @@ use super::{
     ffi,
     filter::VideoGraph,
     marks::Marks,
-    mux::{Mp4, Track},
+    mux::{Mp4, SoundTrack, Track},
 };
 
 /// What reaches a rung.
@@ -26,14 +26,6 @@ pub(super) enum Feed {
     Picture(frame::Video, i64),
     /// Encoded once, written into every rung.
     Sound(Packet),
-}
-
-/// The sound every rung gets.
-#[derive(Clone)]
-pub(super) struct SoundTrack {
-    pub(super) parameters: codec::Parameters,
-    pub(super) clock: Clock,
-    pub(super) language: Option<String>,
 }
 
 pub(super) struct RungTask {

@@ -8,7 +8,7 @@ use super::{
     ffi::StreamFacts,
     input::Source,
     mixdown::{Mixdown, Shape},
-    rung::SoundTrack,
+    mux::SoundTrack,
 };
 
 /// What is wanted of a track.

@@ -7,7 +7,7 @@ use super::{
     error::MediaError,
     input::Source,
     loudness::Corrections,
-    rung::SoundTrack,
+    mux::SoundTrack,
     sound::{Sound, Wanted},
 };
 use crate::plan::{AudioStep, SoundStep};

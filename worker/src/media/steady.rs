@@ -8,10 +8,7 @@ use super::{
     input::Source,
     report::{Report, Tell},
 };
-use crate::{
-    plan::{Plan, SoundStep},
-    task::protocol::SoundFlaw,
-};
+use crate::plan::{Plan, SoundFlaw, SoundStep};
 
 /// The plan with every open question about its sound answered, and the source at its start again. A plan without any costs
 /// nothing.

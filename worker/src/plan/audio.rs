@@ -1,9 +1,21 @@
 //! What becomes of the audio tracks: AAC-LC of one or two channels, made once and the same in every rung.
 
 use reelgate_common::media_info::{AudioInfo, MediaInfo};
+use serde::{Deserialize, Serialize};
 
 use super::{AudioStep, Choice, LadderPolicy, Plan, SoundStep, chosen_audio};
-use crate::task::protocol::SoundFlaw;
+
+/// Why packets of sound cannot be taken as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SoundFlaw {
+    /// It does not begin with the film.
+    Late,
+    Gap,
+    /// It changes, is damaged, or its times go back.
+    Broken,
+    Empty,
+}
 
 /// A disc has eight languages at most; more are somebody's test.
 const MOST_TRACKS: usize = 8;

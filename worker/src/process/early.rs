@@ -16,7 +16,8 @@ use crate::{
     config::Proof,
     halt::Halt,
     task::{
-        parent::{Limits, Order},
+        limits::Limits,
+        parent::Order,
         protocol::{Event, Request, excerpt_file},
     },
 };

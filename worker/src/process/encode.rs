@@ -21,7 +21,8 @@ use reelgate_common::{
 use super::{
     PROBED, Work,
     early::Early,
-    extras::{self, Extra},
+    expected::{Copied, Expected, Kind},
+    extras,
     output::{self, Draft},
     passes::passes,
     remux,
@@ -30,10 +31,10 @@ use super::{
 use crate::{
     halt::{Halt, is_lack},
     memory::Thrifty,
-    plan::{AudioStep, Plan, SoundStep},
+    plan::{AudioStep, Plan, SoundFlaw, SoundStep},
     task::{
         parent::Order,
-        protocol::{Event, Output, Request, SoundFlaw},
+        protocol::{Event, Output, Request},
         words::{clean_failure, clean_reason},
     },
 };
@@ -74,51 +75,6 @@ struct Encoding<'a> {
     publishing: FuturesUnordered<BoxFuture<'a, (Expected, Result<(), Halt>)>>,
     early: Early<'a>,
     made: Made,
-}
-
-/// What the plan says about one output; the child chooses no names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Expected {
-    pub(super) name: String,
-    pub(super) file: String,
-    pub(super) what: Kind,
-    /// Of its sound.
-    pub(super) language: Option<String>,
-    pub(super) copied: Copied,
-}
-
-/// What of an output is the source's own packets: it is as the source is, and only what we encode is ours to answer for.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Copied {
-    pub(super) pictures: bool,
-    pub(super) sound: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Rung {
-        width: u32,
-        height: u32,
-        rank: i32,
-    },
-    /// A track beside the default one is nothing to play alone.
-    Audio {
-        default: bool,
-    },
-    /// Nothing that plays.
-    Extra(Extra),
-}
-
-impl Expected {
-    fn is_rung(&self) -> bool {
-        matches!(self.what, Kind::Rung { .. })
-    }
-}
-
-impl Kind {
-    fn is_playable(self) -> bool {
-        matches!(self, Self::Rung { .. } | Self::Audio { default: true })
-    }
 }
 
 /// # Errors

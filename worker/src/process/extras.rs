@@ -11,7 +11,7 @@ use reelgate_common::{
 };
 
 use super::{
-    encode::{Copied, Expected, Kind},
+    expected::{Copied, Expected, Extra, Kind},
     image_size::image_size,
 };
 use crate::{
@@ -26,16 +26,6 @@ use crate::{
 const MAX_BYTES: u64 = 16 << 20;
 const MAX_SIDE: u32 = 16_384;
 const WRONG_IMAGE: &str = "it is no image of the planned kind and size";
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Extra {
-    Poster,
-    /// Its number, from 1.
-    Sheet(StoryboardLayout, u32),
-    Preview,
-    Waveform,
-    Captions,
-}
 
 /// What the second look found.
 #[derive(Debug, PartialEq, Eq)]

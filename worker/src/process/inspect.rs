@@ -3,13 +3,18 @@
 use std::{fs::File, sync::Arc};
 
 use reelgate_common::{file::FileKind, grid::SegmentGrid, media_info::MediaInfo};
-use reelgate_packager::{MAX_MOOV_BYTES, Movie, TopBox, TopWalk, parse_movie};
+use reelgate_packager::{MAX_MOOV_BYTES, TopBox, TopWalk, parse_movie};
 
-use super::{Work, judgement::judge_source, source::Source};
+use super::{
+    Work,
+    judgement::{Index, judge_source},
+    source::Source,
+};
 use crate::{
     halt::Halt,
     task::{
-        parent::{Limits, Order},
+        limits::Limits,
+        parent::Order,
         protocol::{Event, Request},
     },
 };
@@ -35,16 +40,6 @@ pub(super) struct Inspected {
     pub(super) grid: SegmentGrid,
     /// Of an MP4 or MOV that could be read.
     pub(super) index: Option<Index>,
-}
-
-/// The index of an MP4 or MOV.
-#[derive(Debug)]
-pub(super) struct Index {
-    pub(super) boxes: Vec<TopBox>,
-    /// Empty when there is none.
-    pub(super) ftyp: Vec<u8>,
-    pub(super) moov: Vec<u8>,
-    pub(super) movie: Arc<Movie>,
 }
 
 /// # Errors

@@ -1,13 +1,23 @@
 //! What can be used as it is: of an MP4 or MOV by its index, of other containers by what the probe says of their tracks. There
 //! it stays a guess until the tracks have been put into an MP4 with an index.
 
+use std::sync::Arc;
+
 use reelgate_common::{
     grid::SegmentGrid,
     media_info::{AudioInfo, MediaInfo, Reason, VideoInfo},
 };
-use reelgate_packager::{FourCc, Movie, TimeRun, judge, segment_grid_points, shown_video};
+use reelgate_packager::{FourCc, Movie, TimeRun, TopBox, judge, segment_grid_points, shown_video};
 
-use super::inspect::Index;
+/// The index of an MP4 or MOV.
+#[derive(Debug)]
+pub(super) struct Index {
+    pub(super) boxes: Vec<TopBox>,
+    /// Empty when there is none.
+    pub(super) ftyp: Vec<u8>,
+    pub(super) moov: Vec<u8>,
+    pub(super) movie: Arc<Movie>,
+}
 
 /// The grid without a segment-safe source.
 pub(super) const REGULAR: SegmentGrid = SegmentGrid::Regular { period_ms: 2_000 };

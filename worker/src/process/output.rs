@@ -14,7 +14,7 @@ use rustix::fs::OFlags;
 
 use super::{
     Work,
-    encode::{Expected, Kind},
+    expected::{Expected, Kind},
     extras::{self, Seen},
     inspect, packaging,
     proof::{self, Exhibit},
@@ -24,7 +24,7 @@ use crate::{
     config::Proof,
     halt::Halt,
     task::{
-        parent::Limits,
+        limits::Limits,
         protocol::{Output, Request},
     },
 };
@@ -237,8 +237,8 @@ fn rendition(work: &Work, expected: &Expected, verified: Verified, size: u64, et
 
 #[cfg(test)]
 mod tests {
-    use super::{super::extras::Extra, *};
-    use crate::process::encode::Copied;
+    use super::{super::expected::Extra, *};
+    use crate::process::expected::Copied;
 
     #[test]
     fn links_and_folders_are_no_outputs() {

@@ -6,7 +6,7 @@ use std::fmt;
 use reelgate_common::{grid::SegmentGrid, media_info::MediaInfo};
 use reelgate_packager::{Codec, Edit, Movie, Track, clean_entries, shown_video, sounding_audio};
 
-use super::{encode::Copied, packaging};
+use super::{expected::Copied, packaging};
 use crate::task::protocol::Output;
 
 /// How far an output's duration may be from what it was made of.

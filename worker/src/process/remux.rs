@@ -11,7 +11,7 @@ use reelgate_packager::judge;
 
 use super::{
     PROBED, Work,
-    encode::{Copied, Expected, Kind},
+    expected::{Copied, Expected, Kind},
     inspect::Inspected,
     judgement,
     output::{self, Draft},

@@ -9,11 +9,7 @@ use reelgate_common::{
 use reelgate_packager::{Faststart, codecs, faststart};
 use sha2::{Digest, Sha256};
 
-use super::{
-    Work,
-    inspect::{Index, Inspected},
-    packaging, publish, store,
-};
+use super::{Work, inspect::Inspected, judgement::Index, packaging, publish, store};
 use crate::halt::Halt;
 
 /// Object of the rewritten head.

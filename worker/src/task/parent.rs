@@ -7,7 +7,6 @@ use std::{
     path::{Path, PathBuf},
     process::Stdio,
     sync::Arc,
-    time::Duration,
 };
 
 use reelgate_common::file::Failure;
@@ -19,8 +18,9 @@ use tokio_util::{
 
 use super::{
     launcher::Launcher,
+    limits::Limits,
     protocol::{Event, REQUEST_FILE, Request, TASK_ARGUMENT},
-    sandbox::{self, Bounds, Strictness},
+    sandbox::{Bounds, Strictness},
     supervisor::Supervisor,
     verdict::crash,
     words::Spoken,
@@ -34,28 +34,6 @@ use crate::{
 
 /// glibc gives each thread an arena of its own, up to eight per core; what they keep free counts as taken.
 const ARENAS: (&str, &str) = ("MALLOC_ARENA_MAX", "4");
-
-/// What a task may take.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Limits {
-    /// Longest time without getting any further.
-    pub(crate) no_progress: Duration,
-    /// Longest time in all.
-    pub(crate) wall: Duration,
-    /// Most memory; it waits until the worker has as much left.
-    pub(crate) memory_bytes: u64,
-    /// Largest file that it may write.
-    pub(crate) file_bytes: u64,
-}
-
-impl Limits {
-    /// Computing time is no limit of its own: it ends what neither clock of ours could, because we died.
-    fn of_process(&self) -> sandbox::Limits {
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
-        let cpu_seconds = (self.wall.as_secs() + 1).saturating_mul(cores);
-        sandbox::Limits { memory_bytes: self.memory_bytes, cpu_seconds, file_bytes: self.file_bytes }
-    }
-}
 
 /// Starts tasks. One per attempt, but all of a worker share its memory.
 #[derive(Debug, Clone)]
@@ -159,6 +137,8 @@ fn name(folder: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use reelgate_common::{
         ids::{FileId, JobId, ProcessId},
         job::Fence,

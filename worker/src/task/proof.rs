@@ -6,7 +6,8 @@ use std::{fs, fs::File, io, sync::Arc, time::Duration};
 use tokio_util::task::TaskTracker;
 
 use super::{
-    parent::{Limits, Order, Tasks},
+    limits::Limits,
+    parent::{Order, Tasks},
     protocol::{Event, Request, Trial},
     sandbox::{Strictness, Walls},
 };

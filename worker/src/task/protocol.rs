@@ -15,7 +15,7 @@ use reelgate_common::{
 use serde::{Deserialize, Serialize};
 
 use super::sandbox::Walls;
-use crate::plan::Plan;
+use crate::plan::{Plan, SoundFlaw};
 
 /// The hidden first argument under which the binary is a task.
 pub const TASK_ARGUMENT: &str = "__task";
@@ -119,18 +119,6 @@ pub enum Event {
         failure: Failure,
     },
     Done,
-}
-
-/// Why packets of sound cannot be taken as they are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SoundFlaw {
-    /// It does not begin with the film.
-    Late,
-    Gap,
-    /// It changes, is damaged, or its times go back.
-    Broken,
-    Empty,
 }
 
 /// What is worth a line in an attempt's timeline.

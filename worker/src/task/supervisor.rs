@@ -14,8 +14,8 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{
+    limits::Limits,
     lines::Lines,
-    parent::Limits,
     protocol::Event,
     verdict::{End, Ended, Told, judge},
     words::{LastWords, Spoken},
