@@ -22,15 +22,18 @@ mod leader;
 mod leases;
 mod missing;
 mod promotion;
+mod quotas;
 mod read;
 mod renditions;
 mod requests;
+mod resumables;
 mod settle;
 mod stills;
 mod stuck;
 mod tombstones;
 mod transaction;
 mod types;
+mod upload_tokens;
 mod uploads;
 
 pub use connect::Db;

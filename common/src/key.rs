@@ -9,6 +9,8 @@ use crate::ids::{FileId, OrgId};
 pub enum Key {
     /// The raw upload before it is accepted: `staging/{org}/{file}`.
     Staging { org: OrgId, file: FileId },
+    /// What has come of a resumable upload behind its last part: `staging/{org}/{file}.{number}`.
+    Tail { org: OrgId, file: FileId, number: i64 },
     /// The raw upload after promotion: `media/{org}/{file}/source`.
     Source { org: OrgId, file: FileId },
     /// What one attempt made: `media/{org}/{file}/{generation}/{attempt}/{name}`.
@@ -37,11 +39,18 @@ impl Key {
         format!("{}{generation}/{attempt}/", Self::file_prefix(org, file))
     }
 
+    /// What names of all tails of one upload begin with: `staging/{org}/{file}.`.
+    #[must_use]
+    pub fn tail_prefix(org: &OrgId, file: FileId) -> String {
+        format!("staging/{}/{file}.", encode(org.as_str()))
+    }
+
     /// The file this object belongs to, if any.
     #[must_use]
     pub fn file(&self) -> Option<FileId> {
         match self {
             Self::Staging { file, .. }
+            | Self::Tail { file, .. }
             | Self::Source { file, .. }
             | Self::Output { file, .. }
             | Self::Captions { file, .. } => Some(*file),
@@ -54,6 +63,7 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Staging { org, file } => write!(f, "staging/{}/{file}", encode(org.as_str())),
+            Self::Tail { org, file, number } => write!(f, "staging/{}/{file}.{number}", encode(org.as_str())),
             Self::Source { org, file } => write!(f, "{}source", Self::file_prefix(org, *file)),
             Self::Output { org, file, generation, attempt, name } => {
                 write!(f, "{}{name}", Self::attempt_prefix(org, *file, *generation, *attempt))
@@ -75,7 +85,10 @@ impl FromStr for Key {
         let parts: Vec<&str> = text.split('/').collect();
         let key = match *parts {
             ["deployment"] => Self::Deployment,
-            ["staging", o, f] => Self::Staging { org: org(o)?, file: file(f)? },
+            ["staging", o, f] => match f.split_once('.') {
+                None => Self::Staging { org: org(o)?, file: file(f)? },
+                Some((f, n)) => Self::Tail { org: org(o)?, file: file(f)?, number: number(n)? },
+            },
             ["media", o, f, "source"] => Self::Source { org: org(o)?, file: file(f)? },
             ["media", o, f, "captions", name] if is_output_name(name) => {
                 Self::Captions { org: org(o)?, file: file(f)?, name: name.to_owned() }
@@ -171,6 +184,7 @@ mod tests {
             let name = "720p.mp4".to_owned();
             for key in [
                 Key::Staging { org: org.clone(), file },
+                Key::Tail { org: org.clone(), file, number: generation },
                 Key::Source { org: org.clone(), file },
                 Key::Captions { org: org.clone(), file, name: "en-1.vtt".to_owned() },
                 Key::Output { org, file, generation, attempt, name },

@@ -8,4 +8,5 @@ pub mod job;
 mod model;
 #[cfg(test)]
 mod page;
+pub mod resumable;
 pub mod upload;

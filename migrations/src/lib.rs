@@ -9,6 +9,8 @@ mod m20261123_000004_explain;
 mod m20261123_000005_extras;
 mod m20261123_000006_aging;
 mod m20261123_000009_repeats;
+mod m20261124_000010_resumables;
+mod m20261124_000011_upload_rights;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -35,6 +37,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000005_extras::Migration),
             Box::new(m20261123_000006_aging::Migration),
             Box::new(m20261123_000009_repeats::Migration),
+            Box::new(m20261124_000010_resumables::Migration),
+            Box::new(m20261124_000011_upload_rights::Migration),
         ]
     }
 }

@@ -9,7 +9,10 @@ pub(super) mod jobs;
 pub(super) mod leases;
 pub(super) mod offices;
 pub(super) mod renditions;
+pub(super) mod resumable_parts;
+pub(super) mod resumables;
 pub(super) mod stills;
+pub(super) mod upload_tokens;
 pub(super) mod uploads;
 
 use std::{fmt::Display, str::FromStr};

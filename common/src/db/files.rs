@@ -8,12 +8,13 @@ use sea_orm::{
 use super::{
     Created, Db, DbError, FileFilter, FileWithRenditions, NewFile, NewJob, StagedFile,
     entity::{files, jobs, signed, uploads},
-    read,
+    quotas, read, resumables,
     transaction::WriteTx,
 };
 use crate::{
     file::{FileKind, FileState},
     ids::{FileId, OrgId},
+    quota::{Quota, Usage},
     states::{
         file::{self, FileEvent},
         upload::{self, UploadEvent, UploadState},
@@ -33,10 +34,22 @@ impl Db {
     /// # Errors
     /// The database is away.
     pub async fn create_file(&self, new: &NewFile) -> Result<Created, DbError> {
+        self.create_file_within(new, Quota::default()).await
+    }
+
+    /// The same within what its organisation may have.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn create_file_within(&self, new: &NewFile, quota: Quota) -> Result<Created, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
+            let admitted = quotas::admit(&tx, &new.org_id, quota, Usage { bytes: 0, files: 1, uploads: 1 }).await?;
             if let Some(known) = insert_file(&tx, new).await? {
                 return Ok(Created::Repeats(known));
+            }
+            if let Err(excess) = admitted {
+                return Ok(Created::OverQuota(excess));
             }
             let upload = uploads::ActiveModel {
                 file_id: Set(new.id.0),
@@ -71,6 +84,7 @@ impl Db {
             let Ok(next) = file::transition(row.view()?, event) else { return Ok(None) };
             let row = staged_row(row, staged, next.state, tx.now).update(&*tx).await?;
             uploads::Entity::delete_by_id(file.0).exec(&*tx).await?;
+            resumables::finish(&tx, file).await?;
             if let Some(job) = job {
                 jobs::Entity::insert(jobs::row(job, &row, tx.now)).exec_without_returning(&*tx).await?;
             }
@@ -171,12 +185,16 @@ impl Db {
         .await
     }
 
-    /// Whether any row names this file (the reconciler's question about an object), deleted ones included.
+    /// Whether any row names this file (the reconciler's question about an object), deleted ones and pieces of files included.
     ///
     /// # Errors
     /// The database is away.
     pub async fn known_files(&self, files: &[FileId]) -> Result<Vec<FileId>, DbError> {
-        self.those_of(files, files::Entity::find()).await
+        let mut known = self.those_of(files, files::Entity::find()).await?;
+        for chunk in files.chunks(CHUNK) {
+            known.extend(self.in_time(resumables::known(self, chunk)).await?);
+        }
+        Ok(known)
     }
 
     /// Which of these files are not deleted (a cache's question about what it holds, whoever it belongs to).
@@ -243,7 +261,7 @@ async fn insert_file(tx: &WriteTx, new: &NewFile) -> Result<Option<FileId>, DbEr
     Ok((known.id != new.id.0).then_some(FileId(known.id)))
 }
 
-fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
+pub(super) fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
     files::ActiveModel {
         id: Set(new.id.0),
         org_id: Set(new.org_id.as_str().to_owned()),

@@ -12,6 +12,7 @@ use super::{
     entity::{files, jobs, uploads},
     epochs,
     files::living,
+    resumables,
 };
 use crate::{
     ids::{FileId, OrgId},
@@ -50,6 +51,7 @@ impl Db {
                 .filter(jobs::Column::State.is_in(open_states()))
                 .exec(&*tx)
                 .await?;
+            resumables::forget(&tx, file).await?;
             epochs::bump(&tx, org, &Subject::File(file)).await?;
             tx.commit().await?;
             Ok(true)

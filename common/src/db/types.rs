@@ -8,7 +8,9 @@ use crate::{
     job::{AttemptOutcome, Fence, JobKind, JobRecord, JobState},
     key::Key,
     lease::{Epoch, PlaybackLease},
+    quota::Excess,
     rendition::Rendition,
+    resumable::{Hold, Resumable},
     still::MadeStill,
     storage::{MultipartId, Version},
     timestamp::Timestamp,
@@ -48,6 +50,40 @@ pub enum Created {
     New,
     /// This file has the same `repeat_key`; nothing was changed.
     Repeats(FileId),
+    /// The organisation would have too much; nothing was changed.
+    OverQuota(Excess),
+}
+
+/// Answer to `begin_resumable`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BegunResumable {
+    New,
+    /// There is one with this address.
+    Exists,
+    OverQuota(Excess),
+    /// The token has expired, or was used as often as it may be.
+    TokenSpent,
+    /// A piece that it is made of is gone, not whole, or was used already.
+    SourcesGone,
+}
+
+/// Answer to `claim_resumable`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ClaimedResumable {
+    Taken(Box<Hold>),
+    /// Somebody else has it, and hears that it is wanted.
+    Held(FileId),
+    /// There is nothing more to write.
+    Finished(Box<Resumable>),
+    Gone,
+}
+
+/// Answer to `declare_length`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeclaredLength {
+    Known,
+    OverQuota(Excess),
+    TakenOver,
 }
 
 /// What is known when the last byte has been stored.

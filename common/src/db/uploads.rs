@@ -11,6 +11,8 @@ use super::{
 };
 use crate::{ids::FileId, storage::MultipartId};
 
+const NOT_RESUMABLE: &str = "NOT EXISTS (SELECT 1 FROM resumables WHERE resumables.file_id = uploads.file_id)";
+
 impl Db {
     /// Remembers the store's id of the multipart upload, before its first part.
     ///
@@ -57,7 +59,7 @@ impl Db {
 
     /// Uploads that nobody has touched for `silent`, by the database's clock (touched further ahead than that: before it was set
     /// back); those of deleted files are with their
-    /// tombstones.
+    /// tombstones, and those that may go on later have a time of their own.
     ///
     /// # Errors
     /// The database is away.
@@ -68,6 +70,7 @@ impl Db {
             let rows = uploads::Entity::find()
                 .inner_join(files::Entity)
                 .filter(files::Column::DeletedAt.is_null())
+                .filter(Expr::cust(NOT_RESUMABLE))
                 .filter(
                     Condition::any()
                         .add(uploads::Column::TouchedAt.lte(since.0))
