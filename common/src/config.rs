@@ -22,6 +22,8 @@ pub const SECTIONS: &[&str] = &[
     "log",         // common::telemetry
     "maintenance", // gateway
     "queue",       // common::queue
+    "quota",       // gateway
+    "resumable",   // gateway
     "storage",
     "thumbnails", // common::storage
     "tokens",     // common::tokens

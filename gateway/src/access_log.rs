@@ -46,6 +46,7 @@ impl Subject {
             Method::HEAD => "HEAD",
             Method::POST => "POST",
             Method::DELETE => "DELETE",
+            Method::PATCH => "PATCH",
             Method::OPTIONS => "OPTIONS",
             _ => "other",
         }

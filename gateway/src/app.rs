@@ -49,7 +49,8 @@ impl App {
         let keyring = Keyring::new(&config.tokens)?;
         let authenticator = Authenticator::new(&config.auth).await?;
         let process = ProcessId::new(format!("gateway-{}", uuid::Uuid::now_v7().simple()));
-        let (uploads, hls) = (Uploads::new(&config.upload), HlsMemory::new(config.cache.playlist_bytes));
+        let (uploads, hls) =
+            (Uploads::new(&config.upload, config.quota.quota()), HlsMemory::new(config.cache.playlist_bytes));
         let thumbnails = Thumbnails::new(&config.thumbnails);
         let cache = Cache::open(&config.cache).await?;
         let Backends { db, storage, queue } = backends;

@@ -75,6 +75,11 @@ impl RequestBody {
         Self { inner, idle, timer: None, waits_for_continue: expects_continue }
     }
 
+    /// One with nothing in it.
+    pub(crate) fn none() -> Self {
+        Self { inner: None, idle: Duration::ZERO, timer: None, waits_for_continue: false }
+    }
+
     /// The longest silence that is borne.
     pub(crate) fn idle(&self) -> Duration {
         self.idle

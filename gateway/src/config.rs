@@ -17,8 +17,13 @@ use reelgate_common::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    cache::config::CacheConfig, maintenance::config::MaintenanceConfig, thumbnail::config::ThumbnailsConfig,
-    upload::config::UploadConfig,
+    cache::config::CacheConfig,
+    maintenance::config::MaintenanceConfig,
+    thumbnail::config::ThumbnailsConfig,
+    upload::{
+        config::UploadConfig,
+        tus::config::{QuotaConfig, ResumableConfig},
+    },
 };
 
 /// Everything a gateway needs to know besides its backends.
@@ -26,6 +31,8 @@ use crate::{
 pub struct GatewayConfig {
     pub http: HttpConfig,
     pub upload: UploadConfig,
+    pub resumable: ResumableConfig,
+    pub quota: QuotaConfig,
     pub cache: CacheConfig,
     pub thumbnails: ThumbnailsConfig,
     pub maintenance: MaintenanceConfig,
@@ -44,6 +51,8 @@ impl GatewayConfig {
         let config = Self {
             http: raw.section("http")?,
             upload: raw.section("upload")?,
+            resumable: raw.section("resumable")?,
+            quota: raw.section("quota")?,
             cache: raw.section("cache")?,
             thumbnails: raw.section("thumbnails")?,
             maintenance: raw.section("maintenance")?,
@@ -62,6 +71,7 @@ impl GatewayConfig {
         let named = |section| move |message| ConfigError::Invalid { section, message };
         self.http.validate().map_err(named("http"))?;
         self.upload.validate().map_err(named("upload"))?;
+        self.resumable.validate().map_err(named("resumable"))?;
         self.cache.validate().map_err(named("cache"))?;
         self.thumbnails.validate().map_err(named("thumbnails"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;

@@ -53,6 +53,7 @@ impl Ground {
 pub fn spawn(app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
     let backends = app.backends();
     tasks.spawn(app.uploads.keep_alive(backends.db.clone(), stop.clone()));
+    tasks.spawn(app.uploads.heed(backends.db.clone(), stop.clone()));
     let (gateway, until) = (app.clone(), stop.clone());
     tasks.spawn(async move { gateway.leases.keep(until).await });
     let config = app.config.maintenance.clone();

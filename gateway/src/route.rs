@@ -10,6 +10,7 @@ use crate::{
     error::{ApiError, Violation},
     hls::{PackagedPath, Part, generation},
     images::Image,
+    upload::tus::Verb,
 };
 
 /// What is asked for. Nothing behind this line looks at a method or a path again.
@@ -42,8 +43,13 @@ pub(crate) enum Route {
     Job(JobId),
     RetryJob(JobId),
     CancelJob(JobId),
+    MintUploadToken,
+    /// With the secret of its address, unless it is to be created.
+    Resumable(Verb, Option<String>),
     /// `OPTIONS`; the methods of the resource.
     Preflight(&'static str),
+    /// The same where the tus protocol is spoken.
+    DescribeUploads(&'static str),
 }
 
 impl Route {
@@ -53,9 +59,12 @@ impl Route {
         let resource = Resource::parse(path).ok_or_else(unknown_path)?;
         let refused = || ApiError::method_not_allowed(resource.methods());
         if method == Method::OPTIONS {
-            return Ok(Self::Preflight(resource.methods()));
+            let methods = resource.methods();
+            let uploads = matches!(resource, Resource::Uploads | Resource::Resumable(_));
+            return Ok(if uploads { Self::DescribeUploads(methods) } else { Self::Preflight(methods) });
         }
-        let method = if method == Method::HEAD { &Method::GET } else { method };
+        let is_head = method == Method::HEAD;
+        let method = if is_head { &Method::GET } else { method };
         Ok(match (resource, method) {
             (Resource::Page, &Method::GET) => Self::Page,
             (Resource::Files, &Method::GET) => Self::List,
@@ -84,6 +93,11 @@ impl Route {
             (Resource::Job(id), &Method::GET) => Self::Job(job_id(id)?),
             (Resource::RetryJob(id), &Method::POST) => Self::RetryJob(job_id(id)?),
             (Resource::CancelJob(id), &Method::POST) => Self::CancelJob(job_id(id)?),
+            (Resource::UploadToken, &Method::POST) => Self::MintUploadToken,
+            (Resource::Uploads, &Method::POST) => Self::Resumable(Verb::Create, None),
+            (Resource::Resumable(secret), method) => {
+                Self::Resumable(verb(method, is_head).ok_or_else(refused)?, Some(secret.to_owned()))
+            }
             _ => return Err(refused()),
         })
     }
@@ -117,22 +131,56 @@ impl Route {
             Self::Job(_) => "job",
             Self::RetryJob(_) => "retry_job",
             Self::CancelJob(_) => "cancel_job",
-            Self::Preflight(_) => "preflight",
+            Self::MintUploadToken => "mint_upload_token",
+            Self::Resumable(Verb::Create, _) => "create_upload",
+            Self::Resumable(Verb::Look, _) => "look_at_upload",
+            Self::Resumable(Verb::Append, _) => "append_to_upload",
+            Self::Resumable(Verb::Terminate, _) => "terminate_upload",
+            Self::Preflight(_) | Self::DescribeUploads(_) => "preflight",
         }
     }
 }
 
+const UPLOADS: &str = "/v1/uploads";
 const MASTER: &str = "master.m3u8";
 const MANIFEST: &str = "manifest.mpd";
 
-/// The path without the lease in it, and without a token that was put there by mistake (`&token=` for `?token=`): who reads
+fn verb(method: &Method, is_head: bool) -> Option<Verb> {
+    match *method {
+        _ if is_head => Some(Verb::Look),
+        Method::PATCH => Some(Verb::Append),
+        Method::DELETE => Some(Verb::Terminate),
+        _ => None,
+    }
+}
+
+/// The path without the lease or the upload's secret in it, and without a token that was put there by mistake (`&token=` for `?token=`): who reads
 /// them there could play.
 #[must_use]
 pub(crate) fn loggable(path: &str) -> Cow<'_, str> {
     match misplaced_token(path) {
-        Some(at) => format!("{}-", without_lease(&path[..at])).into(),
+        Some(at) => format!("{}-", without_secrets(&path[..at])).into(),
+        None => without_secrets(path),
+    }
+}
+
+fn without_secrets(path: &str) -> Cow<'_, str> {
+    match without_upload(path) {
+        Some(shown) => shown.into(),
         None => without_lease(path),
     }
+}
+
+/// Whatever stands behind `/uploads/`, unless it is what a token is asked for at.
+fn without_upload(path: &str) -> Option<String> {
+    const BEFORE: &str = "/uploads/";
+    let at = path.to_ascii_lowercase().replace("%2f", "/").find(BEFORE)?;
+    if path.ends_with("/uploads/token") {
+        return None;
+    }
+    // Where a slash was written otherwise more than the secret is left out.
+    let shown = path.get(at..at + BEFORE.len()).filter(|found| found.eq_ignore_ascii_case(BEFORE));
+    Some(format!("{}{}-", path.get(..at).unwrap_or_default(), shown.unwrap_or(BEFORE)))
 }
 
 fn misplaced_token(path: &str) -> Option<usize> {
@@ -203,6 +251,10 @@ enum Resource<'a> {
     Job(&'a str),
     RetryJob(&'a str),
     CancelJob(&'a str),
+    Uploads,
+    UploadToken,
+    /// With the secret.
+    Resumable(&'a str),
 }
 
 impl<'a> Resource<'a> {
@@ -215,6 +267,13 @@ impl<'a> Resource<'a> {
                 "" => Some(Self::Leases),
                 "/revoke" => Some(Self::RevokeLeases),
                 _ => None,
+            };
+        }
+        if let Some(rest) = path.strip_prefix(UPLOADS) {
+            return match rest.strip_prefix('/') {
+                None => rest.is_empty().then_some(Self::Uploads),
+                Some("token") => Some(Self::UploadToken),
+                Some(secret) => (!secret.is_empty() && !secret.contains('/')).then_some(Self::Resumable(secret)),
             };
         }
         if let Some(rest) = path.strip_prefix("/v1/jobs") {
@@ -268,6 +327,8 @@ impl<'a> Resource<'a> {
     fn methods(self) -> &'static str {
         match self {
             Self::Files => "GET, HEAD, POST, OPTIONS",
+            Self::Uploads | Self::UploadToken => "POST, OPTIONS",
+            Self::Resumable(_) => "HEAD, PATCH, DELETE, OPTIONS",
             Self::Token | Self::Location | Self::RevokeLeases | Self::AddCaptions(_) => "POST, OPTIONS",
             Self::File(_) | Self::Captions(..) => "GET, HEAD, DELETE, OPTIONS",
             Self::Page | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
@@ -334,6 +395,11 @@ mod tests {
             ("/v1/files/stream/1&token=SECRET", "/v1/files/stream/1&token=-"),
             ("/v1/files/stream/1%3FToken%3DSECRET/x", "/v1/files/stream/1%3FToken%3D-"),
             ("/v1/files/stream/1/SECRET/token=SECRET", "/v1/files/stream/1/-/token=-"),
+            ("/v1/uploads/SECRET", "/v1/uploads/-"),
+            ("//v1/uploads/SECRET/token", "//v1/uploads/-"),
+            ("/v1%2Fuploads%2FSECRET", "/v1/uploads/-"),
+            ("/v1/uploads", "/v1/uploads"),
+            ("/v1/uploads/token", "/v1/uploads/token"),
         ] {
             assert_eq!(loggable(path), logged);
         }
@@ -381,6 +447,12 @@ mod tests {
             (Method::POST, format!("/v1/jobs/{ID}/retry"), Route::RetryJob(job)),
             (Method::POST, format!("/v1/jobs/{ID}/cancel"), Route::CancelJob(job)),
             (Method::OPTIONS, "/v1/files/token".to_owned(), Route::Preflight("POST, OPTIONS")),
+            (Method::POST, "/v1/uploads".to_owned(), Route::Resumable(Verb::Create, None)),
+            (Method::POST, "/v1/uploads/token".to_owned(), Route::MintUploadToken),
+            (Method::HEAD, "/v1/uploads/S".to_owned(), Route::Resumable(Verb::Look, Some("S".to_owned()))),
+            (Method::PATCH, "/v1/uploads/S".to_owned(), Route::Resumable(Verb::Append, Some("S".to_owned()))),
+            (Method::DELETE, "/v1/uploads/S".to_owned(), Route::Resumable(Verb::Terminate, Some("S".to_owned()))),
+            (Method::OPTIONS, "/v1/uploads/S".to_owned(), Route::DescribeUploads("HEAD, PATCH, DELETE, OPTIONS")),
         ];
         for (method, path, route) in table {
             assert_eq!(parse(&method, &path), Ok(route), "{method} {path}");

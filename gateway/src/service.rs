@@ -29,7 +29,8 @@ use crate::{
     revoke,
     route::Route,
     server::{Handler, Peer},
-    thumbnail, upload,
+    thumbnail,
+    upload::{self, tus},
 };
 
 /// The API on its listener.
@@ -47,7 +48,7 @@ impl Handler for Api {
         let id = RequestId::of(request.headers(), trusted);
         let client = client_address(request.headers(), trusted).unwrap_or(peer.address.ip());
         let origin = request.headers().get(ORIGIN).cloned();
-        let route = Route::parse(request.method(), request.uri().path());
+        let route = Route::parse(asked_method(&request), request.uri().path());
         let name = route.as_ref().map_or("none", Route::name);
         let log =
             AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), name), Instant::now());
@@ -153,6 +154,18 @@ async fn dispatch(
             cors::preflight(methods, response.headers_mut());
             Ok(response)
         }
+        Route::DescribeUploads(methods) => {
+            let mut response = bare(StatusCode::NO_CONTENT);
+            cors::preflight(methods, response.headers_mut());
+            tus::describe(app, response.headers_mut());
+            Ok(response)
+        }
+        Route::MintUploadToken => Box::pin(tus::mint(app, grant::counted(app, head).await?, body)).await,
+        Route::Resumable(verb, secret) => {
+            drop(query);
+            let request = Request::from_parts(parts, body);
+            Ok(Box::pin(tus::handle(app, verb, secret.as_deref(), request)).await)
+        }
         Route::StreamFile(file) => {
             let grant = grant::stream(app, head, &query).await?;
             Box::pin(play::stream_file(app, grant, file, ask, asked)).await
@@ -197,6 +210,18 @@ async fn dispatch(
             let request = Request::from_parts(parts, body);
             Box::pin(upload::upload_files(&app.uploads, &app.backends(), caller, request)).await
         }
+    }
+}
+
+/// What is meant by a client that can send no other methods than `POST` (tus 1.0, `X-HTTP-Method-Override`).
+fn asked_method<B>(request: &Request<B>) -> &Method {
+    let uploads = request.method() == Method::POST && request.uri().path().starts_with("/v1/uploads/");
+    let meant = request.headers().get("x-http-method-override").filter(|_| uploads);
+    match meant.map(HeaderValue::as_bytes) {
+        Some(b"PATCH") => &Method::PATCH,
+        Some(b"DELETE") => &Method::DELETE,
+        Some(b"HEAD") => &Method::HEAD,
+        _ => request.method(),
     }
 }
 

@@ -23,12 +23,13 @@ mod stage;
 #[cfg(test)]
 mod tests;
 mod transfer;
+pub mod tus;
 
 use http::{
     Request, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use reelgate_common::{auth::Caller, backends::Backends, db::Db};
+use reelgate_common::{auth::Caller, backends::Backends, db::Db, quota::Quota};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -41,6 +42,7 @@ use self::{
     live::LiveUploads,
     multipart::{Parser, boundary_of},
     repeat::RepeatKey,
+    tus::holds::Holds,
 };
 use crate::{
     body::RequestBody,
@@ -52,24 +54,29 @@ use crate::{
 #[derive(Debug)]
 pub struct Uploads {
     config: UploadConfig,
+    /// Of each organisation.
+    quota: Quota,
     admission: Admission,
     budget: Budget,
     blocks: Blocks,
     live: LiveUploads,
+    holds: Holds,
     cleanups: TaskTracker,
 }
 
 impl Uploads {
     #[must_use]
-    pub fn new(config: &UploadConfig) -> Self {
+    pub fn new(config: &UploadConfig, quota: Quota) -> Self {
         let largest_part = usize::try_from(config.part_bytes(None)).unwrap_or(usize::MAX / 2);
         let budget = Budget::new(config.memory_bytes, largest_part, config.turn());
         Self {
             config: config.clone(),
+            quota,
             admission: Admission::new(config),
             budget,
             blocks: Blocks::default(),
             live: LiveUploads::default(),
+            holds: Holds::default(),
             cleanups: TaskTracker::new(),
         }
     }
@@ -89,6 +96,11 @@ impl Uploads {
     /// Keeps the rows of uploads under way alive: until `stop`, then until they have ended.
     pub(crate) fn keep_alive(&self, db: Db, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
         self.live.clone().touch(db, self.config.touch(), stop)
+    }
+
+    /// Hears who else wants an upload that this gateway writes: until `stop`, then until none is written any more.
+    pub(crate) fn heed(&self, db: Db, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
+        self.holds.clone().heed(db, stop)
     }
 }
 

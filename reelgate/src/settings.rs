@@ -12,8 +12,15 @@ use reelgate_common::{
     tokens::config::TokensConfig,
 };
 use reelgate_gateway::{
-    GatewayConfig, cache::config::CacheConfig, config::HttpConfig, maintenance::config::MaintenanceConfig,
-    thumbnail::config::ThumbnailsConfig, upload::config::UploadConfig,
+    GatewayConfig,
+    cache::config::CacheConfig,
+    config::HttpConfig,
+    maintenance::config::MaintenanceConfig,
+    thumbnail::config::ThumbnailsConfig,
+    upload::{
+        config::UploadConfig,
+        tus::config::{QuotaConfig, ResumableConfig},
+    },
 };
 use reelgate_worker::{
     config::{WorkerConfig, WorkerSection},
@@ -33,6 +40,8 @@ pub(crate) struct Settings {
     pub(crate) log: LogConfig,
     pub(crate) maintenance: MaintenanceConfig,
     pub(crate) queue: QueueConfig,
+    pub(crate) quota: QuotaConfig,
+    pub(crate) resumable: ResumableConfig,
     pub(crate) storage: StorageConfig,
     pub(crate) thumbnails: ThumbnailsConfig,
     pub(crate) tokens: TokensConfig,
@@ -55,6 +64,8 @@ impl Settings {
             log: raw.section("log")?,
             maintenance: raw.section("maintenance")?,
             queue: raw.section("queue")?,
+            quota: raw.section("quota")?,
+            resumable: raw.section("resumable")?,
             storage: raw.section("storage")?,
             thumbnails: raw.section("thumbnails")?,
             tokens: raw.section("tokens")?,
@@ -73,6 +84,8 @@ impl Settings {
             cache: self.cache.clone(),
             thumbnails: self.thumbnails.clone(),
             upload: self.upload.clone(),
+            quota: self.quota.clone(),
+            resumable: self.resumable.clone(),
             maintenance: self.maintenance.clone(),
             auth: self.auth.clone(),
             tokens: self.tokens.clone(),

@@ -1,8 +1,8 @@
 //! What an organisation has, counted from its rows while nobody else adds to them: there is no counter that could be wrong.
 
 use sea_orm::{
-    ConnectionTrait, DatabaseBackend, EntityTrait, FromQueryResult, IntoActiveModel, Set, Statement,
-    ActiveModelTrait, ColumnTrait, QueryFilter, QuerySelect,
+    ActiveModelTrait, ColumnTrait, ConnectionTrait, DatabaseBackend, FromQueryResult, IntoActiveModel, QueryFilter,
+    QuerySelect, Set, Statement,
 };
 
 use super::{

@@ -112,8 +112,8 @@ impl Db {
         .await
     }
 
-    /// Says what is stored, with the tags of the parts from number `first` on; with `release` it is free afterwards. False when somebody
-    /// else has it: nothing is written then.
+    /// Says what is stored, with the tags of the parts from number `first` on; with `release` it is free afterwards. When there is more than
+    /// before it lives for `lasts` from now on. False when somebody else has it: nothing is written then.
     ///
     /// # Errors
     /// The database is away.
@@ -123,6 +123,7 @@ impl Db {
         fence: i64,
         stored: &Stored,
         (first, tags): (u32, &[PartTag]),
+        lasts: Duration,
         release: bool,
     ) -> Result<bool, DbError> {
         self.in_time(async {
@@ -131,7 +132,11 @@ impl Db {
             let row = resumables::Entity::find_by_id(file.0).lock_exclusive().one(&*tx).await?;
             let Some(row) = row else { return Ok(false) };
             let Ok(next) = transition(row.view(), event) else { return Ok(false) };
+            let before = row.stored_bytes;
             let mut change = row.into_active_model();
+            if signed(stored.bytes) > before {
+                change.expires_at = Set(tx.now.plus(lasts).0);
+            }
             change.stored_bytes = Set(signed(stored.bytes));
             change.parts = Set(i64::from(stored.parts));
             change.tail = Set(stored.tail);
@@ -294,23 +299,6 @@ impl Db {
                 .await?;
             tx.commit().await?;
             Ok(set.rows_affected == 1)
-        })
-        .await
-    }
-
-    /// Lives for so long from now on: each piece that comes prolongs it.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn prolong_resumable(&self, file: FileId, lasts: Duration) -> Result<(), DbError> {
-        self.in_time(async {
-            let tx = self.write().await?;
-            resumables::Entity::update_many()
-                .col_expr(resumables::Column::ExpiresAt, Expr::value(tx.now.plus(lasts).0))
-                .filter(resumables::Column::FileId.eq(file.0))
-                .exec(&*tx)
-                .await?;
-            tx.commit().await
         })
         .await
     }

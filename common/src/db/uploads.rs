@@ -9,7 +9,10 @@ use super::{
     entity::{files, uploads},
     files::CHUNK,
 };
-use crate::{ids::FileId, storage::MultipartId};
+use crate::{
+    ids::{FileId, OrgId},
+    storage::MultipartId,
+};
 
 const NOT_RESUMABLE: &str = "NOT EXISTS (SELECT 1 FROM resumables WHERE resumables.file_id = uploads.file_id)";
 
@@ -53,6 +56,22 @@ impl Db {
                     .await?;
             }
             tx.commit().await
+        })
+        .await
+    }
+
+    /// Whether nobody has touched this upload for `silent`, by the database's clock.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn is_silent(&self, org: &OrgId, file: FileId, silent: Duration) -> Result<bool, DbError> {
+        self.in_time(async {
+            let since = self.now().await?.minus(silent);
+            let row = uploads::Entity::find_by_id(file.0)
+                .filter(uploads::Column::OrgId.eq(org.as_str()))
+                .one(&self.connection)
+                .await?;
+            Ok(row.is_none_or(|row| row.touched_at <= since.0))
         })
         .await
     }

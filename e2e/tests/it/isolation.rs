@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
-const OF_ALL: [(&str, &str); 35] = [
+const OF_ALL: [(&str, &str); 49] = [
     ("connect", "no query"),
     ("ping", "no query"),
     ("close", "no query"),
@@ -23,6 +23,20 @@ const OF_ALL: [(&str, &str); 35] = [
     ("set_multipart", "of an upload that this gateway has begun"),
     ("touch_uploads", "of uploads that this gateway has begun"),
     ("silent_uploads", "maintenance"),
+    ("create_file_within", "the new row names its organisation"),
+    ("begin_resumable", "the new row names its organisation"),
+    ("find_resumable", "by 128 bits of chance out of an address, which are the right to it"),
+    ("claim_resumable", "by 128 bits of chance out of an address, which are the right to it"),
+    ("find_partials", "by 128 bits of chance out of addresses; their organisation is compared"),
+    ("advance_resumable", "of an upload that was claimed, under its number"),
+    ("set_resumable_multipart", "of an upload that was claimed, under its number"),
+    ("declare_length", "of an upload that was claimed, under its number"),
+    ("finish_partial", "of an upload that was claimed"),
+    ("wanted_resumables", "of uploads that this gateway has claimed"),
+    ("expired_resumables", "maintenance"),
+    ("add_upload_token", "the token names its organisation"),
+    ("find_upload_token", "by 128 bits of chance, which are the token"),
+    ("purge_upload_tokens", "maintenance"),
     ("known_files", "maintenance: which of these objects have a row"),
     ("living_files", "of files that are being streamed already"),
     ("files_after", "the reconciler"),

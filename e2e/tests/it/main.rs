@@ -40,6 +40,7 @@ mod seams;
 mod secrets;
 mod soak;
 mod thumbnails;
+mod tus;
 mod upgrade;
 
 use fuzzed::fuzz_target;

@@ -48,6 +48,10 @@ async fn purge_objects(storage: &dyn Storage, org: &OrgId, file: FileId) -> Resu
         storage.abort_multipart(&pending.key, &pending.upload).await?;
     }
     storage.delete(&staging).await?;
+    let mut tails = storage.list(&Key::tail_prefix(org, file));
+    while let Some(tail) = tails.try_next().await? {
+        storage.delete(&tail.key).await?;
+    }
     let prefix = Key::file_prefix(org, file);
     for pending in storage.list_multipart(&prefix).await? {
         storage.abort_multipart(&pending.key, &pending.upload).await?;

@@ -1,4 +1,4 @@
-//! Closes uploads that no gateway keeps alive, and multipart uploads that no row knows of.
+//! Closes uploads that no gateway keeps alive, those that may go on later when their time is over, and multipart uploads that no row knows of.
 //!
 //! The row goes first here: closing it is atomic against the commit of a gateway that was only thought to be dead, so an
 //! answered upload can never lose its object. What a crash after that leaves in the store is found without its row.
@@ -6,6 +6,7 @@
 use reelgate_common::{db::PendingUpload, file::FileState, storage::PendingMultipart, timestamp::Timestamp};
 
 use super::{DutyError, Ground};
+use crate::upload::tus;
 
 const LIMIT: u64 = 200;
 
@@ -14,6 +15,11 @@ pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
     for upload in ground.backends.db.silent_uploads(ground.config.upload_silence(), LIMIT).await? {
         swept += u64::from(close(&ground, &upload).await?);
     }
+    for upload in ground.backends.db.expired_resumables(LIMIT).await? {
+        tus::close(&ground.backends, &upload.org_id, upload.file_id, Some(&upload)).await?;
+        swept += u64::from(!upload.finished);
+    }
+    ground.backends.db.purge_upload_tokens().await?;
     Ok(swept + abort_unknown(&ground).await?)
 }
 
@@ -49,6 +55,9 @@ fn is_old(ground: &Ground, pending: &PendingMultipart) -> bool {
 
 async fn is_uploading(ground: &Ground, pending: &PendingMultipart) -> Result<bool, DutyError> {
     let reelgate_common::key::Key::Staging { org, file } = &pending.key else { return Ok(true) };
+    if ground.backends.db.resumable_of(org, *file).await?.is_some() {
+        return Ok(true);
+    }
     let found = ground.backends.db.find_file(org, *file).await?;
     Ok(found.is_some_and(|found| found.file.state == FileState::Uploading))
 }

@@ -121,9 +121,11 @@ impl Survey {
 
 fn org_of(key: &Key) -> Option<&OrgId> {
     match key {
-        Key::Staging { org, .. } | Key::Source { org, .. } | Key::Output { org, .. } | Key::Captions { org, .. } => {
-            Some(org)
-        }
+        Key::Staging { org, .. }
+        | Key::Tail { org, .. }
+        | Key::Source { org, .. }
+        | Key::Output { org, .. }
+        | Key::Captions { org, .. } => Some(org),
         Key::Deployment => None,
     }
 }

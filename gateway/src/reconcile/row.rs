@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use reelgate_common::{
     db::FileWithRenditions,
+    file::FileState,
     job::{JobKind, JobRecord, JobState},
     key::Key,
     rendition::Rendition,
@@ -14,6 +15,8 @@ use reelgate_common::{
 #[derive(Debug)]
 pub(super) struct Row {
     source_key: Key,
+    /// Its bytes are still coming.
+    uploading: bool,
     generation: i64,
     /// Attempts up to this one are over.
     last_over: i64,
@@ -43,6 +46,7 @@ impl Row {
             stills.iter().filter(|(of, _)| *of == generation).map(|(_, made)| (made.attempt, made.still.name()));
         Self {
             source_key: found.file.source_key.clone(),
+            uploading: found.file.state == FileState::Uploading,
             generation,
             last_over: last_over(jobs, generation, JobKind::Process),
             last_stills_over: last_over(jobs, generation, JobKind::Thumbnail),
@@ -56,6 +60,7 @@ impl Row {
     pub(super) fn has_outlived(&self, key: &Key) -> bool {
         match key {
             Key::Staging { .. } => matches!(self.source_key, Key::Source { .. }),
+            Key::Tail { .. } => !self.uploading,
             Key::Output { generation, .. } if *generation != self.generation => {
                 *generation < self.generation && !self.pinned.contains(generation)
             }
@@ -93,6 +98,7 @@ mod tests {
         let named = HashSet::from([(1, "720p.mp4".to_owned()), (2, "480p.mp4".to_owned())]);
         Row {
             source_key: Key::Source { org, file },
+            uploading: false,
             generation: 3,
             last_over: 2,
             last_stills_over: 1,
@@ -139,5 +145,12 @@ mod tests {
         let staging = Key::Staging { org, file };
         assert!(row().has_outlived(&staging));
         assert!(!Row { source_key: staging.clone(), ..row() }.has_outlived(&staging));
+    }
+
+    #[test]
+    fn a_tail_is_left_over_as_soon_as_its_upload_is_whole() {
+        let tail = Key::Tail { org: OrgId::new("acme"), file: FileId::new(), number: 3 };
+        assert!(row().has_outlived(&tail));
+        assert!(!Row { uploading: true, ..row() }.has_outlived(&tail));
     }
 }

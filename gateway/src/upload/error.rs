@@ -1,7 +1,7 @@
 //! Why a file of a request, or the whole request, was not stored. The only place that maps it to status and code.
 
 use http::StatusCode;
-use reelgate_common::{db::DbError, storage::StorageError};
+use reelgate_common::{db::DbError, quota::Excess, storage::StorageError};
 
 use super::{budget::Evicted, multipart::MultipartError};
 use crate::{body::RequestBodyError, error::ApiError};
@@ -36,6 +36,12 @@ pub(crate) enum UploadError {
     StillArriving,
     #[error("This Idempotency-Key was used for another file")]
     KeyReused,
+    #[error("The organisation may not have more {0}")]
+    OverQuota(Excess),
+    #[error("The bytes are not those of Repr-Digest")]
+    DigestMismatch,
+    #[error("Repr-Digest cannot be read: send sha-256=:BASE64:")]
+    BadDigest,
     #[error("The database failed")]
     Db(#[from] DbError),
     #[error("The object store failed")]
@@ -53,6 +59,9 @@ impl UploadError {
                 | Self::Closed
                 | Self::StillArriving
                 | Self::KeyReused
+                | Self::OverQuota(_)
+                | Self::DigestMismatch
+                | Self::BadDigest
                 | Self::Db(_)
                 | Self::Storage(_)
                 | Self::Internal
@@ -83,6 +92,13 @@ impl From<UploadError> for ApiError {
             }
             UploadError::StillArriving => of(StatusCode::CONFLICT, "upload_still_arriving").retry_after(5),
             UploadError::KeyReused => of(StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused"),
+            UploadError::OverQuota(Excess::Bytes) => of(StatusCode::PAYLOAD_TOO_LARGE, "quota_bytes"),
+            UploadError::OverQuota(Excess::Files) => of(StatusCode::FORBIDDEN, "quota_files"),
+            UploadError::OverQuota(Excess::Uploads) => {
+                of(StatusCode::TOO_MANY_REQUESTS, "quota_uploads").retry_after(5)
+            }
+            UploadError::BadDigest => of(StatusCode::BAD_REQUEST, "invalid_digest"),
+            UploadError::DigestMismatch => of(StatusCode::BAD_REQUEST, "digest_mismatch"),
             UploadError::Db(error) => error.into(),
             UploadError::Storage(error) => error.into(),
             UploadError::Internal => Self::internal(),

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use reelgate_common::{
     db::{FileFilter, FileWithRenditions},
     file::{FileKind, FileState},
+    quota::Quota,
 };
 use sha2::{Digest, Sha256};
 
@@ -58,7 +59,7 @@ struct Bench {
 
 impl Bench {
     async fn new() -> Self {
-        Self { fixture: Fixture::new().await, uploads: Uploads::new(&config()) }
+        Self { fixture: Fixture::new().await, uploads: Uploads::new(&config(), Quota::default()) }
     }
 
     async fn send(&self, body: &[u8]) -> Result<Vec<Outcome>, UploadError> {
@@ -238,4 +239,39 @@ async fn twenty_uploads_share_a_budget_of_four_parts() {
         stored(&outcomes.unwrap()[0]);
     }
     bench.holds_only(20).await;
+}
+
+#[tokio::test]
+async fn a_file_that_is_not_what_its_digest_says_is_not_stored() {
+    let bench = Bench::new().await;
+    let said = super::tus::checksum::repr_digest(&format!("{:x}", HexDigest(b"hello"))).unwrap();
+    let with = |content: &[u8], digest: &str| {
+        let head =
+            format!("--XX\r\nContent-Disposition: form-data; name=a; filename=a.txt\r\nRepr-Digest: {digest}\r\n\r\n");
+        [head.as_bytes(), content, b"\r\n"].concat()
+    };
+    let body = form(&[with(b"hello", &said), with(b"hellO", &said), with(b"hello", "sha-256=:x:")]);
+    let outcomes = bench.send(&body).await.unwrap();
+    stored(&outcomes[0]);
+    assert!(matches!(error(&outcomes[1]), UploadError::DigestMismatch));
+    assert!(matches!(error(&outcomes[2]), UploadError::BadDigest));
+    bench.holds_only(1).await;
+}
+
+#[tokio::test]
+async fn an_organisation_has_no_more_than_its_quota_however_many_upload_at_once() {
+    let fixture = Fixture::new().await;
+    let quota = Quota { bytes: 3_500, files: 4, uploads: 0 };
+    let bench = Bench { fixture, uploads: Uploads::new(&config(), quota) };
+    let body = form(&[file("a.bin", &noise(1_000))]);
+    let all = futures_util::future::join_all((0..8).map(|_| bench.send(&body))).await;
+    let outcomes: Vec<Outcome> = all.into_iter().flat_map(Result::unwrap).collect();
+    let kept = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Stored(_))).count();
+    assert_eq!(kept, 3);
+    for refused in outcomes.iter().filter(|outcome| !matches!(outcome, Outcome::Stored(_))) {
+        assert!(matches!(error(refused), UploadError::OverQuota(_)), "{:?}", error(refused));
+    }
+    bench.holds_only(3).await;
+    let used = bench.fixture.backends.db.usage(&Fixture::caller().org).await.unwrap();
+    assert_eq!((used.bytes, used.files, used.uploads), (3_000, 3, 0));
 }

@@ -10,6 +10,7 @@ use reelgate_common::{
     job::{DEFAULT_PRIORITY, JobKind},
     key::Key,
     queue::Entry,
+    quota::{Excess, Quota},
     storage::{MultipartId, ObjectMeta, PartTag, StorageError, Version},
     timestamp::Timestamp,
 };
@@ -26,6 +27,7 @@ use super::{
     repeat::Repeat,
     sniff::{self, SNIFF_BYTES},
     stage,
+    tus::checksum::repr_sha256,
 };
 use crate::announce::announce;
 
@@ -44,9 +46,14 @@ pub(crate) struct Transfer {
     claimed: Option<String>,
     key: Key,
     max_bytes: u64,
+    /// Bytes that the organisation might have more when this began; it is asked again at the end.
+    room: u64,
+    quota: Quota,
     part_bytes: u64,
     gather: Gather,
     digest: Sha256,
+    /// What the client says that is.
+    wanted: Option<[u8; 32]>,
     /// First bytes, for the sniff.
     head: Vec<u8>,
     size: u64,
@@ -83,11 +90,27 @@ impl Transfer {
         let alive = uploads.live.enter(file);
         let mut cleanup = Cleanup::arm(backends.clone(), org.clone(), file, uploads.cleanups.clone(), alive);
         let max_bytes = uploads.config.max_file_bytes;
-        if let Created::Repeats(first) = backends.db.create_file(&new).await? {
-            cleanup.disarm();
-            let repeat = Repeat::new(backends.db.clone(), org, first, filename, max_bytes);
-            return Ok(Begun::Repeats(Box::new(repeat)));
+        let wanted = match head.digest.as_deref().map(repr_sha256) {
+            None => None,
+            Some(Ok(wanted)) => wanted,
+            Some(Err(_)) => {
+                cleanup.disarm();
+                return Err(UploadError::BadDigest);
+            }
+        };
+        match backends.db.create_file_within(&new, uploads.quota).await? {
+            Created::New => {}
+            Created::OverQuota(excess) => {
+                cleanup.disarm();
+                return Err(UploadError::OverQuota(excess));
+            }
+            Created::Repeats(first) => {
+                cleanup.disarm();
+                let repeat = Repeat::new(backends.db.clone(), org, first, filename, max_bytes);
+                return Ok(Begun::Repeats(Box::new(repeat)));
+            }
         }
+        let room = room(uploads, backends, &org).await?;
         let part_bytes = uploads.config.part_bytes(length);
         Ok(Begun::New(Box::new(Self {
             backends: backends.clone(),
@@ -97,9 +120,12 @@ impl Transfer {
             claimed: head.content_type.clone(),
             key,
             max_bytes,
+            room,
+            quota: uploads.quota,
             part_bytes,
             gather: Gather::new(&uploads.budget, &uploads.blocks, usize::try_from(part_bytes).unwrap_or(usize::MAX)),
             digest: Sha256::new(),
+            wanted,
             head: Vec::new(),
             size: 0,
             multipart: None,
@@ -124,6 +150,9 @@ impl Transfer {
         self.size += data.len() as u64;
         if self.size > self.max_bytes {
             return Err(UploadError::FileTooLarge { limit: self.max_bytes });
+        }
+        if self.size > self.room {
+            return Err(UploadError::OverQuota(Excess::Bytes));
         }
         self.digest.update(&data);
         let wanted = SNIFF_BYTES.saturating_sub(self.head.len()).min(data.len());
@@ -182,6 +211,13 @@ impl Transfer {
     }
 
     async fn complete(mut self) -> Result<FileWithRenditions, UploadError> {
+        if self.wanted.is_some_and(|wanted| self.digest.clone().finalize()[..] != wanted) {
+            return Err(UploadError::DigestMismatch);
+        }
+        if self.quota.is_set() {
+            let reserved = self.backends.db.reserve_bytes(&self.org, self.file, self.size, self.quota).await?;
+            reserved.map_err(UploadError::OverQuota)?;
+        }
         self.store_last().await?;
         let staged = self.staged();
         let job = (staged.state == FileState::Staged).then(|| NewJob {
@@ -252,4 +288,12 @@ impl Transfer {
             version: self.version.take(),
         }
     }
+}
+
+/// Bytes that the organisation may have more.
+async fn room(uploads: &Uploads, backends: &Backends, org: &OrgId) -> Result<u64, UploadError> {
+    if uploads.quota.bytes == 0 {
+        return Ok(u64::MAX);
+    }
+    Ok(uploads.quota.room(backends.db.usage(org).await?))
 }

@@ -14,6 +14,8 @@ pub(crate) struct PartHead {
     pub(crate) filename: Option<String>,
     /// The client's claim.
     pub(crate) content_type: Option<String>,
+    /// `Repr-Digest`, as the client sent it.
+    pub(crate) digest: Option<String>,
 }
 
 impl PartHead {
@@ -39,6 +41,8 @@ impl PartHead {
     fn take(&mut self, name: &str, value: &str) {
         if name.eq_ignore_ascii_case("content-type") {
             self.content_type = Some(value.to_owned());
+        } else if name.eq_ignore_ascii_case("repr-digest") {
+            self.digest = Some(value.to_owned());
         } else if name.eq_ignore_ascii_case("content-disposition") {
             self.name = parameter(value, "name").unwrap_or_default();
             let extended = parameter(value, "filename*").and_then(|text| extended_value(&text));
