@@ -11,6 +11,9 @@ pub(crate) trait KeptFile: Debug + Send + Sync {
     /// Whether these bytes lie in the kernel's memory, and are what they were found to be.
     fn is_at_hand(&self, bytes: &Range<u64>) -> bool;
 
+    /// They were taken to be at hand and are not: whoever wants them next has to look.
+    fn distrust(&self, bytes: &Range<u64>);
+
     /// Has them so. Blocks the thread.
     ///
     /// # Errors
@@ -112,6 +115,8 @@ pub(crate) mod tests {
         fn is_at_hand(&self, _bytes: &Range<u64>) -> bool {
             true
         }
+
+        fn distrust(&self, _bytes: &Range<u64>) {}
 
         fn bring(&self, _bytes: &Range<u64>) -> io::Result<()> {
             Ok(())

@@ -81,7 +81,10 @@ impl Dispatcher {
             match socket.try_io(Interest::WRITABLE, send) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 // It is shorter than it was.
-                Ok(0) => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Ok(0) => {
+                    part.file.distrust(&part.bytes);
+                    return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+                }
                 outcome => {
                     self.brought = false;
                     self.sent.increment(outcome.as_ref().map_or(0, |count| *count as u64));
@@ -251,6 +254,8 @@ mod tests {
         fn is_at_hand(&self, _bytes: &Range<u64>) -> bool {
             self.here.load(Relaxed)
         }
+
+        fn distrust(&self, _bytes: &Range<u64>) {}
 
         fn bring(&self, _bytes: &Range<u64>) -> io::Result<()> {
             self.brought.fetch_add(1, Relaxed);

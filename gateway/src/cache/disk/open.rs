@@ -202,6 +202,11 @@ impl KeptFile for OpenBlock {
         self.is_at_hand_at(bytes, self.since.elapsed())
     }
 
+    fn distrust(&self, bytes: &Range<u64>) {
+        let pieces = pieces(bytes).filter_map(|index| self.pieces.get(usize::try_from(index).ok()?));
+        pieces.for_each(|piece| piece.checked.store(false, Ordering::Relaxed));
+    }
+
     fn bring(&self, bytes: &Range<u64>) -> io::Result<()> {
         let pool = Pool::default();
         let mut wanted = pieces(bytes);

@@ -6,7 +6,7 @@ use std::os::unix::fs::FileExt;
 use reelgate_common::ids::OrgId;
 
 use super::*;
-use crate::cache::object::ObjectName;
+use crate::{body::KeptFile, cache::object::ObjectName};
 
 const P: u64 = PIECE as u64;
 const BLOCK: u64 = 4 * P;
@@ -147,6 +147,10 @@ async fn the_kernel_is_asked_once_in_a_while_for_what_is_sent_from_the_file() {
     let soon = now + open::TRUSTED - Duration::from_millis(1);
     assert!(block.is_at_hand_at(&both, soon) && block.is_at_hand_at(&second, soon), "it was found a moment ago");
     assert!(!block.is_at_hand_at(&both, now + open::TRUSTED) && !block.is_at_hand_at(&second, now + open::TRUSTED));
+    block.distrust(&second);
+    assert!(block.is_at_hand_at(&(4096..4096 + P), soon), "the first piece is not meant");
+    assert!(!block.is_at_hand_at(&both, soon), "somebody found it short");
+    assert_eq!(disk.read(&object, P..2 * P).await, None, "and so it is read, and is a miss");
 }
 
 #[tokio::test]
