@@ -76,8 +76,10 @@ impl People {
         let info = self.owner.wait_until(file, PATIENCE, |info| info["progress"] == 1.0 || info["state"] == "failed");
         let info = info.await?;
         ensure!(info["state"] == "ready", "{info:#}");
-        // Everything is published a moment before the job is done.
-        let done = async || self.explain(file).await.is_ok_and(|job| job["state"] != "running");
+        // Everything is published a moment before the job is done, and its attempt is closed a moment after.
+        let closed =
+            |job: &Value| job["attempts"].as_array().unwrap().iter().all(|attempt| attempt["ended_at"].is_string());
+        let done = async || self.explain(file).await.is_ok_and(|job| job["state"] != "running" && closed(&job));
         eventually("the job is done", PATIENCE, done).await?;
         Ok((info, self.explain(file).await?))
     }
