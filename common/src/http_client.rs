@@ -1,4 +1,4 @@
-//! The one HTTP client of the product (S3, JWKS): hyper, rustls, bounded read buffers, a deadline for connecting.
+//! The one HTTP client of the product (S3, JWKS, the command line): hyper, rustls, bounded read buffers, a deadline for connecting.
 
 use std::time::Duration;
 
@@ -9,6 +9,9 @@ use hyper_util::{
     rt::{TokioExecutor, TokioTimer},
 };
 use rustls::{ClientConfig, RootCertStore};
+
+/// No answer came.
+pub type HttpError = hyper_util::client::legacy::Error;
 
 pub type HttpClient<B> = Client<HttpsConnector<HttpConnector>, B>;
 

@@ -12,6 +12,7 @@ pub mod crash;
 pub mod db;
 pub mod file;
 pub mod grid;
+pub mod hex;
 pub mod http_client;
 pub mod ids;
 pub mod job;

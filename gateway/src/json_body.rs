@@ -29,6 +29,11 @@ pub(crate) async fn object(body: RequestBody) -> Result<Option<Map<String, Value
     }
 }
 
+/// A member that says something: `null` is as good as none.
+pub(crate) fn present<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    body.get(name).filter(|value| !value.is_null())
+}
+
 fn invalid(message: impl Into<std::borrow::Cow<'static, str>>, kind: &'static str) -> ApiError {
     ApiError::invalid(vec![Violation::new(["body".into()], message, kind)])
 }

@@ -55,8 +55,8 @@ impl Wish {
     /// Unknown fields are ignored, as FastAPI does; `null` is as good as absent.
     fn parse(body: &Map<String, Value>) -> Result<Self, ApiError> {
         let mut wrong = Vec::new();
-        let files = present(body, "file_ids").map(|value| items(value, "file_ids", &mut wrong, file_id));
-        let scope = present(body, "scope").map(|value| match value {
+        let files = json_body::present(body, "file_ids").map(|value| items(value, "file_ids", &mut wrong, file_id));
+        let scope = json_body::present(body, "scope").map(|value| match value {
             Value::String(words) => {
                 let words = words.split_whitespace().map(|word| Value::String(word.to_owned())).collect();
                 items(&Value::Array(words), "scope", &mut wrong, scope)
@@ -88,10 +88,6 @@ fn once_each(scope: Vec<Scope>) -> Vec<Scope> {
         }
     }
     unique
-}
-
-fn present<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    body.get(name).filter(|value| !value.is_null())
 }
 
 type Complaint = (&'static str, &'static str);

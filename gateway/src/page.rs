@@ -6,6 +6,7 @@ use http::{
     HeaderMap, HeaderValue, StatusCode,
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
 };
+use reelgate_common::hex::hex;
 use sha2::{Digest, Sha256};
 
 use crate::{
@@ -20,8 +21,8 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
 
 /// Of the page's bytes, so that it changes with them.
 static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hex: String = Sha256::digest(HTML).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    HeaderValue::try_from(format!("\"{hex}\"")).expect("hexadecimal digits in quotes")
+    let tag = hex(&Sha256::digest(HTML)[..8]);
+    HeaderValue::try_from(format!("\"{tag}\"")).expect("hexadecimal digits in quotes")
 });
 
 #[must_use]

@@ -9,6 +9,7 @@ use std::{
 use http::StatusCode;
 use reelgate_common::{
     auth::Caller,
+    hex::hex,
     rate::{LocalBuckets, Rate, SharedBuckets, Taken},
 };
 use sha2::{Digest, Sha256};
@@ -71,7 +72,7 @@ fn bucket_of(caller: &Caller) -> String {
     digest.update(caller.org.as_str());
     digest.update([0]);
     digest.update(caller.user.as_str());
-    digest.finalize()[..16].iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&digest.finalize()[..16])
 }
 
 fn too_many(wait: Duration) -> ApiError {

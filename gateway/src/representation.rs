@@ -4,6 +4,7 @@ use http::HeaderValue;
 use reelgate_common::{
     db::FileWithRenditions,
     file::{FileKind, FileRecord, FileState},
+    hex::hex,
     lease::{Parameter, Shown},
     rendition::{Rendition, RenditionKind, Role},
     timestamp::Timestamp,
@@ -232,7 +233,7 @@ impl Representation {
         Self {
             content_type,
             disposition: HeaderValue::from_static("inline"),
-            etag: digest.iter().take(16).map(|byte| format!("{byte:02x}")).collect(),
+            etag: hex(&digest[..16]),
             modified,
             bytes: VirtualFile::from_extents([Extent::Inline(text.into())]),
             attempt: 0,

@@ -3,6 +3,7 @@
 //! `multipart` cuts the body into parts, `form` decides what each part is, `transfer` carries one file: `gather` collects
 //! parts of it under the common `budget`, `stage` commits. Whatever is not committed undoes itself (`cleanup`).
 
+mod accept;
 mod admission;
 mod answer;
 mod blocks;

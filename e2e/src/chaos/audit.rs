@@ -12,6 +12,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use reelgate_common::{
     db::{Db, FileFilter, FileWithRenditions},
     file::FileState,
+    hex::hex,
     ids::OrgId,
     key::Key,
 };
@@ -167,7 +168,7 @@ async fn same(arena: &Arena, file: &str, promise: &Promise, row: &FileWithRendit
     if source.status != 200 || source.body != promise.bytes {
         wrong.push(format!("{file} is not what was sent ({})", source.status));
     }
-    if row.file.sha256 != hex(&promise.bytes) {
+    if row.file.sha256 != hex(&Sha256::digest(&promise.bytes)) {
         wrong.push(format!("{file} has the digest of something else"));
     }
     for rendition in &row.renditions {
@@ -183,10 +184,6 @@ async fn same(arena: &Arena, file: &str, promise: &Promise, row: &FileWithRendit
         wrong.push(format!("{name} of {file} is not whole ({})", whole.status));
     }
     Ok(wrong)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Each name once; and what is ready has everything that others of its kind have.

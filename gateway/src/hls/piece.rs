@@ -4,6 +4,7 @@
 use bytes::Bytes;
 use http::HeaderValue;
 use reelgate_common::{
+    hex::hex,
     rendition::{Rendition, Role},
     timestamp::Timestamp,
 };
@@ -91,7 +92,7 @@ pub(super) fn tag_of(bytes: &[u8]) -> String {
 
 /// Half a hash is plenty for a tag.
 fn tag(hash: Sha256) -> String {
-    hash.finalize().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hex(&hash.finalize()[..16])
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use http::{Request, StatusCode};
 use reelgate_common::{
     db::{Db, FileWithRenditions},
     file::FileState,
+    hex::hex,
     ids::{FileId, OrgId},
 };
 use sha2::{Digest, Sha256};
@@ -44,12 +45,9 @@ impl RepeatKey {
 
     /// What the row of the request's nth file bears: of one length, whatever the client has made up.
     pub(super) fn of_file(&self, number: usize) -> String {
-        hex(Sha256::new_with_prefix(&self.0).chain_update(b"\n").chain_update(number.to_be_bytes()))
+        let digest = Sha256::new_with_prefix(&self.0).chain_update(b"\n").chain_update(number.to_be_bytes());
+        hex(&digest.finalize())
     }
-}
-
-fn hex(digest: Sha256) -> String {
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A file that was sent before, or is being sent at this moment.
@@ -95,7 +93,7 @@ impl Repeat {
             }
             sleep(LOOK).await;
         };
-        let same = first.file.size_bytes == self.size && first.file.sha256 == hex(self.digest);
+        let same = first.file.size_bytes == self.size && first.file.sha256 == hex(&self.digest.finalize());
         if same { Ok(first) } else { Err(UploadError::KeyReused) }
     }
 }

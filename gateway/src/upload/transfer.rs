@@ -4,14 +4,12 @@ use bytes::Bytes;
 use reelgate_common::{
     auth::Caller,
     backends::Backends,
-    db::{Created, FileWithRenditions, NewFile, NewJob, StagedFile},
-    file::FileState,
-    ids::{FileId, JobId, OrgId},
-    job::{DEFAULT_PRIORITY, JobKind},
+    db::{Created, FileWithRenditions, NewFile},
+    hex::hex,
+    ids::{FileId, OrgId},
     key::Key,
-    queue::Entry,
     quota::{Excess, Quota},
-    storage::{MultipartId, ObjectMeta, PartTag, StorageError, Version},
+    storage::{MultipartId, ObjectMeta, PartTag, StorageError},
     timestamp::Timestamp,
 };
 use sha2::{Digest, Sha256};
@@ -19,17 +17,16 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     Uploads,
+    accept::{self, Received},
     cleanup::Cleanup,
     error::UploadError,
     gather::Gather,
     location,
     multipart::PartHead,
     repeat::Repeat,
-    sniff::{self, SNIFF_BYTES},
-    stage,
+    sniff::SNIFF_BYTES,
     tus::checksum::repr_sha256,
 };
-use crate::announce::announce;
 
 /// What a file that begins is.
 pub(crate) enum Begun {
@@ -59,8 +56,6 @@ pub(crate) struct Transfer {
     size: u64,
     multipart: Option<MultipartId>,
     tags: Vec<PartTag>,
-    /// Of the object that was stored.
-    version: Option<Version>,
     cleanup: Cleanup,
 }
 
@@ -130,7 +125,6 @@ impl Transfer {
             size: 0,
             multipart: None,
             tags: Vec::new(),
-            version: None,
             cleanup,
         })))
     }
@@ -218,34 +212,36 @@ impl Transfer {
             let reserved = self.backends.db.reserve_bytes(&self.org, self.file, self.size, self.quota).await?;
             reserved.map_err(UploadError::OverQuota)?;
         }
-        self.store_last().await?;
-        let staged = self.staged();
-        let job = (staged.state == FileState::Staged).then(|| NewJob {
-            id: JobId::new(),
-            kind: JobKind::Process,
-            priority: DEFAULT_PRIORITY,
-        });
-        let outcome = stage::stage(&self.backends.db, &self.org, self.file, &staged, job.as_ref()).await;
+        let object = self.store_last().await?;
+        let received = Received {
+            org: &self.org,
+            file: self.file,
+            filename: &self.filename,
+            claimed: self.claimed.as_deref(),
+            head: &self.head,
+            sha256: hex(&std::mem::take(&mut self.digest).finalize()),
+            object,
+        };
+        let outcome = received.commit(&self.backends).await;
         // Unless it is certain that the row is not staged, the object must stay: the sweeper decides by the row.
         if !matches!(outcome, Err(UploadError::Closed)) {
             self.cleanup.disarm();
         }
-        let stored = outcome?;
-        if let Some(job) = job {
-            let (job_id, org_id, run_at) = (job.id, self.org.clone(), Timestamp::now());
-            let entry = Entry { job_id, org_id, priority: job.priority, run_at, due: true };
-            announce(self.backends.queue.as_ref(), entry).await;
-        }
-        tracing::info!(file.id = %self.file, size_bytes = self.size, content_type = %staged.content_type, "a file was uploaded");
-        Ok(stored)
+        Ok(outcome?.announce(&self.backends).await)
     }
 
-    async fn store_last(&mut self) -> Result<(), UploadError> {
+    async fn store_last(&mut self) -> Result<ObjectMeta, UploadError> {
+        let attempt = self.try_store_last().await?;
+        accept::stored(self.backends.storage.as_ref(), &self.key, self.size, attempt).await
+    }
+
+    /// The inner result is of the request that makes the object.
+    async fn try_store_last(&mut self) -> Result<Result<ObjectMeta, StorageError>, UploadError> {
         if self.multipart.is_none() {
             let (whole, charge) = self.gather.finish_part().into_whole();
             let outcome = self.backends.storage.put(&self.key, whole).await;
             drop(charge);
-            return self.look_if_failed(outcome).await;
+            return Ok(outcome);
         }
         if !self.gather.is_empty() {
             self.flush().await?;
@@ -253,40 +249,7 @@ impl Transfer {
         self.settle_part().await?;
         let multipart = self.multipart().await?;
         let tags = std::mem::take(&mut self.tags);
-        let outcome = self.backends.storage.complete_multipart(&self.key, &multipart, tags).await;
-        self.look_if_failed(outcome).await
-    }
-
-    /// The store may have done it and its answer been lost. The key is of this upload alone, so the size tells.
-    async fn look_if_failed(&mut self, stored: Result<ObjectMeta, StorageError>) -> Result<(), UploadError> {
-        let ObjectMeta { size, version, .. } = match stored {
-            Ok(meta) => meta,
-            Err(error) => match self.backends.storage.head(&self.key).await {
-                Ok(meta) => meta,
-                Err(_) => return Err(error.into()),
-            },
-        };
-        if size == self.size {
-            self.version = Some(version);
-            return Ok(());
-        }
-        tracing::error!(file.id = %self.file, size_bytes = self.size, stored_bytes = size, "the store holds another size than was sent");
-        Err(UploadError::Internal)
-    }
-
-    fn staged(&mut self) -> StagedFile {
-        let sniffed = sniff::sniff(&self.head);
-        let extension = location::extension(&self.filename);
-        let probe = sniff::wants_probe(extension.as_deref(), self.claimed.as_deref(), &sniffed);
-        let digest = std::mem::take(&mut self.digest).finalize();
-        StagedFile {
-            size_bytes: self.size,
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
-            content_type: sniffed.content_type.into_owned(),
-            kind: sniffed.kind,
-            state: if probe { FileState::Staged } else { FileState::Ready },
-            version: self.version.take(),
-        }
+        Ok(self.backends.storage.complete_multipart(&self.key, &multipart, tags).await)
     }
 }
 

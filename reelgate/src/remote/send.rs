@@ -5,6 +5,7 @@ use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use http::StatusCode;
+use reelgate_common::http_client::HttpError;
 use tokio::time::sleep;
 
 use super::{
@@ -57,7 +58,7 @@ fn pause_before_retry(error: &anyhow::Error, attempt: u32) -> Option<Duration> {
         }
         Some(_) => None,
         // No answer came, unless it was the file that could not be read.
-        None => error.is::<hyper_util::client::legacy::Error>().then_some(backoff),
+        None => error.is::<HttpError>().then_some(backoff),
     }
 }
 

@@ -1,6 +1,6 @@
 //! One server and who asks it: requests, answers, and errors in the server's own words.
 
-use std::path::Path;
+use std::{path::Path, time::Duration};
 
 use anyhow::Context;
 use bytes::Bytes;
@@ -9,12 +9,11 @@ use http::{
     header::{AUTHORIZATION, RETRY_AFTER},
 };
 use http_body_util::{BodyExt, Either, Empty, Limited};
-use hyper_rustls::HttpsConnector;
-use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
-    rt::TokioExecutor,
+use reelgate_common::{
+    config::RawConfig,
+    http_client::{HttpClient, http_client},
+    ids::FileId,
 };
-use reelgate_common::{config::RawConfig, ids::FileId};
 use serde_json::Value;
 use url::Url;
 
@@ -24,11 +23,14 @@ use crate::{cli, data_dir::DataDir, demo, settings::Settings};
 /// More no answer of the API is.
 const LONGEST_ANSWER: usize = 64 << 20;
 
+/// A server that is further away than this is none.
+const CONNECTING: Duration = Duration::from_secs(10);
+
 type Body = Either<Empty<Bytes>, Content>;
 
 #[derive(Clone)]
 pub(super) struct Server {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
+    client: HttpClient<Body>,
     url: Url,
     authorization: String,
 }
@@ -52,9 +54,7 @@ impl Server {
             Some(jwt) => jwt.trim().to_owned(),
             None => sign_in(&arguments.data_dir, config)?,
         };
-        let connector =
-            hyper_rustls::HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new()).build(connector);
+        let client = http_client(CONNECTING);
         let mut url = arguments.url.clone();
         // What is joined to it goes below it, not beside it.
         if !url.path().ends_with('/') {

@@ -4,6 +4,7 @@
 use std::{collections::HashSet, mem};
 
 use ffmpeg_next::{Packet, codec};
+use reelgate_common::hex::hex;
 use sha2::{Digest, Sha256};
 
 use super::ffi;
@@ -29,7 +30,7 @@ impl Chain {
         }
         let next = Sha256::new().chain_update(self.last).chain_update(packet.data().unwrap_or_default());
         self.last = next.finalize().into();
-        self.last.iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.last)
     }
 }
 

@@ -86,5 +86,5 @@ fn rewritten(work: &Work, index: &Index) -> Option<Faststart> {
 /// Differs from the source's own tag, as the bytes do.
 fn etag_of(source: &str, head: &[u8]) -> String {
     let hash = Sha256::new().chain_update(source.as_bytes()).chain_update(head).finalize();
-    store::hex(&hash)
+    reelgate_common::hex::hex(&hash)
 }

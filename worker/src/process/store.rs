@@ -4,7 +4,7 @@ use std::{fs::File, io::Read};
 
 use bytes::Bytes;
 use futures_util::future::{BoxFuture, FutureExt};
-use reelgate_common::{crash, key::Key, storage::PartTag};
+use reelgate_common::{crash, hex::hex, key::Key, storage::PartTag};
 use sha2::{Digest, Sha256};
 
 use super::Work;
@@ -102,10 +102,6 @@ fn reading(mut file: File, mut hash: Sha256, length: u64) -> Reading {
     read.boxed()
 }
 
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,10 +113,5 @@ mod tests {
         let part = part_size(size, 10_000);
         assert!(size.div_ceil(part) <= 9_000);
         assert_eq!(part % CHUNK, 0);
-    }
-
-    #[test]
-    fn hex_is_lower_case_and_padded() {
-        assert_eq!(hex(&[0, 10, 255]), "000aff");
     }
 }

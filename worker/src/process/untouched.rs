@@ -1,10 +1,9 @@
 //! Whether a source in staging is still the object that was accepted: by its version, and where that differs (a backup was
 //! brought back, the store was moved) by its digest. Knows nothing of what is then done about it.
 
-use std::fmt::Write;
-
 use futures_util::TryStreamExt;
 use reelgate_common::{
+    hex::hex,
     key::Key,
     storage::{ObjectMeta, StorageError},
 };
@@ -36,9 +35,5 @@ async fn digest(work: &Work, found: &ObjectMeta) -> Result<String, Halt> {
         Ok::<_, StorageError>(digest.finalize())
     };
     let digest = work.patience.keep_trying("comparing the source", read).await?;
-    Ok(digest.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Ok(hex(&digest))
 }

@@ -13,6 +13,7 @@ use reelgate_common::{
     config::Secret,
     db::{FileWithRenditions, NewFile, NewJob, StagedFile, config::DatabaseConfig},
     file::{FileKind, FileState},
+    hex::hex,
     ids::{FileId, JobId, OrgId, UserId},
     job::{DEFAULT_PRIORITY, JobKind, JobPolicy, JobRecord, JobState},
     key::Key,
@@ -104,7 +105,7 @@ impl Footing {
         let job = NewJob { id: JobId::new(), kind: JobKind::Process, priority: DEFAULT_PRIORITY };
         let staged = StagedFile {
             size_bytes: content.len() as u64,
-            sha256: Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hex(&Sha256::digest(content)),
             content_type: "video/mp4".to_owned(),
             kind: FileKind::Video,
             state: FileState::Staged,

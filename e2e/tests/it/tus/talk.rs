@@ -137,5 +137,5 @@ pub(super) fn metadata(name: &str, value: &str) -> String {
 
 pub(super) fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    reelgate_common::hex::hex(&Sha256::digest(bytes))
 }

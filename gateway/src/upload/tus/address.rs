@@ -1,9 +1,8 @@
 //! The address of an upload: 128 bits of chance that are the right to go on with it. The database knows their digest alone.
 
-use std::fmt::Write as _;
-
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::RngCore;
+use reelgate_common::hex::hex;
 use sha2::{Digest, Sha256};
 
 const ROOT: &str = "/v1/uploads/";
@@ -61,13 +60,6 @@ impl Secret {
         let is_ours = before.is_empty() || before.starts_with("http://") || before.starts_with("https://");
         if is_ours { Self::parse(&address[at + ROOT.len()..]) } else { None }
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 #[cfg(test)]

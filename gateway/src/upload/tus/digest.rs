@@ -6,7 +6,7 @@ use sha2::{
     digest::common::hazmat::{SerializableState, SerializedState},
 };
 
-use super::address::hex;
+use reelgate_common::hex::hex;
 
 #[derive(Clone, Default)]
 pub(super) struct Running(Sha256);

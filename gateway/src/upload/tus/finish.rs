@@ -4,32 +4,27 @@
 use futures_util::TryStreamExt;
 use reelgate_common::{
     backends::Backends,
-    db::{FileWithRenditions, NewJob, StagedFile},
-    file::FileState,
-    ids::{FileId, JobId, OrgId},
-    job::{DEFAULT_PRIORITY, JobKind},
+    db::FileWithRenditions,
+    ids::{FileId, OrgId},
     key::Key,
-    queue::Entry,
     resumable::{Hold, Resumable, Role},
     storage::{ObjectMeta, StorageError},
-    timestamp::Timestamp,
 };
 
 use super::{digest::Running, error::TusError};
-use crate::{
-    announce::announce,
-    upload::{
-        error::UploadError,
-        location,
-        sniff::{self, SNIFF_BYTES},
-        stage,
-    },
+use crate::upload::{
+    accept::{self, Received},
+    error::UploadError,
+    sniff::SNIFF_BYTES,
 };
 
 /// Makes of a whole upload what it is to be. The file, unless it is a piece of one.
 pub(super) async fn finish(backends: &Backends, hold: Hold) -> Result<Option<FileWithRenditions>, TusError> {
     let upload = &hold.resumable;
-    let object = look_if_failed(backends, upload, assemble(backends, &hold).await).await?;
+    let attempt = assemble(backends, &hold).await;
+    let object = accept::stored(backends.storage.as_ref(), &upload.key(), upload.stored.bytes, attempt)
+        .await
+        .map_err(damaged)?;
     let digest = Running::from_state(&upload.stored.digest).ok_or(TusError::Damaged)?.finish();
     if upload.forced {
         verify(backends, upload, &digest).await?;
@@ -60,26 +55,6 @@ async fn assemble(backends: &Backends, hold: &Hold) -> Result<ObjectMeta, Storag
     }
 }
 
-/// The store may have done it and its answer been lost. The key is of this upload alone, so the size tells.
-async fn look_if_failed(
-    backends: &Backends,
-    upload: &Resumable,
-    stored: Result<ObjectMeta, StorageError>,
-) -> Result<ObjectMeta, TusError> {
-    let object = match stored {
-        Ok(object) => object,
-        Err(error) => match backends.storage.head(&upload.key()).await {
-            Ok(object) => object,
-            Err(_) => return Err(error.into()),
-        },
-    };
-    if object.size == upload.stored.bytes {
-        return Ok(object);
-    }
-    tracing::error!(file.id = %upload.file_id, size_bytes = upload.stored.bytes, stored_bytes = object.size, "the store holds another size than was sent");
-    Err(TusError::Damaged)
-}
-
 /// Somebody who had lost the upload may have been writing a part still: what lies there is read once.
 async fn verify(backends: &Backends, upload: &Resumable, digest: &str) -> Result<(), TusError> {
     let mut found = Running::default();
@@ -102,39 +77,23 @@ async fn accept(
     object: ObjectMeta,
     sha256: String,
 ) -> Result<FileWithRenditions, TusError> {
-    let staged = staged(backends, upload, object, sha256).await?;
-    let job = (staged.state == FileState::Staged).then(|| NewJob {
-        id: JobId::new(),
-        kind: JobKind::Process,
-        priority: DEFAULT_PRIORITY,
-    });
-    let stored = stage::stage(&backends.db, &upload.org_id, upload.file_id, &staged, job.as_ref()).await?;
-    if let Some(job) = job {
-        let (job_id, org_id, run_at) = (job.id, upload.org_id.clone(), Timestamp::now());
-        let entry = Entry { job_id, org_id, priority: job.priority, run_at, due: true };
-        announce(backends.queue.as_ref(), entry).await;
-    }
-    tracing::info!(file.id = %upload.file_id, size_bytes = upload.stored.bytes, content_type = %staged.content_type, "a file was uploaded");
-    Ok(stored)
+    let received = Received {
+        org: &upload.org_id,
+        file: upload.file_id,
+        filename: &upload.filename,
+        claimed: upload.claimed_type.as_deref(),
+        head: &head(backends, upload).await?,
+        sha256,
+        object,
+    };
+    Ok(received.commit(backends).await?.announce(backends).await)
 }
 
-async fn staged(
-    backends: &Backends,
-    upload: &Resumable,
-    object: ObjectMeta,
-    sha256: String,
-) -> Result<StagedFile, TusError> {
-    let sniffed = sniff::sniff(&head(backends, upload).await?);
-    let extension = location::extension(&upload.filename);
-    let probe = sniff::wants_probe(extension.as_deref(), upload.claimed_type.as_deref(), &sniffed);
-    Ok(StagedFile {
-        size_bytes: upload.stored.bytes,
-        sha256,
-        content_type: sniffed.content_type.into_owned(),
-        kind: sniffed.kind,
-        state: if probe { FileState::Staged } else { FileState::Ready },
-        version: Some(object.version),
-    })
+fn damaged(error: UploadError) -> TusError {
+    match error {
+        UploadError::Internal => TusError::Damaged,
+        error => error.into(),
+    }
 }
 
 /// The first bytes.

@@ -138,12 +138,8 @@ impl Wish {
     }
 }
 
-fn present<'a>(body: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
-    body.get(name).filter(|value| !value.is_null())
-}
-
 fn number(body: &Map<String, Value>, name: &'static str, usual: u64, most: u64, wrong: &mut Vec<Violation>) -> u64 {
-    let Some(value) = present(body, name) else { return usual };
+    let Some(value) = json_body::present(body, name) else { return usual };
     value.as_u64().filter(|number| (1..=most).contains(number)).unwrap_or_else(|| {
         let message = format!("Input should be a whole number from 1 to {most}");
         wrong.push(Violation::new(["body".into(), name.into()], message, "int_range"));
@@ -152,7 +148,7 @@ fn number(body: &Map<String, Value>, name: &'static str, usual: u64, most: u64, 
 }
 
 fn content_type(body: &Map<String, Value>, wrong: &mut Vec<Violation>) -> Option<String> {
-    let value = present(body, "content_type")?;
+    let value = json_body::present(body, "content_type")?;
     let is_word = |word: &str| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/');
     let text = value.as_str().filter(|text| text.len() <= 100);
     let good = text.filter(|text| text.split_once('/').is_some_and(|(of, what)| is_word(of) && is_word(what)));
@@ -164,7 +160,7 @@ fn content_type(body: &Map<String, Value>, wrong: &mut Vec<Violation>) -> Option
 }
 
 fn metadata(body: &Map<String, Value>, wrong: &mut Vec<Violation>) -> BTreeMap<String, String> {
-    let Some(value) = present(body, "metadata") else { return BTreeMap::new() };
+    let Some(value) = json_body::present(body, "metadata") else { return BTreeMap::new() };
     let pairs = value.as_object().and_then(|pairs| {
         let pair = |(name, value): (&String, &Value)| Some((name.clone(), value.as_str()?.to_owned()));
         pairs.iter().map(pair).collect::<Option<BTreeMap<_, _>>>()
