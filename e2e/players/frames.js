@@ -20,14 +20,14 @@ const frames = (() => {
     changed();
   }
 
-  // Until the picture at `time` is on the screen, where there is another one.
-  async function show(time, another) {
-    const before = shown;
+  // Until the picture at `time` is on the screen; where it is another one than was shown at `after`, until one of later is there. A busy
+  // machine tells of a picture when the next one is asked for already, so that any news is not enough.
+  async function show(time, after) {
     const seeked = waited("seeked");
-    const replaced = new Promise((resolve) => { changed = () => { if (shown !== before) resolve(); }; });
+    const replaced = new Promise((resolve) => { changed = () => { if (shown > after) resolve(); }; });
     video.currentTime = time;
     await seeked;
-    if (another) await replaced;
+    if (after !== null) await replaced;
   }
 
   // Red, green and blue of 8 by 8 squares in rows, each the mean of what it covers.
@@ -66,7 +66,8 @@ const frames = (() => {
       const pictures = [];
       for (const [number, time] of times.entries()) {
         // The first is there already, and a film may have but one.
-        await show(time, number > 0 && time - times[number - 1] > 1e-3);
+        const before = times[number - 1] ?? time;
+        await show(time, time - before > 1e-3 ? before : null);
         pictures.push({ time, colors: colors() });
       }
       return { width: video.videoWidth, height: video.videoHeight, duration: video.duration, pictures };
