@@ -41,8 +41,8 @@ fn number(name: &str, default: u64) -> u64 {
 async fn whatever_fails_every_answered_upload_is_kept_once_and_whole() -> Result<()> {
     let plan = Plan {
         seed: number("CHAOS_SEED", 20_261_123),
-        faults: usize::try_from(number("CHAOS_FAULTS", 50))?,
-        time: Duration::from_secs(60 * number("CHAOS_MINUTES", 1)),
+        faults: usize::try_from(number("CHAOS_FAULTS", 100))?,
+        time: Duration::from_secs(60 * number("CHAOS_MINUTES", 2)),
         clients: number("CHAOS_CLIENTS", 4),
     };
     let report = chaos::run(plan).await?;
