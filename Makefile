@@ -31,11 +31,17 @@ test: ## everything that decides whether a change may land
 	cargo build --workspace --all-targets
 	@[ -n "$$REELGATE_CORPUS" ] || echo "REELGATE_CORPUS is not set: the real files are skipped, generated clips are used"
 	cargo test --workspace
+	scripts/check-deploy
 	DEMO_CHECK=1 scripts/demo
 
 .PHONY: deny
 deny: ## holds the dependencies against deny.toml: what is banned, licences, sources (part of test)
 	$$(scripts/install-cargo-deny) check bans licenses sources
+
+.PHONY: check-deploy
+check-deploy: ## the Compose file, systemd units and all else in deploy/ against what reads them (part of test)
+	@scripts/install-packages test
+	scripts/check-deploy
 
 .PHONY: chaos
 chaos: ## faults at random for half an hour, and the promises held against what is left (CHAOS_SEED, CHAOS_FAULTS, CHAOS_MINUTES)
