@@ -35,6 +35,9 @@ GRANT UPDATE (kind, content_type, media, grid, source_key, state, failure_code, 
 GRANT UPDATE ON jobs, stills TO reelgate_worker;
 GRANT INSERT, UPDATE ON attempts TO reelgate_worker;
 GRANT INSERT ON renditions TO reelgate_worker;
+-- What they do is told in the transaction that does it. What has been told they cannot take back.
+GRANT INSERT ON events TO reelgate_worker;
+GRANT INSERT, UPDATE ON event_counters TO reelgate_worker;
 
 -- What a later migration brings is the gateways' at once, so that old and new ones can run side by side.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO reelgate_gateway;

@@ -15,6 +15,7 @@ pub const SECTIONS: &[&str] = &[
     "auth",        // common::auth
     "cache",       // gateway
     "database",    // common::db
+    "events",      // gateway
     "http",        // gateway
     "jobs",        // common::job
     "ladder",      // worker::plan

@@ -4,6 +4,7 @@
 //! - every helper that answers a person takes the organisation;
 //! - every write of a result carries a `Fence` (`WHERE generation = ? AND attempt = ? AND deleted_at IS NULL`);
 //! - every write transaction on SQLite is IMMEDIATE (`Db::write`), a bare `begin()` appears nowhere else;
+//! - every transaction that changes what people see of a file tells it (`told`), and the event is written with it or not at all;
 //! - times that several processes compare (heartbeats, leadership, due jobs) use the database's clock.
 
 mod attempts;
@@ -14,12 +15,14 @@ mod connect;
 mod entity;
 mod epochs;
 mod error;
+mod events;
 mod fence;
 mod files;
 mod history;
 mod jobs;
 mod leader;
 mod leases;
+mod listeners;
 mod missing;
 mod promotion;
 mod quotas;
@@ -30,6 +33,7 @@ mod resumables;
 mod settle;
 mod stills;
 mod stuck;
+mod told;
 mod tombstones;
 mod transaction;
 mod types;

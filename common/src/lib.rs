@@ -10,6 +10,7 @@ mod closed_set;
 pub mod config;
 pub mod crash;
 pub mod db;
+pub mod event;
 pub mod file;
 pub mod grid;
 pub mod hex;

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     cache::config::CacheConfig,
+    events::config::EventsConfig,
     maintenance::config::MaintenanceConfig,
     thumbnail::config::ThumbnailsConfig,
     upload::{
@@ -34,6 +35,7 @@ pub struct GatewayConfig {
     pub resumable: ResumableConfig,
     pub quota: QuotaConfig,
     pub cache: CacheConfig,
+    pub events: EventsConfig,
     pub thumbnails: ThumbnailsConfig,
     pub maintenance: MaintenanceConfig,
     pub auth: AuthConfig,
@@ -54,6 +56,7 @@ impl GatewayConfig {
             resumable: raw.section("resumable")?,
             quota: raw.section("quota")?,
             cache: raw.section("cache")?,
+            events: raw.section("events")?,
             thumbnails: raw.section("thumbnails")?,
             maintenance: raw.section("maintenance")?,
             auth: raw.section("auth")?,
@@ -73,6 +76,7 @@ impl GatewayConfig {
         self.upload.validate().map_err(named("upload"))?;
         self.resumable.validate().map_err(named("resumable"))?;
         self.cache.validate().map_err(named("cache"))?;
+        self.events.validate().map_err(named("events"))?;
         self.thumbnails.validate().map_err(named("thumbnails"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;
         self.leases.validate().map_err(named("leases"))?;

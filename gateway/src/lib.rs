@@ -19,6 +19,7 @@ mod delete;
 mod disposition;
 mod entry;
 pub mod error;
+pub mod events;
 pub mod file_json;
 mod files;
 #[doc(hidden)]

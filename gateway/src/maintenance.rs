@@ -8,6 +8,7 @@ mod clock;
 pub mod config;
 mod dispatch;
 mod duty;
+mod events;
 mod gauges;
 mod leader;
 mod leases;
@@ -40,6 +41,7 @@ pub(crate) struct Ground {
     pub(crate) config: MaintenanceConfig,
     pub(crate) policy: JobPolicy,
     pub(crate) leases: LeasesConfig,
+    pub(crate) keep_events: Duration,
 }
 
 impl Ground {
@@ -58,7 +60,8 @@ pub fn spawn(app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
     tasks.spawn(async move { gateway.leases.keep(until).await });
     let config = app.config.maintenance.clone();
     let leader = Leader::new(backends.db.clone(), app.process.clone(), config.term());
-    let ground = Ground { backends, policy: app.config.jobs, leases: app.config.leases.clone(), config };
+    let keep_events = app.config.events.keep();
+    let ground = Ground { backends, policy: app.config.jobs, leases: app.config.leases.clone(), keep_events, config };
     spawn_duties(&ground, &leader, tasks, stop);
     tasks.spawn(leader.campaign(stop.clone()));
 }
@@ -73,6 +76,7 @@ fn spawn_duties(ground: &Ground, leader: &Leader, tasks: &TaskTracker, stop: &Ca
     tasks.spawn(reap.after_listening(lease).repeat(ground.clone(), async |ground| reap::run(ground).await));
     tasks.spawn(sweep.after_listening(silence).repeat(ground.clone(), async |ground| sweep::run(ground).await));
     tasks.spawn(start("leases", every.sweep).repeat(ground.clone(), async |ground| leases::run(ground).await));
+    tasks.spawn(start("events", every.sweep).repeat(ground.clone(), async |ground| events::run(ground).await));
     tasks.spawn(start("purge", every.purge).repeat(ground.clone(), async |ground| purge::run(ground).await));
     tasks.spawn(start("promote", every.promote).repeat(ground.clone(), async |ground| promote::run(ground).await));
     let reconciler = ground.reconciler();

@@ -11,6 +11,7 @@ mod m20261123_000006_aging;
 mod m20261123_000009_repeats;
 mod m20261124_000010_resumables;
 mod m20261124_000011_upload_rights;
+mod m20261130_000012_events;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -39,6 +40,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261123_000009_repeats::Migration),
             Box::new(m20261124_000010_resumables::Migration),
             Box::new(m20261124_000011_upload_rights::Migration),
+            Box::new(m20261130_000012_events::Migration),
         ]
     }
 }

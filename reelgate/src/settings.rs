@@ -15,6 +15,7 @@ use reelgate_gateway::{
     GatewayConfig,
     cache::config::CacheConfig,
     config::HttpConfig,
+    events::config::EventsConfig,
     maintenance::config::MaintenanceConfig,
     thumbnail::config::ThumbnailsConfig,
     upload::{
@@ -46,6 +47,7 @@ pub(crate) struct Settings {
     pub(crate) thumbnails: ThumbnailsConfig,
     pub(crate) tokens: TokensConfig,
     pub(crate) cache: CacheConfig,
+    pub(crate) events: EventsConfig,
     pub(crate) upload: UploadConfig,
     pub(crate) worker: WorkerSection,
 }
@@ -70,6 +72,7 @@ impl Settings {
             thumbnails: raw.section("thumbnails")?,
             tokens: raw.section("tokens")?,
             cache: raw.section("cache")?,
+            events: raw.section("events")?,
             upload: raw.section("upload")?,
             worker: raw.section("worker")?,
         };
@@ -82,6 +85,7 @@ impl Settings {
         GatewayConfig {
             http: self.http.clone(),
             cache: self.cache.clone(),
+            events: self.events.clone(),
             thumbnails: self.thumbnails.clone(),
             upload: self.upload.clone(),
             quota: self.quota.clone(),

@@ -255,7 +255,7 @@ async fn begin(
         .pop();
     let Some(job) = taken else { return Ok(Err(NotBegun::Held)) };
     history::begin(tx, &job, worker).await?;
-    let file = settle::processing(tx, locked.file).await?;
+    let file = settle::processing(tx, locked.file, job.attempt).await?;
     let published = read::published(&**tx, file.id, file.generation).await?;
     let fence =
         Fence { job_id: JobId(job.id), file_id: FileId(file.id), generation: job.generation, attempt: job.attempt };

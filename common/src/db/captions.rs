@@ -7,6 +7,7 @@ use super::{
     AddedCaptions, Db, DbError,
     entity::{files, renditions},
     files::living,
+    told,
     transaction::WriteTx,
 };
 use crate::{
@@ -30,9 +31,7 @@ impl Db {
     ) -> Result<AddedCaptions, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            if !lock(&tx, org, file).await? {
-                return Ok(AddedCaptions::NoSuchFile);
-            }
+            let Some(row) = lock(&tx, org, file).await? else { return Ok(AddedCaptions::NoSuchFile) };
             let replaced = take(&tx, file, &captions.name).await?;
             if replaced.is_none() && added(file).count(&*tx).await? >= limit {
                 return Ok(AddedCaptions::TooMany);
@@ -40,6 +39,7 @@ impl Db {
             let owner =
                 Fence { job_id: JobId::new(), file_id: file, generation: renditions::ALL_GENERATIONS, attempt: 0 };
             renditions::Entity::insert(renditions::row(&owner, captions, tx.now)?).exec_without_returning(&*tx).await?;
+            told::updated(&tx, &row, &["renditions"]);
             tx.commit().await?;
             Ok(AddedCaptions::Stored { replaced })
         })
@@ -53,10 +53,11 @@ impl Db {
     pub async fn remove_captions(&self, org: &OrgId, file: FileId, name: &str) -> Result<Option<Rendition>, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            if !lock(&tx, org, file).await? {
-                return Ok(None);
-            }
+            let Some(row) = lock(&tx, org, file).await? else { return Ok(None) };
             let removed = take(&tx, file, name).await?;
+            if removed.is_some() {
+                told::updated(&tx, &row, &["renditions"]);
+            }
             tx.commit().await?;
             Ok(removed)
         })
@@ -64,9 +65,8 @@ impl Db {
     }
 }
 
-async fn lock(tx: &WriteTx, org: &OrgId, file: FileId) -> Result<bool, DbError> {
-    let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&**tx).await?;
-    Ok(row.is_some())
+async fn lock(tx: &WriteTx, org: &OrgId, file: FileId) -> Result<Option<files::Model>, DbError> {
+    Ok(living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&**tx).await?)
 }
 
 fn added(file: FileId) -> sea_orm::Select<renditions::Entity> {

@@ -13,6 +13,7 @@ use sea_orm::{
 use tokio::sync::Semaphore;
 
 use super::{DbError, config::DatabaseConfig};
+use crate::event::Bell;
 
 /// A pool of connections. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct Db {
     pub(super) timeout: Duration,
     /// SQLite has one writer at a time: they queue here, in order, and not in its busy handler, which is unfair.
     pub(super) turn: Option<Arc<Semaphore>>,
+    pub(super) bell: Bell,
 }
 
 impl Db {
@@ -33,13 +35,19 @@ impl Db {
         let options = options(config, timeout)?;
         let connection = within(timeout, Database::connect(options)).await?;
         let turn = (connection.get_database_backend() == DbBackend::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        Ok(Self { connection, timeout, turn })
+        Ok(Self { connection, timeout, turn, bell: Bell::default() })
     }
 
     /// For `reelgate migrate` and the embedded start only: migrations need the bare connection.
     #[must_use]
     pub fn connection(&self) -> &DatabaseConnection {
         &self.connection
+    }
+
+    /// Rings after each commit of this process that has told something.
+    #[must_use]
+    pub fn bell(&self) -> &Bell {
+        &self.bell
     }
 
     /// What it is, for those who look for what is away.

@@ -4,9 +4,12 @@
 
 pub(super) mod attempts;
 pub(super) mod epochs;
+pub(super) mod event_counters;
+pub(super) mod events;
 pub(super) mod files;
 pub(super) mod jobs;
 pub(super) mod leases;
+pub(super) mod listener_leases;
 pub(super) mod offices;
 pub(super) mod renditions;
 pub(super) mod resumable_parts;

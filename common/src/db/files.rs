@@ -8,7 +8,7 @@ use sea_orm::{
 use super::{
     Created, Db, DbError, FileFilter, FileWithRenditions, NewFile, NewJob, StagedFile,
     entity::{files, jobs, signed, uploads},
-    quotas, read, resumables,
+    quotas, read, resumables, told,
     transaction::WriteTx,
 };
 use crate::{
@@ -88,6 +88,11 @@ impl Db {
             if let Some(job) = job {
                 jobs::Entity::insert(jobs::row(job, &row, tx.now)).exec_without_returning(&*tx).await?;
             }
+            told::staged(&tx, &row, false);
+            if row.is(FileState::Ready) {
+                told::ready(&tx, &row, None);
+                told::completed(&tx, &row, None);
+            }
             let found = read::complete_one(&*tx, Some(row)).await?;
             tx.commit().await?;
             Ok(found)
@@ -103,8 +108,9 @@ impl Db {
     pub async fn abandon_upload(&self, org: &OrgId, file: FileId) -> Result<(), DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            if lock_upload(&tx, org, file, UploadEvent::Abandon).await?.is_some() {
+            if let Some(row) = lock_upload(&tx, org, file, UploadEvent::Abandon).await? {
                 files::Entity::delete_by_id(file.0).exec(&*tx).await?;
+                told::deleted(&tx, &row);
             } else {
                 uploads::Entity::delete_by_id(file.0)
                     .filter(uploads::Column::OrgId.eq(org.as_str()))

@@ -6,7 +6,7 @@ use super::{
     Db, DbError, FileWithRenditions, Withdrawn,
     entity::{files, renditions},
     fence::Locked,
-    read, requests,
+    read, requests, told,
     transaction::WriteTx,
 };
 use crate::{
@@ -87,6 +87,9 @@ async fn withdrawn(tx: &WriteTx, file: files::Model) -> Result<(), DbError> {
     let playable = left.iter().any(Rendition::is_playable);
     match transition(file.view()?, FileEvent::Withdraw { playable }) {
         Ok(next) if !file.is(next.state) => requests::restage(tx, file, next.state).await,
-        _ => Ok(()),
+        _ => {
+            told::updated(tx, &file, &["renditions", "progress"]);
+            Ok(())
+        }
     }
 }

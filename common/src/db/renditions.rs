@@ -5,7 +5,7 @@ use sea_orm::{ActiveModelTrait, EntityTrait, IntoActiveModel, Set};
 use super::{
     Db, DbError, Fenced, Refusal,
     entity::{files, read_json, renditions, write_json},
-    fence,
+    fence, told,
 };
 use crate::{
     file::{FileKind, FileState},
@@ -35,16 +35,20 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(locked) = fence::lock_held(&tx, fence).await? else { return Ok(Fenced::Stale) };
+            let before = (locked.file.kind.clone(), locked.file.content_type.clone(), locked.file.media.clone());
             let mut file = locked.file.into_active_model();
             file.kind = Set(kind.as_str().to_owned());
             file.content_type = Set(content_type.to_owned());
             file.media = Set(Some(media));
             file.grid = Set(Some(grid));
             file.updated_at = Set(tx.now.0);
-            file.update(&*tx).await?;
+            let file = file.update(&*tx).await?;
             let mut job = locked.job.into_active_model();
             job.plan = Set(Some(plan));
             job.update(&*tx).await?;
+            if before != (file.kind.clone(), file.content_type.clone(), file.media.clone()) {
+                told::updated(&tx, &file, &["kind", "content_type", "media"]);
+            }
             tx.commit().await?;
             Ok(Fenced::Written)
         })
@@ -92,7 +96,12 @@ impl Db {
             let event = FileEvent::Publish { playable: rendition.is_playable() };
             let Ok(next) = transition(locked.file.view()?, event) else { return Ok(Fenced::Stale) };
             renditions::Entity::insert(row).exec_without_returning(&*tx).await?;
-            touched(locked.file, next, tx.now).update(&*tx).await?;
+            let was_ready = locked.file.is(FileState::Ready);
+            let file = touched(locked.file, next, tx.now).update(&*tx).await?;
+            told::rendition(&tx, &file, rendition);
+            if file.is(FileState::Ready) && !was_ready {
+                told::ready(&tx, &file, Some(&rendition.name));
+            }
             tx.commit().await?;
             Ok(Fenced::Written)
         })

@@ -10,7 +10,7 @@ use super::{
     entity::{files, jobs},
     fence::{self, Locked},
     files::living,
-    settle,
+    settle, told,
     transaction::WriteTx,
 };
 use crate::{
@@ -89,7 +89,9 @@ impl Db {
                 return Ok(Retried::NotRetryable);
             };
             let due = due(org, &locked.job, tx.now);
-            if !locked.file.is(file.state) {
+            if locked.file.is(file.state) {
+                told::updated(&tx, &locked.file, &["progress"]);
+            } else {
                 restage(&tx, locked.file, file.state).await?;
             }
             requeue(&tx, locked.job, &next).await?;
@@ -133,7 +135,8 @@ async fn cancel(tx: &WriteTx, locked: Locked, next: &JobView) -> Result<(), DbEr
             message: "Processing was cancelled; it can be started again.".to_owned(),
             retryable: true,
         };
-        settle::give_up(tx, locked.file, &failure).await?;
+        let file = settle::give_up(tx, locked.file, &failure).await?;
+        settle::complete(tx, &file, Some(&failure));
     }
     Ok(())
 }
@@ -165,7 +168,7 @@ pub(super) async fn restage(tx: &WriteTx, file: files::Model, next: FileState) -
     file.failure_message = Set(None);
     file.failure_retryable = Set(None);
     file.updated_at = Set(tx.now.0);
-    file.update(&**tx).await?;
+    told::staged(tx, &file.update(&**tx).await?, true);
     Ok(())
 }
 

@@ -6,11 +6,12 @@ use super::{
     DbError, Verdict,
     entity::{files, jobs},
     fence::Locked,
+    told,
     transaction::WriteTx,
 };
 use crate::{
     file::{Failure, FileState},
-    job::{Fence, JobState},
+    job::{Fence, JobKind, JobState},
     states::{
         file::{FileEvent, transition},
         job::{JobView, is_open},
@@ -19,7 +20,7 @@ use crate::{
 };
 
 /// An attempt has begun.
-pub(super) async fn processing(tx: &WriteTx, file: files::Model) -> Result<files::Model, DbError> {
+pub(super) async fn processing(tx: &WriteTx, file: files::Model, attempt: i64) -> Result<files::Model, DbError> {
     let next = match transition(file.view()?, FileEvent::Begin) {
         Ok(next) if !file.is(next.state) => next.state,
         _ => return Ok(file),
@@ -27,7 +28,9 @@ pub(super) async fn processing(tx: &WriteTx, file: files::Model) -> Result<files
     let mut file = file.into_active_model();
     file.state = Set(next.as_str().to_owned());
     file.updated_at = Set(tx.now.0);
-    Ok(file.update(&**tx).await?)
+    let file = file.update(&**tx).await?;
+    told::processing(tx, &file, attempt);
+    Ok(file)
 }
 
 /// Waits for a worker again, not before `due`.
@@ -53,6 +56,7 @@ pub(super) async fn ended(
     failure: &Failure,
     due: Timestamp,
 ) -> Result<Verdict, DbError> {
+    let process = is_process(&locked.job);
     let mut job = locked.job.into_active_model();
     job.last_error_code = Set(Some(failure.code.clone()));
     job.last_error = Set(Some(failure.message.clone()));
@@ -61,11 +65,15 @@ pub(super) async fn ended(
         return Ok(Verdict::Again(due));
     }
     over(tx, job, next).await?;
-    give_up(tx, locked.file, failure).await?;
+    let file = give_up(tx, locked.file, failure).await?;
+    if process {
+        complete(tx, &file, Some(failure));
+    }
     Ok(Verdict::Dead)
 }
 
 pub(super) async fn done(tx: &WriteTx, locked: Locked, next: &JobView) -> Result<(), DbError> {
+    let process = is_process(&locked.job);
     let mut job = locked.job.into_active_model();
     job.progress = Set(1.0);
     over(tx, job, next).await?;
@@ -74,7 +82,23 @@ pub(super) async fn done(tx: &WriteTx, locked: Locked, next: &JobView) -> Result
         message: "Nothing that a browser can play could be made of this file.".to_owned(),
         retryable: false,
     };
-    give_up(tx, locked.file, &nothing).await
+    let file = give_up(tx, locked.file, &nothing).await?;
+    if process {
+        complete(tx, &file, None);
+    }
+    Ok(())
+}
+
+/// Thumbnails complete no file.
+fn is_process(job: &jobs::Model) -> bool {
+    job.kind == JobKind::Process.as_str()
+}
+
+/// The job that makes what is planned is over. Of a file that has failed with it that is told already.
+pub(super) fn complete(tx: &WriteTx, file: &files::Model, failure: Option<&Failure>) {
+    if file.is(FileState::Ready) {
+        told::completed(tx, file, failure);
+    }
 }
 
 /// The worker of a cancelled attempt has stopped: nobody need wait for it before purging.
@@ -112,7 +136,7 @@ fn release(job: &mut jobs::ActiveModel) {
 }
 
 /// The job is over: a file that has become neither `ready` nor `failed` is `failed`.
-pub(super) async fn give_up(tx: &WriteTx, file: files::Model, failure: &Failure) -> Result<(), DbError> {
+pub(super) async fn give_up(tx: &WriteTx, file: files::Model, failure: &Failure) -> Result<files::Model, DbError> {
     let next = transition(file.view()?, FileEvent::GiveUp).map_or(None, |next| Some(next.state));
     let fails = next == Some(FileState::Failed) && !file.is(FileState::Failed);
     let mut file = file.into_active_model();
@@ -123,6 +147,9 @@ pub(super) async fn give_up(tx: &WriteTx, file: files::Model, failure: &Failure)
         file.failure_message = Set(Some(failure.message.clone()));
         file.failure_retryable = Set(Some(failure.retryable));
     }
-    file.update(&**tx).await?;
-    Ok(())
+    let file = file.update(&**tx).await?;
+    if fails {
+        told::failed(tx, &file, failure);
+    }
+    Ok(file)
 }

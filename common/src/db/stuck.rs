@@ -11,7 +11,7 @@ use sea_orm::{
 use super::{
     Db, DbError, Mended, NewJob, StuckFile,
     entity::{files, jobs, parse},
-    requests, settle,
+    requests, settle, told,
     transaction::WriteTx,
 };
 use crate::{
@@ -76,6 +76,7 @@ impl Db {
 async fn mend(tx: &WriteTx, file: files::Model) -> Result<Mended, DbError> {
     if file.is(FileState::Uploading) {
         files::Entity::delete_by_id(file.id).exec(&**tx).await?;
+        told::deleted(tx, &file);
         return Ok(Mended::Closed);
     }
     let job = requests::own_job(tx, &file).await?;
@@ -96,6 +97,7 @@ async fn queue_anew(tx: &WriteTx, file: files::Model) -> Result<Mended, DbError>
     file.state = Set(next.state.as_str().to_owned());
     file.updated_at = Set(tx.now.0);
     let file = file.update(&**tx).await?;
+    told::staged(tx, &file, true);
     let job = NewJob { id: JobId::new(), kind: JobKind::Process, priority: DEFAULT_PRIORITY };
     jobs::Entity::insert(jobs::row(&job, &file, tx.now)).exec_without_returning(&**tx).await?;
     Ok(Mended::Queued)

@@ -12,7 +12,7 @@ use super::{
     entity::{files, jobs, uploads},
     epochs,
     files::living,
-    resumables,
+    resumables, told,
 };
 use crate::{
     ids::{FileId, OrgId},
@@ -42,7 +42,7 @@ impl Db {
             row.deleted_at = Set(Some(tx.now.0));
             row.updated_at = Set(tx.now.0);
             row.generation = Set(generation + 1);
-            row.update(&*tx).await?;
+            let row = row.update(&*tx).await?;
             // Worker and heartbeat stay: they tell whether somebody may still be writing.
             jobs::Entity::update_many()
                 .col_expr(jobs::Column::State, Expr::value(JobState::Cancelled.as_str()))
@@ -53,6 +53,7 @@ impl Db {
                 .await?;
             resumables::forget(&tx, file).await?;
             epochs::bump(&tx, org, &Subject::File(file)).await?;
+            told::deleted(&tx, &row);
             tx.commit().await?;
             Ok(true)
         })

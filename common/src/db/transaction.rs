@@ -1,6 +1,9 @@
 //! The one way to write in a transaction, and the database's clock.
 
-use std::ops::Deref;
+use std::{
+    ops::Deref,
+    sync::{Mutex, PoisonError},
+};
 
 use sea_orm::{
     ConnectionTrait, DatabaseTransaction, DbBackend, SqliteTransactionMode, Statement, TransactionOptions,
@@ -8,8 +11,11 @@ use sea_orm::{
 };
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::{Db, DbError};
-use crate::timestamp::Timestamp;
+use super::{
+    Db, DbError,
+    events::{self, Told},
+};
+use crate::{event::Bell, timestamp::Timestamp};
 
 /// An open write transaction; dropped without `commit` it leaves nothing behind.
 #[derive(Debug)]
@@ -17,12 +23,26 @@ pub(super) struct WriteTx {
     transaction: DatabaseTransaction,
     /// The database's clock at the beginning. Every time that is written or compared in this transaction is this one.
     pub(super) now: Timestamp,
+    /// Written at the commit, after everything else.
+    told: Mutex<Vec<Told>>,
+    bell: Bell,
     _turn: Option<OwnedSemaphorePermit>,
 }
 
 impl WriteTx {
     pub(super) async fn commit(self) -> Result<(), DbError> {
-        Ok(self.transaction.commit().await?)
+        let told = std::mem::take(&mut *self.told.lock().unwrap_or_else(PoisonError::into_inner));
+        let concerned = events::write(&self, told).await?;
+        self.transaction.commit().await?;
+        for org in concerned {
+            self.bell.ring(org);
+        }
+        Ok(())
+    }
+
+    /// For `events::record`.
+    pub(super) fn tell(&self, event: Told) {
+        self.told.lock().unwrap_or_else(PoisonError::into_inner).push(event);
     }
 }
 
@@ -48,7 +68,7 @@ impl Db {
         };
         let transaction = self.connection.begin_with_options(options).await?;
         let now = clock(&transaction).await?;
-        Ok(WriteTx { transaction, now, _turn: turn })
+        Ok(WriteTx { transaction, now, told: Mutex::default(), bell: self.bell.clone(), _turn: turn })
     }
 
     /// The database's clock.

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
-const OF_ALL: [(&str, &str); 49] = [
+const OF_ALL: [(&str, &str); 54] = [
     ("connect", "no query"),
     ("ping", "no query"),
     ("close", "no query"),
@@ -58,6 +58,11 @@ const OF_ALL: [(&str, &str); 49] = [
     ("touch_leases", "of leases that this gateway holds"),
     ("purge_leases", "maintenance"),
     ("purge_epochs", "maintenance"),
+    ("prune_events", "maintenance"),
+    ("event_heads", "of the organisations whose people listen here"),
+    ("put_listener", "the lease names its organisation"),
+    ("touch_listeners", "of leases that this gateway holds"),
+    ("purge_listeners", "maintenance"),
     ("lease_news", "what was revoked, for all gateways"),
 ];
 

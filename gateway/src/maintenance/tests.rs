@@ -39,6 +39,7 @@ impl Bench {
             config,
             policy: JobPolicy::default(),
             leases: LeasesConfig::default(),
+            keep_events: Duration::from_secs(86_400),
         };
         Self { fixture, ground }
     }

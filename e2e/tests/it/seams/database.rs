@@ -3,6 +3,7 @@
 mod attempts;
 mod clock;
 mod contention;
+mod events;
 mod extras;
 mod files;
 mod leases;

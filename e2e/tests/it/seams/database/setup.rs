@@ -52,7 +52,7 @@ impl Place {
     }
 
     /// Changes rows as no helper would.
-    async fn tamper(&self, sql: &str) -> Result<()> {
+    pub(super) async fn tamper(&self, sql: &str) -> Result<()> {
         use sea_orm::ConnectionTrait;
         self.db.connection().execute_unprepared(sql).await?;
         Ok(())

@@ -1,0 +1,3 @@
+//! What happens to files, told live. The log is the database's (`common::db::events`).
+
+pub mod config;
