@@ -1,6 +1,7 @@
 //! A file as the product sees it: its states, its kind, why it failed. Knows no database and no HTTP.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     closed_set::closed_set,
@@ -34,7 +35,7 @@ closed_set! {
 }
 
 /// Why a file or a job failed, for programs (`code`) and for people (`message`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Failure {
     /// Stable, snake_case; listed in `docs/errors.md`.
     pub code: String,

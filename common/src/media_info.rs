@@ -1,10 +1,11 @@
 //! What the probe found in a source. Plain data; judgements about it (web-safe, segment-safe, ladder) live in the worker.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 /// A probed source. Times are milliseconds of presentation, edit lists applied. Rows written by older builds lack the fields
 /// that were added since, so each of those has a default.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct MediaInfo {
     /// libav's short name of the container, its first alternative (`mov`, `matroska`, `mpegts`).
     pub container: String,
@@ -16,26 +17,31 @@ pub struct MediaInfo {
     pub audio: Vec<AudioInfo>,
     pub subtitles: Vec<SubtitleInfo>,
     #[serde(default)]
+    #[schema(required)]
     pub chapters: Vec<ChapterInfo>,
     /// Whether `moov` lies before the media; `None` where there is no such box.
     #[serde(default)]
     pub moov_in_front: Option<bool>,
     /// Plays progressively in every browser as it is (design section 2).
     #[serde(default)]
+    #[schema(required)]
     pub web_safe: bool,
     /// May be cut into HLS and DASH segments as it is (design section 2).
     #[serde(default)]
+    #[schema(required)]
     pub segment_safe: bool,
     /// Why the source is not web-safe or not segment-safe; empty when it is both.
     #[serde(default)]
+    #[schema(required)]
     pub reasons: Vec<Reason>,
     /// What is wrong with the source although something can be made of it.
     #[serde(default)]
+    #[schema(required)]
     pub warnings: Vec<Reason>,
 }
 
 /// A fact that keeps a source from being used as it is, or that people should know.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct Reason {
     /// Stable, snake_case.
     pub code: String,
@@ -44,7 +50,7 @@ pub struct Reason {
 }
 
 /// What kind of high dynamic range.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum HdrKind {
     /// PQ (SMPTE ST 2084), with or without static metadata.
@@ -53,7 +59,7 @@ pub enum HdrKind {
     DolbyVision,
 }
 
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct VideoInfo {
     /// Index of the stream in the container.
     pub stream: u32,
@@ -74,6 +80,7 @@ pub struct VideoInfo {
     pub rotation: u16,
     /// Whether the display matrix mirrors the picture.
     #[serde(default)]
+    #[schema(required)]
     pub mirrored: bool,
     /// Pixel aspect as a fraction.
     pub sample_aspect: (u32, u32),
@@ -83,6 +90,7 @@ pub struct VideoInfo {
     pub average_frame_rate: (u32, u32),
     /// Whether frames are shown for different times.
     #[serde(default)]
+    #[schema(required)]
     pub variable_frame_rate: bool,
     pub pixel_format: String,
     pub bit_depth: u8,
@@ -106,6 +114,7 @@ pub struct VideoInfo {
     pub bitrate: Option<u64>,
     /// Nothing that is known speaks against putting the packets into an MP4 that can be cut.
     #[serde(default)]
+    #[schema(required)]
     pub copyable: bool,
 }
 
@@ -146,7 +155,7 @@ impl Default for VideoInfo {
     }
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AudioInfo {
     pub stream: u32,
     pub codec: String,
@@ -158,15 +167,17 @@ pub struct AudioInfo {
     /// BCP 47 or ISO 639-2 as the container gives it; `None` for `und`.
     pub language: Option<String>,
     #[serde(default)]
+    #[schema(required)]
     pub default: bool,
     pub duration_ms: Option<u64>,
     pub bitrate: Option<u64>,
     /// AAC-LC of one or two channels that can be cut as it is.
     #[serde(default)]
+    #[schema(required)]
     pub copyable: bool,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubtitleInfo {
     pub stream: u32,
     pub codec: String,
@@ -174,15 +185,17 @@ pub struct SubtitleInfo {
     /// Whether the track is text, so that it could become WebVTT.
     pub text: bool,
     #[serde(default)]
+    #[schema(required)]
     pub default: bool,
     /// Shown also to those who want no subtitles: signs, foreign speech.
     #[serde(default)]
+    #[schema(required)]
     pub forced: bool,
     #[serde(default)]
     pub duration_ms: Option<u64>,
 }
 
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct ChapterInfo {
     pub start_ms: u64,
     pub end_ms: u64,

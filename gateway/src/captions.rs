@@ -1,6 +1,7 @@
 //! `/v1/files/{id}/captions`: captions that people add to a file. Whatever is sent, WebVTT of nothing but cues is stored, one
 //! document per language, in the place of what was there before. Served like any rendition that plays.
 
+mod endpoints;
 mod form;
 
 use std::sync::Arc;
@@ -17,8 +18,11 @@ use reelgate_common::{
     rendition::{CaptionsDetails, Details, Piece, Rendition, RenditionKind, Role},
     timestamp::Timestamp,
 };
+use serde::Serialize;
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
+pub(crate) use self::endpoints::endpoints;
 use self::form::Form;
 use crate::{
     app::App,
@@ -30,6 +34,15 @@ use crate::{
     query::Query,
     respond::{Response, ok},
 };
+
+/// Captions that are gone.
+#[derive(Serialize, ToSchema)]
+#[schema(as = RemovedCaptions)]
+struct Removed<'a> {
+    /// Of the rendition that they were.
+    name: &'a str,
+    deleted: bool,
+}
 
 /// Documents that people may add to one file.
 const MAX_ADDED: u64 = 64;
@@ -83,7 +96,7 @@ pub(crate) async fn remove(app: &Arc<App>, caller: &Caller, file: FileId, name: 
     app.rows.forget(&caller.org, file);
     discard(app, removed.keys(&caller.org).next()).await;
     tracing::info!(file.id = %file, org = %caller.org, user = %caller.user, name, "captions were removed");
-    Ok(ok(&serde_json::json!({"name": name, "deleted": true})))
+    Ok(ok(&Removed { name, deleted: true }))
 }
 
 /// `GET`: a document, for `<track>`.

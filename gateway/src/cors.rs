@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderValue,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, VARY,
+        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, VARY,
     },
 };
 
@@ -39,8 +39,9 @@ pub(crate) fn allow_origin(origins: &[String], origin: Option<&HeaderValue>, hea
     }
 }
 
-/// What a preflight is told besides.
+/// What a preflight is told besides, and who asks with `OPTIONS` for the methods there are (RFC 9110, 9.3.7).
 pub(crate) fn preflight(methods: &'static str, headers: &mut HeaderMap) {
+    headers.insert(ALLOW, HeaderValue::from_static(methods));
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED);
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));

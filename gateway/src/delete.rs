@@ -9,10 +9,13 @@ use reelgate_common::{
     job::JobState,
 };
 use serde::Serialize;
+use serde_json::json;
 use tokio::time::timeout;
+use utoipa::ToSchema;
 
 use crate::{
     app::App,
+    endpoint::{Endpoint, Tag, media},
     error::ApiError,
     grant::Grant,
     maintenance::purge::purge,
@@ -22,7 +25,23 @@ use crate::{
 /// How long the answer waits for the objects to go.
 const PURGE_PATIENCE: Duration = Duration::from_secs(10);
 
-#[derive(Serialize)]
+/// What `DELETE /v1/files/{file_id}` is.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let delete = Endpoint::delete("/v1/files/{file_id}", "deleteFile", Tag::Files)
+        .says(
+            "Deletes a file",
+            "And all that was made from it; who plays it is cut off. For its owner and admins of its organisation.",
+        )
+        .signed_in()
+        .of_file()
+        .answers::<Deleted>(200, "It is gone.", &json!({ "id": media::FILE, "deleted": true }))
+        .fails(&["not_owner"]);
+    vec![delete]
+}
+
+/// A file that is gone.
+#[derive(Serialize, ToSchema)]
+#[schema(as = DeletedFile)]
 struct Deleted {
     id: FileId,
     deleted: bool,

@@ -14,8 +14,12 @@ use reelgate_common::{
     tokens::TokenError,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::respond::{Response, json};
+use crate::{
+    endpoint::Schemas,
+    respond::{Response, json},
+};
 
 /// Why a request is not answered as asked. `code` is stable and listed in `docs/errors.md`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,16 +40,21 @@ pub enum Detail {
 }
 
 /// One wrong input, as FastAPI's `HTTPValidationError` lists it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = ValidationError)]
 pub struct Violation {
+    /// Where: `query`, `path`, `header` or `body`, a field's name, an index.
+    #[schema(inline)]
     pub loc: Vec<Loc>,
+    /// A sentence.
     pub msg: Cow<'static, str>,
+    /// Stable.
     #[serde(rename = "type")]
     pub kind: &'static str,
 }
 
 /// A step of the way to a wrong input: `query`, `body`, a field's name, an index.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(untagged)]
 pub enum Loc {
     Name(Cow<'static, str>),
@@ -75,12 +84,38 @@ impl Violation {
     }
 }
 
-#[derive(Serialize)]
-struct ErrorBody<'a> {
-    detail: &'a Detail,
+/// Code and schema of an error that lists what is wrong; schema of all others.
+pub(crate) const INVALID: &str = "validation_failed";
+pub(crate) const INVALID_SCHEMA: &str = "HTTPValidationError";
+pub(crate) const ERROR_SCHEMA: &str = "Error";
+
+/// Why a request is not answered as asked.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Error)]
+struct Told<'a> {
+    /// A sentence, which may change.
+    detail: &'a str,
+    /// Stable; `docs/errors.md` explains each.
     code: &'a str,
+    /// How far the file is, where that is why.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     state: Option<FileState>,
+}
+
+/// What is wrong with the request, all of it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HTTPValidationError)]
+struct Listed<'a> {
+    detail: &'a [Violation],
+    /// `validation_failed`
+    code: &'a str,
+}
+
+/// What errors look like, for the document.
+pub(crate) fn schemas(schemas: &mut Schemas) {
+    schemas.add::<Told<'_>>();
+    schemas.add::<Listed<'_>>();
 }
 
 impl ApiError {
@@ -164,8 +199,11 @@ impl ApiError {
 
     #[must_use]
     pub fn into_response(self) -> Response {
-        let body = ErrorBody { detail: &self.detail, code: &self.code, state: self.state };
-        let mut response = json(self.status, &body);
+        let code = &self.code;
+        let mut response = match &self.detail {
+            Detail::Text(detail) => json(self.status, &Told { detail, code, state: self.state }),
+            Detail::Invalid(detail) => json(self.status, &Listed { detail, code }),
+        };
         response.headers_mut().extend(self.headers);
         response
     }

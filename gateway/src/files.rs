@@ -2,13 +2,21 @@
 
 use std::str::FromStr;
 
-use reelgate_common::{auth::Caller, db::FileFilter, ids::FileId};
+use reelgate_common::{
+    auth::Caller,
+    db::FileFilter,
+    file::{FileKind, FileState},
+    ids::FileId,
+};
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
     app::App,
+    endpoint::{Endpoint, Tag, failures::DATABASE, inline, media},
     error::{ApiError, Violation},
-    file_json::FileJson,
+    file_json::{self, FileJson},
     query::Query,
     respond::{Response, ok},
 };
@@ -16,9 +24,33 @@ use crate::{
 const DEFAULT_LIMIT: u64 = 50;
 const MAX_LIMIT: u64 = 200;
 
-#[derive(Serialize)]
+/// What `GET /v1/files` and `GET /v1/files/{file_id}/info` are.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let limits = json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT });
+    let list = Endpoint::get("/v1/files", "listFiles", Tag::Files)
+        .says("Lists files", "Those of the caller's organisation, the newest first, a page at a time.")
+        .signed_in()
+        .query("state", inline::<FileState>(), "Only files in this state.", json!("ready"))
+        .query("kind", inline::<FileKind>(), "Only files of this kind.", json!("video"))
+        .query("limit", limits, "As many at most.", json!(DEFAULT_LIMIT))
+        .query("cursor", inline::<FileId>(), "`next` of the page before.", json!(media::FILE))
+        .answers::<Page<'_>>(200, "A page.", &json!({ "files": [file_json::example()], "next": null }))
+        .fails(&["validation_failed"])
+        .fails(DATABASE);
+    let info = Endpoint::get("/v1/files/{file_id}/info", "getFileInfo", Tag::Files)
+        .says("Tells about a file", "Its state, what was found in it, and what was made of it so far.")
+        .signed_in()
+        .of_file()
+        .answers::<FileJson<'_>>(200, "The file.", &file_json::example());
+    vec![list, info]
+}
+
+/// Files, the newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = FilePage)]
 struct Page<'a> {
     files: Vec<FileJson<'a>>,
+    /// `cursor` of the page that follows; `null` at the end.
     next: Option<FileId>,
 }
 
@@ -85,8 +117,6 @@ fn limit(query: &Query, wrong: &mut Vec<Violation>) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use reelgate_common::file::{FileKind, FileState};
-
     use super::*;
     use crate::error::Detail;
 

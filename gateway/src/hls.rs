@@ -2,6 +2,7 @@
 //! What lies there is cut at play time from the plain MP4s that were published; nothing is stored for it but an index.
 
 mod door;
+mod endpoints;
 mod index;
 pub(crate) mod memory;
 mod packed;
@@ -24,13 +25,16 @@ use reelgate_packager::{
     playlist::{hls_captions, hls_iframes, hls_master, hls_media},
 };
 
-pub(crate) use self::path::{PackagedPath, Part, generation};
 use self::{
     door::{Entered, by_lease, by_token, find},
     index::Index,
     memory::Text,
     packed::{Choices, Packed, captions, target_duration},
     path::{CAPTIONS_DOCUMENT, Item},
+};
+pub(crate) use self::{
+    endpoints::endpoints,
+    path::{PackagedPath, Part, generation},
 };
 use crate::{
     app::App,

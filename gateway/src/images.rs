@@ -1,6 +1,7 @@
 //! Images of a file and what is drawn like one: poster, preview, sheets of the storyboard and the text that names their
 //! tiles, waveform. They need the scope `image` and open no lease.
 
+mod endpoints;
 mod storyboard;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use reelgate_common::{
     tokens::Scope,
 };
 
+pub(crate) use self::endpoints::endpoints;
 use crate::{
     app::App,
     error::ApiError,

@@ -8,9 +8,18 @@ use reelgate_common::{
     timestamp::Timestamp,
 };
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
+use utoipa::ToSchema;
 
-#[derive(Debug, Serialize)]
+use crate::{
+    endpoint::media,
+    file_json,
+    plan_json::{self, PlanJson},
+};
+
+/// Queued work, and how far it is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Job)]
 pub struct JobJson {
     id: JobId,
     file_id: FileId,
@@ -20,10 +29,13 @@ pub struct JobJson {
     state: JobState,
     priority: u8,
     /// 0.0 to 1.0.
+    #[schema(minimum = 0.0, maximum = 1.0)]
     progress: f64,
-    /// Runs begun, runs that failed, and runs whose worker was lost.
+    /// Runs begun.
     attempt: i64,
+    /// Runs that failed.
     failures: i32,
+    /// Runs whose worker was lost.
     losses: i32,
     worker: Option<String>,
     last_error: Option<ErrorJson>,
@@ -34,28 +46,37 @@ pub struct JobJson {
     finished_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+/// Why a run failed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JobError)]
 struct ErrorJson {
+    /// Stable; `docs/errors.md` explains each.
     code: String,
+    /// A sentence.
     message: String,
 }
 
-/// `GET /v1/jobs/{id}`.
-#[derive(Debug, Serialize)]
+/// A job with all that is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExplainedJob)]
 pub struct Explained {
     #[serde(flatten)]
     job: JobJson,
-    /// Seconds of the source that are done in a second, and milliseconds that are left, while it runs.
+    /// Seconds of the source that are done in a second, while it runs.
     speed: Option<f64>,
+    /// Milliseconds that are left, while it runs.
     time_left_ms: Option<u64>,
     /// What was found in the source.
     facts: Option<MediaInfo>,
     /// What was decided; its `reasons` say why.
+    #[schema(value_type = Option<PlanJson>)]
     plan: Option<Value>,
     attempts: Vec<AttemptJson>,
 }
 
-#[derive(Debug, Serialize)]
+/// One run.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Attempt)]
 struct AttemptJson {
     attempt: i64,
     worker: String,
@@ -135,6 +156,48 @@ fn pace(attempt: &AttemptRecord, progress: f64, duration_ms: u64, now: Timestamp
     let speed = done * duration_ms as f64 / elapsed_ms;
     let left = elapsed_ms * (1.0 - progress).max(0.0) / done;
     Some(((speed * 100.0).round() / 100.0, left.round() as u64))
+}
+
+/// A job as the document shows it.
+pub(crate) fn example() -> Value {
+    json!({
+        "id": "0193d2c8-6a11-7b02-8f4c-2d9e1c55a0b7",
+        "file_id": media::FILE,
+        "org": "acme",
+        "kind": "process",
+        "state": "queued",
+        "priority": 50,
+        "progress": 0.0,
+        "attempt": 1,
+        "failures": 0,
+        "losses": 1,
+        "worker": null,
+        "last_error": null,
+        "created_at": "2026-11-30T09:12:44.031Z",
+        "next_attempt_at": "2026-11-30T09:12:48.031Z",
+        "heartbeat_at": "2026-11-30T09:12:45.504Z",
+        "finished_at": null,
+    })
+}
+
+/// The same, explained.
+pub(crate) fn explained_example() -> Value {
+    let mut job = example();
+    job["speed"] = json!(3.2);
+    job["time_left_ms"] = json!(18_400);
+    job["facts"] = file_json::media_example();
+    job["plan"] = plan_json::example();
+    job["attempts"] = json!([{
+        "attempt": 1,
+        "worker": "worker-0193d2c8",
+        "started_at": "2026-11-30T09:12:44.200Z",
+        "ended_at": "2026-11-30T09:12:46.031Z",
+        "outcome": "lost",
+        "error": null,
+        "last_words": null,
+        "peak_memory_bytes": 412_090_368,
+    }]);
+    job
 }
 
 #[cfg(test)]

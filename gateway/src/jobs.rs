@@ -13,12 +13,15 @@ use reelgate_common::{
     timestamp::Timestamp,
 };
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
     app::App,
+    endpoint::{Endpoint, Tag, failures::DATABASE, inline, media},
     error::{ApiError, Violation},
     grant::Grant,
-    job_json::{Explained, JobJson},
+    job_json::{self, Explained, JobJson},
     query::Query,
     respond::{Response, ok},
     revoke::only_admins,
@@ -27,9 +30,57 @@ use crate::{
 const DEFAULT_LIMIT: u64 = 50;
 const LIMITS: std::ops::RangeInclusive<u64> = 1..=200;
 
-#[derive(Serialize)]
+const JOB: &str = "0193d2c8-6a11-7b02-8f4c-2d9e1c55a0b7";
+
+/// What `/v1/jobs` and `POST /v1/files/{file_id}/retry` are.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let limits =
+        json!({ "type": "integer", "minimum": LIMITS.start(), "maximum": LIMITS.end(), "default": DEFAULT_LIMIT });
+    let list = Endpoint::get("/v1/jobs", "listJobs", Tag::Jobs)
+        .says("Lists jobs", "Those of the organisation, the newest first, for its admins; operators see those of all.")
+        .signed_in()
+        .query("state", inline::<JobState>(), "Only jobs in this state.", json!("dead"))
+        .query("file_id", inline::<FileId>(), "Only those of this file.", json!(media::FILE))
+        .query("limit", limits, "As many at most.", json!(DEFAULT_LIMIT))
+        .query("cursor", inline::<JobId>(), "`next` of the page before.", json!(JOB))
+        .answers::<Page>(200, "A page.", &json!({ "jobs": [job_json::example()], "next": null }))
+        .fails(&["validation_failed", "not_admin"])
+        .fails(DATABASE);
+    let explain = of_job(Endpoint::get("/v1/jobs/{job_id}", "explainJob", Tag::Jobs))
+        .says(
+            "Explains a job",
+            "What was found in the source, what was decided and why, and what became of each attempt.",
+        )
+        .answers::<Explained>(200, "The job, explained.", &job_json::explained_example())
+        .fails(&["not_owner"]);
+    let retry = of_job(Endpoint::post("/v1/jobs/{job_id}/retry", "retryJob", Tag::Jobs))
+        .says("Runs a job again", "One that was given up or cancelled. For admins of the organisation.")
+        .answers::<JobJson>(200, "It waits for a worker.", &job_json::example())
+        .fails(&["not_admin", "not_retryable"]);
+    let cancel = of_job(Endpoint::post("/v1/jobs/{job_id}/cancel", "cancelJob", Tag::Jobs))
+        .says("Cancels a job", "A worker that runs it stops. For admins of the organisation.")
+        .answers::<JobJson>(200, "It was cancelled.", &job_json::example())
+        .fails(&["not_admin", "job_over"]);
+    let retry_file = Endpoint::post("/v1/files/{file_id}/retry", "retryFile", Tag::Files)
+        .says("Processes a file again", "One that has failed. For its owner and admins of its organisation.")
+        .signed_in()
+        .of_file()
+        .answers::<JobJson>(200, "The job that waits for a worker.", &job_json::example())
+        .fails(&["not_owner", "not_retryable", "job_not_found"]);
+    vec![list, explain, retry, cancel, retry_file]
+}
+
+fn of_job(endpoint: Endpoint) -> Endpoint {
+    let codes = &["validation_failed", "job_not_found"];
+    endpoint.signed_in().path("job_id", inline::<JobId>(), "The job.", json!(JOB)).fails(codes).fails(DATABASE)
+}
+
+/// Jobs, the newest first.
+#[derive(Serialize, ToSchema)]
+#[schema(as = JobPage)]
 struct Page {
     jobs: Vec<JobJson>,
+    /// `cursor` of the page that follows; `null` at the end.
     next: Option<JobId>,
 }
 

@@ -8,9 +8,12 @@ use reelgate_common::{
     timestamp::Timestamp,
 };
 use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::{
     app::App,
+    endpoint::{Endpoint, Tag, failures::DATABASE, inline, media},
     error::{ApiError, Violation},
     query::Query,
     respond::{Response, ok},
@@ -19,7 +22,34 @@ use crate::{
 
 const LIMIT: u64 = 200;
 
-#[derive(Serialize)]
+/// What `GET /v1/leases` is.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let example = json!({ "leases": [{
+        "id": "kX3vY1m0Qd2uS8bT5nWc7A",
+        "file_id": media::FILE,
+        "user_id": "alice",
+        "network": "203.0.113.0/24",
+        "opened_at": "2026-11-30T09:12:58.911Z",
+        "seen_at": "2026-11-30T09:14:00.000Z",
+        "ends_at": "2026-11-30T15:12:58.911Z",
+    }] });
+    let list = Endpoint::get("/v1/leases", "listLeases", Tag::Leases)
+        .says(
+            "Lists what plays",
+            "Up to 200 playbacks of the organisation that go on, the latest first. For its admins.",
+        )
+        .signed_in()
+        .query("file_id", inline::<FileId>(), "Only those of this file.", json!(media::FILE))
+        .query("user_id", inline::<UserId>(), "Only those of this person.", json!("alice"))
+        .answers::<Page>(200, "They.", &example)
+        .fails(&["validation_failed", "not_admin"])
+        .fails(DATABASE);
+    vec![list]
+}
+
+/// A playback that goes on.
+#[derive(Serialize, ToSchema)]
+#[schema(as = PlaybackLease)]
 struct LeaseJson {
     id: LeaseId,
     file_id: FileId,
@@ -46,7 +76,8 @@ impl From<PlaybackLease> for LeaseJson {
     }
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PlaybackLeases)]
 struct Page {
     leases: Vec<LeaseJson>,
 }

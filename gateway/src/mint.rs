@@ -7,20 +7,49 @@ use reelgate_common::{
     tokens::{Claims, MAX_FILES, Scope, new_jti},
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::{
     app::App,
     body::RequestBody,
+    endpoint::{Endpoint, Tag, media},
     error::{ApiError, Violation},
     json_body,
     respond::{Response, ok},
 };
 
-#[derive(Serialize)]
+/// What `POST /v1/files/token` is.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let example = json!({
+        "token": "v1.k1.eyJqIjoi.c2lnbmF0dXJl",
+        "token_type": "bearer",
+        "expires_in": 300,
+        "expires_at": "2026-11-30T09:17:44.017Z",
+    });
+    let mint = Endpoint::post("/v1/files/token", "mintStreamToken", Tag::Playback)
+        .says(
+            "Makes a stream token",
+            "It goes into addresses that a browser loads by itself, as `?token=`. It lives for five minutes; what was begun with it plays on.",
+        )
+        .signed_in()
+        .may_take::<TokenWish>(
+            "Narrows the token; without it, it plays every file of the organisation.",
+            &json!({ "file_ids": [media::FILE], "scope": ["play", "image"] }),
+        )
+        .answers::<TokenJson>(200, "The token.", &example);
+    vec![mint]
+}
+
+/// A stream token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StreamToken)]
 struct TokenJson {
+    /// For `?token=`.
     token: String,
+    /// `bearer`
     token_type: &'static str,
+    /// Seconds.
     expires_in: u64,
     expires_at: Timestamp,
 }
@@ -43,6 +72,37 @@ pub(crate) async fn mint(app: &App, caller: Caller, body: RequestBody) -> Result
     };
     Ok(ok(&TokenJson { token: app.keyring.sign(&claims), token_type: "bearer", expires_in, expires_at }))
 }
+
+/// What a stream token may be narrowed to, as the document tells it; `Wish::parse` reads it.
+#[derive(ToSchema)]
+#[schema(as = StreamTokenWish)]
+#[expect(dead_code, reason = "read by the derived schema alone")]
+struct TokenWish {
+    /// Only these files.
+    #[schema(min_items = 1, max_items = 100)]
+    file_ids: Option<Vec<FileId>>,
+    /// All but `events` unless said otherwise.
+    scope: Option<ScopeWish>,
+}
+
+/// A list of scopes, or their names with spaces between them.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read by the derived schema alone")]
+enum ScopeWish {
+    List(ScopeList),
+    Words(ScopeWords),
+}
+
+#[derive(ToSchema)]
+#[schema(min_items = 1, max_items = 100)]
+#[expect(dead_code, reason = "read by the derived schema alone")]
+struct ScopeList(Vec<Scope>);
+
+#[derive(ToSchema)]
+#[schema(pattern = "^(play|source|image|events)( (play|source|image|events))*$")]
+#[expect(dead_code, reason = "read by the derived schema alone")]
+struct ScopeWords(String);
 
 /// What the body asks for.
 #[derive(Debug, PartialEq, Eq)]
@@ -131,8 +191,6 @@ fn scope(text: &str) -> Result<Scope, Complaint> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
     use crate::error::Detail;
 

@@ -7,10 +7,12 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
 };
 use reelgate_common::hex::hex;
+use serde_json::json;
 use sha2::{Digest, Sha256};
 
 use crate::{
     body,
+    endpoint::{Endpoint, Tag},
     respond::{Response, bare},
 };
 
@@ -24,6 +26,22 @@ static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {
     let tag = hex(&Sha256::digest(HTML)[..8]);
     HeaderValue::try_from(format!("\"{tag}\"")).expect("hexadecimal digits in quotes")
 });
+
+/// What `GET /` is.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let page = Endpoint::get("/", "getPage", Tag::Documentation)
+        .says("The web page", "Upload, library and player, for people.")
+        .header(
+            "If-None-Match",
+            json!({ "type": "string" }),
+            "The `ETag` of what the client has.",
+            json!("\"8f14e45f\""),
+        )
+        .sends(200, "The page.", &["text/html"])
+        .bears("ETag", "Changes with the page.", "\"8f14e45f\"")
+        .ends(304, "The client has it.");
+    vec![page]
+}
 
 #[must_use]
 pub(crate) fn page(asked: &HeaderMap) -> Response {

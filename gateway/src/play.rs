@@ -1,5 +1,7 @@
 //! Streaming: the stream routes, a file by id or location. From a grant to a response with its range.
 
+mod endpoints;
+
 use std::{net::IpAddr, sync::Arc, time::SystemTime};
 
 use http::{
@@ -12,6 +14,7 @@ use reelgate_common::{
 };
 use serde_json::Value;
 
+pub(crate) use self::endpoints::endpoints;
 use crate::{
     app::App,
     body::{self, Body, Outlet, RequestBody},

@@ -2,21 +2,60 @@
 
 use reelgate_common::{
     auth::{Caller, usable_identifier},
-    ids::UserId,
-    lease::Subject,
+    ids::{FileId, UserId},
+    lease::{LeaseId, Subject},
 };
 use serde::Serialize;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use crate::{
     app::App,
     body::RequestBody,
+    endpoint::{Endpoint, Tag, failures::DATABASE},
     error::{ApiError, Violation},
     json_body,
     respond::{Response, ok},
 };
 
-#[derive(Serialize)]
+/// What `POST /v1/leases/revoke` is.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let revoke = Endpoint::post("/v1/leases/revoke", "revokeLeases", Tag::Leases)
+        .says(
+            "Ends playback",
+            "Of one person, one file, one lease or everybody of the organisation: their streams end and their tokens are refused. For its admins.",
+        )
+        .signed_in()
+        .takes::<RevokeWish>("Whose.", &json!({ "user_id": "alice" }))
+        .answers::<Revoked>(200, "It has ended.", &json!({ "revoked": true }))
+        .fails(&["not_admin", "lease_not_found"])
+        .fails(DATABASE);
+    vec![revoke]
+}
+
+/// Exactly one of these, as the document tells it; `parse` reads it.
+#[derive(ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "read by the derived schema alone")]
+enum RevokeWish {
+    User {
+        #[schema(value_type = String, min_length = 1, max_length = 64)]
+        user_id: UserId,
+    },
+    File {
+        file_id: FileId,
+    },
+    Lease {
+        lease_id: LeaseId,
+    },
+    All {
+        /// `true`
+        all: bool,
+    },
+}
+
+/// What was revoked does not play any more.
+#[derive(Serialize, ToSchema)]
 struct Revoked {
     revoked: bool,
 }
@@ -94,9 +133,6 @@ fn wrong(name: &'static str, message: &'static str, kind: &'static str) -> ApiEr
 
 #[cfg(test)]
 mod tests {
-    use reelgate_common::{ids::FileId, lease::LeaseId};
-    use serde_json::json;
-
     use super::*;
 
     fn of(body: Value) -> Result<Subject, ApiError> {

@@ -17,6 +17,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
     Page,
+    OpenApi,
     List,
     Upload,
     MintToken,
@@ -67,6 +68,7 @@ impl Route {
         let method = if is_head { &Method::GET } else { method };
         Ok(match (resource, method) {
             (Resource::Page, &Method::GET) => Self::Page,
+            (Resource::OpenApi, &Method::GET) => Self::OpenApi,
             (Resource::Files, &Method::GET) => Self::List,
             (Resource::Files, &Method::POST) => Self::Upload,
             (Resource::Token, &Method::POST) => Self::MintToken,
@@ -107,6 +109,7 @@ impl Route {
     pub(crate) fn name(&self) -> &'static str {
         match self {
             Self::Page => "page",
+            Self::OpenApi => "openapi",
             Self::List => "list",
             Self::Upload => "upload",
             Self::MintToken => "mint_token",
@@ -204,7 +207,7 @@ fn without_lease(path: &str) -> Cow<'_, str> {
 }
 
 /// An address below a lease.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Below<'a> {
     file: &'a str,
     lease: &'a str,
@@ -226,9 +229,10 @@ impl Below<'_> {
 }
 
 /// A path, before the method is looked at.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 enum Resource<'a> {
     Page,
+    OpenApi,
     Files,
     Token,
     Location,
@@ -261,6 +265,9 @@ impl<'a> Resource<'a> {
     fn parse(path: &'a str) -> Option<Self> {
         if path == "/" {
             return Some(Self::Page);
+        }
+        if path == "/openapi.json" {
+            return Some(Self::OpenApi);
         }
         if let Some(rest) = path.strip_prefix("/v1/leases") {
             return match rest {
@@ -331,7 +338,7 @@ impl<'a> Resource<'a> {
             Self::Resumable(_) => "HEAD, PATCH, DELETE, OPTIONS",
             Self::Token | Self::Location | Self::RevokeLeases | Self::AddCaptions(_) => "POST, OPTIONS",
             Self::File(_) | Self::Captions(..) => "GET, HEAD, DELETE, OPTIONS",
-            Self::Page | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
+            Self::Page | Self::OpenApi | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
             Self::Image(..) | Self::Thumbnail(_) => "GET, HEAD, OPTIONS",
             Self::Leases | Self::Jobs | Self::Job(_) => "GET, HEAD, OPTIONS",
             Self::RetryFile(_) | Self::RetryJob(_) | Self::CancelJob(_) => "POST, OPTIONS",
@@ -344,6 +351,12 @@ impl<'a> Resource<'a> {
 fn captions(language: &str) -> String {
     let tag = language_tag(language).unwrap_or_else(|| language.to_owned());
     format!("captions-{}", tag.to_ascii_lowercase())
+}
+
+/// What kind of path it is, in words: `openapi` holds the document against these.
+#[cfg(test)]
+pub(crate) fn resource(path: &str) -> Option<String> {
+    Resource::parse(path).map(|resource| format!("{resource:?}"))
 }
 
 fn unknown_path() -> ApiError {
@@ -410,6 +423,7 @@ mod tests {
         let (id, job): (FileId, JobId) = (ID.parse().unwrap(), ID.parse().unwrap());
         let table = [
             (Method::GET, "/".to_owned(), Route::Page),
+            (Method::GET, "/openapi.json".to_owned(), Route::OpenApi),
             (Method::GET, "/v1/files".to_owned(), Route::List),
             (Method::POST, "/v1/files".to_owned(), Route::Upload),
             (Method::POST, "/v1/files/token".to_owned(), Route::MintToken),

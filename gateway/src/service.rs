@@ -21,7 +21,7 @@ use crate::{
     body::{Outlet, RequestBody},
     captions, cors, delete,
     error::ApiError,
-    files, grant, hls, images, jobs, leases, mint, page, play,
+    files, grant, hls, images, jobs, leases, mint, openapi, page, play,
     query::Query,
     regulars::Asked,
     request_id::{RequestId, X_REQUEST_ID},
@@ -149,6 +149,7 @@ async fn dispatch(
     let ask = play::Ask { headers: head, query: &query, method, address, outlet };
     match route {
         Route::Page => Ok(page::page(head)),
+        Route::OpenApi => Ok(openapi::answer(head)),
         Route::Preflight(methods) => {
             let mut response = bare(StatusCode::NO_CONTENT);
             cors::preflight(methods, response.headers_mut());

@@ -17,6 +17,7 @@ use reelgate_common::{
     rendition::{RenditionKind, Role},
     still::MadeStill,
 };
+use serde_json::json;
 use tokio::time::{Instant, sleep};
 
 use self::{
@@ -27,6 +28,7 @@ use self::{
 use crate::{
     announce::announce,
     app::App,
+    endpoint::{Endpoint, Tag},
     error::ApiError,
     grant::Grant,
     images,
@@ -39,6 +41,24 @@ use crate::{
 /// How often it is looked for: soon at first, for most are made at once.
 const FIRST_LOOK: Duration = Duration::from_millis(40);
 const LONGEST_LOOK: Duration = Duration::from_millis(200);
+
+/// What `GET /v1/files/{file_id}/thumbnail` is.
+pub(crate) fn endpoints() -> Vec<Endpoint> {
+    let second = json!({ "type": "number", "minimum": 0, "maximum": 1_000_000 });
+    let width = json!({ "type": "integer", "minimum": 1, "default": 320 });
+    let format = json!({ "type": "string", "enum": ["jpeg", "jpg", "png", "webp"] });
+    let said = Endpoint::get("/v1/files/{file_id}/thumbnail", "getThumbnail", Tag::Images)
+        .says("Picture of a film at a time", "Made when it is asked for first; who asks waits a moment for it.")
+        .played()
+        .of_file()
+        .query("t", second, "Seconds from the beginning; a fraction is left out.", json!(12))
+        .required()
+        .query("w", width, "Pixels; the next of 160, 320, 640 and 1280 is taken.", json!(320))
+        .query("format", format, "Without it, `Accept` decides between the three.", json!("webp"))
+        .shows("The picture.", &["image/jpeg", "image/png", "image/webp"])
+        .fails(&["thumbnail_pending", "thumbnail_failed", "too_many_thumbnails"]);
+    vec![said]
+}
 
 /// # Errors
 /// 422 for parameters that are none; 404, 403, 409; 429 and 503 when it takes longer; 412, 416.

@@ -10,6 +10,7 @@ mod blocks;
 mod budget;
 mod cleanup;
 pub mod config;
+mod endpoints;
 mod error;
 #[cfg(test)]
 pub(crate) mod fixture;
@@ -33,6 +34,7 @@ use http::{
 use reelgate_common::{auth::Caller, backends::Backends, db::Db, quota::Quota};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
+pub(crate) use self::endpoints::endpoints;
 use self::{
     admission::Admission,
     blocks::Blocks,

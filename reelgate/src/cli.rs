@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Rm(NamedFiles),
     /// Follows files until each is ready or failed.
     Watch(Watch),
+    /// Prints the OpenAPI 3.1 document of this build, as a server sends it at `/openapi.json`.
+    Openapi,
     /// Prints a script that completes this command in a shell.
     Completions { shell: clap_complete::Shell },
 }

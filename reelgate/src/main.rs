@@ -16,6 +16,7 @@ mod demo;
 mod jobs;
 mod lifetime;
 mod metrics;
+mod openapi;
 mod parts;
 mod reconcile;
 mod remote;
@@ -74,6 +75,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Rm(arguments) => remote::remove(&arguments, config).await,
         Command::Watch(arguments) => remote::watch(&arguments, config).await,
         Command::Completions { shell } => Ok(cli::complete(shell)),
+        Command::Openapi => openapi::print(),
         Command::Token(_) => unreachable!("printed before the runtime was made"),
     }
 }

@@ -5,7 +5,8 @@ use std::fmt::Write;
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use reelgate_common::rendition::Sheet;
-use serde_json::{Value, json};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// Media fragments (W3C) name the tile.
 pub(super) fn vtt(sheets: &[(String, Sheet)], token: Option<&str>) -> String {
@@ -23,34 +24,50 @@ pub(super) fn vtt(sheets: &[(String, Sheet)], token: Option<&str>) -> String {
 }
 
 pub(super) fn json(sheets: &[(String, Sheet)], token: Option<&str>) -> String {
-    let (_, first) = sheets.first().map_or((String::new(), None), |(name, sheet)| (name.clone(), Some(sheet)));
-    let tiles: Vec<Value> = sheets
-        .iter()
-        .enumerate()
-        .flat_map(|(number, (_, sheet))| {
-            tiles(sheet).map(move |tile| json!({"start_ms": tile.start_ms, "sheet": number, "x": tile.x, "y": tile.y}))
-        })
-        .collect();
-    let images: Vec<String> = sheets.iter().map(|(name, _)| address(name, token)).collect();
-    json!({
-        "sheets": images,
-        "interval_ms": first.map(|sheet| sheet.interval_ms),
-        "tile_width": first.map(|sheet| sheet.tile_width),
-        "tile_height": first.map(|sheet| sheet.tile_height),
-        "tiles": tiles,
-    })
-    .to_string()
+    let first = sheets.first().map(|(_, sheet)| sheet);
+    let all = sheets.iter().enumerate();
+    let tiles = Tiles {
+        sheets: sheets.iter().map(|(name, _)| address(name, token)).collect(),
+        interval_ms: first.map(|sheet| sheet.interval_ms),
+        tile_width: first.map(|sheet| sheet.tile_width),
+        tile_height: first.map(|sheet| sheet.tile_height),
+        tiles: all
+            .flat_map(|(number, (_, sheet))| tiles(sheet).map(move |tile| Tile { sheet: number, ..tile }))
+            .collect(),
+    };
+    serde_json::to_string(&tiles).expect("made of texts and numbers")
 }
 
+/// Which tile of which sheet shows which moment.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Storyboard)]
+pub(super) struct Tiles {
+    /// Addresses of the sheets, relative to this document.
+    sheets: Vec<String>,
+    /// From one tile to the next.
+    interval_ms: Option<u64>,
+    /// Pixels.
+    tile_width: Option<u32>,
+    tile_height: Option<u32>,
+    tiles: Vec<Tile>,
+}
+
+/// A small picture on a sheet.
+#[derive(Serialize, ToSchema)]
+#[schema(as = StoryboardTile)]
 struct Tile {
     start_ms: u64,
+    /// Index into `sheets`.
+    sheet: usize,
     x: u32,
     y: u32,
 }
 
+/// Those of the first sheet.
 fn tiles(sheet: &Sheet) -> impl Iterator<Item = Tile> {
     let Sheet { first_ms, interval_ms, columns, tiles, tile_width, tile_height } = *sheet;
     (0..tiles).map(move |number| Tile {
+        sheet: 0,
         start_ms: first_ms + u64::from(number) * interval_ms,
         x: number % columns.max(1) * tile_width,
         y: number / columns.max(1) * tile_height,
@@ -71,6 +88,8 @@ fn time(ms: u64) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::{Value, json};
+
     use super::*;
 
     fn sheets() -> Vec<(String, Sheet)> {

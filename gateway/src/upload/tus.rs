@@ -14,6 +14,7 @@ pub mod config;
 mod create;
 mod decide;
 mod digest;
+mod endpoints;
 mod error;
 mod finish;
 pub(crate) mod headers;
@@ -31,7 +32,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Request};
 use reelgate_common::{backends::Backends, db::Db, ids::ProcessId, quota::Quota};
 
-pub(crate) use self::{address::Secret, finish::close, tokens::mint};
+pub(crate) use self::{address::Secret, endpoints::endpoints, finish::close, tokens::mint};
 use self::{config::ResumableConfig, error::TusError};
 use super::Uploads;
 use crate::{app::App, body::RequestBody, error::ApiError, respond::Response};

@@ -7,6 +7,7 @@ use http::HeaderMap;
 use reelgate_common::{auth::Caller, resumable::UploadToken, timestamp::Timestamp};
 use serde::Serialize;
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 use super::{
     Desk, Secret,
@@ -82,12 +83,38 @@ fn is_type(wanted: &str, said: &str) -> bool {
     }
 }
 
-#[derive(Serialize)]
-struct TokenJson {
+/// An upload token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = UploadToken)]
+pub(super) struct TokenJson {
+    /// For `Reelgate-Upload-Token`.
     token: String,
     expires_at: Timestamp,
+    /// Each upload has at most so many.
     max_bytes: u64,
+    /// Uploads that it is for.
     uploads: u64,
+}
+
+/// What an upload token is for, as the document tells it; `Wish::parse` reads it.
+#[derive(ToSchema)]
+#[schema(as = UploadTokenWish)]
+#[expect(dead_code, reason = "read by the derived schema alone")]
+pub(super) struct TokenWish {
+    /// The most that an upload may have; `upload.max_file_bytes` at most, and unless said otherwise.
+    #[schema(minimum = 1)]
+    max_bytes: Option<u64>,
+    /// As many uploads; one unless said otherwise.
+    #[schema(minimum = 1, maximum = 1000)]
+    uploads: Option<u64>,
+    /// Seconds within which an upload must begin; an hour unless said otherwise.
+    #[schema(minimum = 1)]
+    expires_in: Option<u64>,
+    /// What is uploaded must be of this type, or of this family of types (`video/*`).
+    #[schema(max_length = 100, pattern = "^[!-.0-~]+/[!-.0-~]+$")]
+    content_type: Option<String>,
+    /// Goes before `Upload-Metadata` of the client.
+    metadata: Option<BTreeMap<String, String>>,
 }
 
 /// `POST /v1/uploads/token`.

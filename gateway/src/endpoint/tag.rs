@@ -1,0 +1,53 @@
+//! What endpoints are about: the chapters of the document.
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tag {
+    Files,
+    Playback,
+    Images,
+    Captions,
+    Uploads,
+    Jobs,
+    Leases,
+    Documentation,
+}
+
+impl Tag {
+    /// In the order of the document.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Files,
+        Self::Playback,
+        Self::Images,
+        Self::Captions,
+        Self::Uploads,
+        Self::Jobs,
+        Self::Leases,
+        Self::Documentation,
+    ];
+
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Files => "files",
+            Self::Playback => "playback",
+            Self::Images => "images",
+            Self::Captions => "captions",
+            Self::Uploads => "uploads",
+            Self::Jobs => "jobs",
+            Self::Leases => "leases",
+            Self::Documentation => "documentation",
+        }
+    }
+
+    pub(crate) const fn sentence(self) -> &'static str {
+        match self {
+            Self::Files => "Upload, list, look at and delete files.",
+            Self::Playback => "Stream files with range requests, or cut into HLS and DASH, under short-lived tokens.",
+            Self::Images => "Posters, previews, storyboards, thumbnails and waveforms.",
+            Self::Captions => "Captions of a file, its own and those that people add.",
+            Self::Uploads => "Uploads that go on after their connection has broken (tus 1.0).",
+            Self::Jobs => "What was decided about a file and why, and what became of it.",
+            Self::Leases => "What plays now, and how to end it.",
+            Self::Documentation => "This document, and pages for people.",
+        }
+    }
+}
