@@ -50,6 +50,12 @@ pub(crate) fn evaluate(headers: &HeaderMap, current: Validators, reads: bool) ->
     Verdict::Proceed
 }
 
+/// Whether `If-None-Match` names what there is: all that a representation without a date needs to know (13.1.2).
+#[must_use]
+pub(crate) fn has(headers: &HeaderMap, etag: &str) -> bool {
+    list(headers, &IF_NONE_MATCH).is_some_and(|tags| tags.weakly(etag))
+}
+
 /// Whether a `Range` may be honoured (13.1.5): without `If-Range`, or when it names exactly what is there.
 #[must_use]
 pub(crate) fn range_applies(headers: &HeaderMap, current: Validators, now: impl Fn() -> SystemTime) -> bool {

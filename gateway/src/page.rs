@@ -1,36 +1,31 @@
-//! The built-in web page at `/`: one file, no other host, works without a build step.
+//! The web page at `/` and what belongs to it, embedded by `build.rs`: from memory, without another host, compressed for those who
+//! take that. Knows nothing of the API.
 
-use std::sync::LazyLock;
+mod asset;
+mod encoding;
+mod policy;
+
+pub(crate) use asset::Asset;
 
 use http::{
     HeaderMap, HeaderValue, StatusCode,
-    header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, IF_NONE_MATCH},
+    header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, VARY},
 };
-use reelgate_common::hex::hex;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
 use crate::{
-    body,
+    body, conditional,
     endpoint::{Endpoint, Tag},
     respond::{Response, bare},
 };
 
-const HTML: &str = include_str!("page/index.html");
-const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; connect-src 'self'; \
-                      media-src 'self' blob:; img-src 'self' data:; base-uri 'none'; form-action 'none'; \
-                      frame-ancestors 'none'";
-
-/// Of the page's bytes, so that it changes with them.
-static TAG: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let tag = hex(&Sha256::digest(HTML)[..8]);
-    HeaderValue::try_from(format!("\"{tag}\"")).expect("hexadecimal digits in quotes")
-});
+/// What is named by a hash of its content never changes (RFC 8246).
+const FOREVER: &str = "public, max-age=31536000, immutable";
 
 /// What `GET /` is.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let page = Endpoint::get("/", "getPage", Tag::Documentation)
-        .says("The web page", "Upload, library and player, for people.")
+        .says("The web page", "Upload, library and player, for people. What it loads besides is of no use to others.")
         .header(
             "If-None-Match",
             json!({ "type": "string" }),
@@ -44,35 +39,77 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 }
 
 #[must_use]
-pub(crate) fn page(asked: &HeaderMap) -> Response {
-    let same = asked.get(IF_NONE_MATCH).is_some_and(|tag| tag == *TAG);
-    let mut response = if same { bare(StatusCode::NOT_MODIFIED) } else { Response::new(body::full(HTML)) };
+pub(crate) fn page(asset: &'static Asset, asked: &HeaderMap) -> Response {
+    let packed = asset.gzip.filter(|_| encoding::takes_gzip(asked));
+    // Two representations are two tags (RFC 9110, 8.8.3.3).
+    let tag = if packed.is_some() { format!("{}-gz", asset.tag) } else { asset.tag.to_owned() };
+    let mut response = match conditional::has(asked, &tag) {
+        true => bare(StatusCode::NOT_MODIFIED),
+        false => Response::new(body::full(packed.unwrap_or(asset.bytes))),
+    };
     let headers = response.headers_mut();
-    headers.insert(ETAG, TAG.clone());
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
+    headers.insert(ETAG, HeaderValue::try_from(format!("\"{tag}\"")).expect("hexadecimal digits in quotes"));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(asset.content_type()));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static(if asset.is_hashed() { FOREVER } else { "no-cache" }));
+    if asset.gzip.is_some() {
+        headers.insert(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+    if packed.is_some() {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    if asset.is_page() {
+        headers.insert(CONTENT_SECURITY_POLICY, policy::policy().clone());
+    }
     response
 }
 
 #[cfg(test)]
 mod tests {
+    use http::header::{ACCEPT_ENCODING, IF_NONE_MATCH};
+
     use super::*;
 
-    #[test]
-    fn a_browser_that_has_the_page_is_told_so() {
-        let whole = page(&HeaderMap::new());
-        assert_eq!(whole.status(), StatusCode::OK);
-        let asked = [(IF_NONE_MATCH, whole.headers()[ETAG].clone())].into_iter().collect();
-        assert_eq!(page(&asked).status(), StatusCode::NOT_MODIFIED);
-        let other = [(IF_NONE_MATCH, HeaderValue::from_static("\"x\""))].into_iter().collect();
-        assert_eq!(page(&other).status(), StatusCode::OK);
+    static WHOLE: Asset = Asset { path: "assets/main-ABC.js", tag: "01", bytes: b"plain", gzip: Some(b"packed") };
+
+    fn asked(pairs: &[(http::HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    fn length(response: &Response) -> Option<u64> {
+        http_body::Body::size_hint(response.body()).exact()
     }
 
     #[test]
-    fn the_page_asks_no_other_host() {
-        for foreign in ["http://", "https://", "//cdn", "@import"] {
-            assert!(!HTML.contains(foreign), "{foreign}");
+    fn a_browser_that_has_it_is_told_so() {
+        for (encoding, tag) in [("identity", "\"01\""), ("gzip", "\"01-gz\"")] {
+            let whole = page(&WHOLE, &asked(&[(ACCEPT_ENCODING, encoding)]));
+            assert_eq!((whole.status(), &whole.headers()[ETAG]), (StatusCode::OK, &HeaderValue::from_static(tag)));
+            let again = page(&WHOLE, &asked(&[(ACCEPT_ENCODING, encoding), (IF_NONE_MATCH, tag)]));
+            assert_eq!((again.status(), length(&again)), (StatusCode::NOT_MODIFIED, Some(0)));
+            let other = page(&WHOLE, &asked(&[(ACCEPT_ENCODING, encoding), (IF_NONE_MATCH, "\"x\"")]));
+            assert_eq!(other.status(), StatusCode::OK);
         }
+    }
+
+    #[test]
+    fn it_is_compressed_for_those_who_take_that() {
+        let packed = page(&WHOLE, &asked(&[(ACCEPT_ENCODING, "gzip, br")]));
+        assert_eq!(
+            (length(&packed), &packed.headers()[CONTENT_ENCODING]),
+            (Some(6), &HeaderValue::from_static("gzip"))
+        );
+        let plain = page(&WHOLE, &HeaderMap::new());
+        assert_eq!((length(&plain), plain.headers().get(CONTENT_ENCODING)), (Some(5), None));
+        assert!([packed, plain].iter().all(|response| response.headers()[VARY] == "Accept-Encoding"));
+    }
+
+    #[test]
+    fn the_page_itself_is_asked_for_again_each_time_and_runs_no_script_of_others() {
+        let index = page(Asset::find("/").unwrap(), &HeaderMap::new());
+        assert_eq!(index.headers()[CACHE_CONTROL], "no-cache");
+        assert_eq!(index.headers()[CONTENT_TYPE], "text/html; charset=utf-8");
+        let policy = index.headers()[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        assert!(policy.starts_with("default-src 'none'; ") && !policy.contains("unsafe"), "{policy}");
+        assert_eq!(page(&WHOLE, &HeaderMap::new()).headers()[CACHE_CONTROL], FOREVER);
     }
 }

@@ -10,13 +10,15 @@ use crate::{
     error::{ApiError, Violation},
     hls::{PackagedPath, Part, generation},
     images::Image,
+    page::Asset,
     upload::tus::Verb,
 };
 
 /// What is asked for. Nothing behind this line looks at a method or a path again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Route {
-    Page,
+    /// A file of the web page.
+    Page(&'static Asset),
     OpenApi,
     List,
     Upload,
@@ -67,7 +69,7 @@ impl Route {
         let is_head = method == Method::HEAD;
         let method = if is_head { &Method::GET } else { method };
         Ok(match (resource, method) {
-            (Resource::Page, &Method::GET) => Self::Page,
+            (Resource::Page(asset), &Method::GET) => Self::Page(asset),
             (Resource::OpenApi, &Method::GET) => Self::OpenApi,
             (Resource::Files, &Method::GET) => Self::List,
             (Resource::Files, &Method::POST) => Self::Upload,
@@ -108,7 +110,7 @@ impl Route {
     #[must_use]
     pub(crate) fn name(&self) -> &'static str {
         match self {
-            Self::Page => "page",
+            Self::Page(_) => "page",
             Self::OpenApi => "openapi",
             Self::List => "list",
             Self::Upload => "upload",
@@ -231,7 +233,7 @@ impl Below<'_> {
 /// A path, before the method is looked at.
 #[derive(Debug, Clone, Copy)]
 enum Resource<'a> {
-    Page,
+    Page(&'static Asset),
     OpenApi,
     Files,
     Token,
@@ -263,11 +265,11 @@ enum Resource<'a> {
 
 impl<'a> Resource<'a> {
     fn parse(path: &'a str) -> Option<Self> {
-        if path == "/" {
-            return Some(Self::Page);
-        }
         if path == "/openapi.json" {
             return Some(Self::OpenApi);
+        }
+        if !path.starts_with("/v1/") {
+            return Asset::find(path).map(Self::Page);
         }
         if let Some(rest) = path.strip_prefix("/v1/leases") {
             return match rest {
@@ -338,7 +340,7 @@ impl<'a> Resource<'a> {
             Self::Resumable(_) => "HEAD, PATCH, DELETE, OPTIONS",
             Self::Token | Self::Location | Self::RevokeLeases | Self::AddCaptions(_) => "POST, OPTIONS",
             Self::File(_) | Self::Captions(..) => "GET, HEAD, DELETE, OPTIONS",
-            Self::Page | Self::OpenApi | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
+            Self::Page(_) | Self::OpenApi | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
             Self::Image(..) | Self::Thumbnail(_) => "GET, HEAD, OPTIONS",
             Self::Leases | Self::Jobs | Self::Job(_) => "GET, HEAD, OPTIONS",
             Self::RetryFile(_) | Self::RetryJob(_) | Self::CancelJob(_) => "POST, OPTIONS",
@@ -422,7 +424,7 @@ mod tests {
     fn every_endpoint_has_its_route() {
         let (id, job): (FileId, JobId) = (ID.parse().unwrap(), ID.parse().unwrap());
         let table = [
-            (Method::GET, "/".to_owned(), Route::Page),
+            (Method::GET, "/".to_owned(), Route::Page(Asset::find("/").unwrap())),
             (Method::GET, "/openapi.json".to_owned(), Route::OpenApi),
             (Method::GET, "/v1/files".to_owned(), Route::List),
             (Method::POST, "/v1/files".to_owned(), Route::Upload),

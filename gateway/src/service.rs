@@ -148,7 +148,7 @@ async fn dispatch(
     };
     let ask = play::Ask { headers: head, query: &query, method, address, outlet };
     match route {
-        Route::Page => Ok(page::page(head)),
+        Route::Page(asset) => Ok(page::page(asset, head)),
         Route::OpenApi => Ok(openapi::answer(head)),
         Route::Preflight(methods) => {
             let mut response = bare(StatusCode::NO_CONTENT);

@@ -1,4 +1,5 @@
-//! Reelgate's own page, as `reelgate all --demo` opens it: from the empty list to the deletion, by its own form and buttons.
+//! The plain page, which stands at `/` where nobody has built the other, and at `/plain` in any case: from the empty list to the deletion,
+//! by its own form and buttons. It is opened as `reelgate all --demo` opens `/`.
 
 use anyhow::{Context, Result, ensure};
 use reelgate_e2e::{
@@ -9,11 +10,11 @@ use reelgate_e2e::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_of_the_demo_uploads_lists_plays_and_deletes() -> Result<()> {
+async fn the_plain_page_uploads_lists_plays_and_deletes() -> Result<()> {
     let folder = Folder::new("browser")?;
     let path = Film { seconds: 6, ..Film::default() }.make(folder.path())?;
     let site = Site::builder(Footing::Embedded).demo().start().await?;
-    let address = site.demo_address()?;
+    let address = site.demo_address()?.replace("/#jwt=", "/plain#jwt=");
     let browser = Browser::start().await?;
     let page = browser.page(&address).await?;
     page.until("!document.getElementById('nothing').hidden").await.context("it says that there are no files")?;
