@@ -37,7 +37,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let limits =
         json!({ "type": "integer", "minimum": LIMITS.start(), "maximum": LIMITS.end(), "default": DEFAULT_LIMIT });
     let list = Endpoint::get("/v1/jobs", "listJobs", Tag::Jobs)
-        .says("Lists jobs", "Those of the organisation, the newest first, for its admins; operators see those of all.")
+        .says("Lists jobs", "Those of the organisation, the newest first, for its admins; those of one file for its owner, too; operators see those of all.")
         .signed_in()
         .query("state", inline::<JobState>(), "Only jobs in this state.", json!("dead"))
         .query("file_id", inline::<FileId>(), "Only those of this file.", json!(media::FILE))
@@ -84,15 +84,15 @@ struct Page {
     next: Option<JobId>,
 }
 
-/// `?state&file_id&limit&cursor`, newest first.
+/// `?state&file_id&limit&cursor`, newest first. Those of one file for its owner, too.
 ///
 /// # Errors
-/// 403 for a caller who is neither admin nor operator, 422 for a filter that is none.
+/// 403 for a caller who may not see them, 422 for a filter that is none.
 pub(crate) async fn list(app: &App, caller: &Caller, query: &Query<'_>) -> Result<Response, ApiError> {
-    if !caller.operator {
+    let wanted = parse(query)?;
+    if !caller.operator && !owns(app, caller, wanted.file).await? {
         only_admins(caller)?;
     }
-    let wanted = parse(query)?;
     // One more tells whether anything follows.
     let filter = JobFilter { limit: wanted.limit + 1, ..wanted.clone() };
     let mut jobs = app.db.list_jobs(reach(caller), &filter).await?;
@@ -103,6 +103,12 @@ pub(crate) async fn list(app: &App, caller: &Caller, query: &Query<'_>) -> Resul
     }
     let next = jobs.last().filter(|_| more).map(|job| job.id);
     Ok(ok(&Page { jobs: jobs.into_iter().map(JobJson::from).collect(), next }))
+}
+
+async fn owns(app: &App, caller: &Caller, file: Option<FileId>) -> Result<bool, ApiError> {
+    let Some(file) = file else { return Ok(false) };
+    let row = app.db.find_file(&caller.org, file).await?;
+    Ok(row.is_some_and(|row| row.file.owner_id == caller.user))
 }
 
 fn reach(caller: &Caller) -> Reach<'_> {

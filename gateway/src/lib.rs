@@ -62,6 +62,7 @@ pub mod tally;
 pub mod thumbnail;
 mod tls;
 pub mod upload;
+mod usage;
 mod virtual_file;
 
 pub use config::GatewayConfig;

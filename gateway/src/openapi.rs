@@ -25,6 +25,7 @@ use crate::{
     respond::{Response, bare},
     revoke, thumbnail,
     upload::{self, tus},
+    usage,
 };
 
 const DESCRIPTION: &str = include_str!("openapi/description.md");
@@ -77,6 +78,7 @@ fn endpoints() -> Vec<Endpoint> {
         tus::endpoints(),
         jobs::endpoints(),
         leases::endpoints(),
+        usage::endpoints(),
         revoke::endpoints(),
         page::endpoints(),
         self_described(),

@@ -39,6 +39,7 @@ pub(crate) enum Route {
     /// The name of the rendition.
     Captions(FileId, String),
     RemoveCaptions(FileId, String),
+    Usage,
     Leases,
     RevokeLeases,
     RetryFile(FileId),
@@ -90,6 +91,7 @@ impl Route {
             (Resource::Captions(id, language), &Method::DELETE) => {
                 Self::RemoveCaptions(file_id(id)?, captions(language))
             }
+            (Resource::Usage, &Method::GET) => Self::Usage,
             (Resource::Leases, &Method::GET) => Self::Leases,
             (Resource::RevokeLeases, &Method::POST) => Self::RevokeLeases,
             (Resource::RetryFile(id), &Method::POST) => Self::RetryFile(file_id(id)?),
@@ -129,6 +131,7 @@ impl Route {
             Self::AddCaptions(_) => "add_captions",
             Self::Captions(..) => "captions",
             Self::RemoveCaptions(..) => "remove_captions",
+            Self::Usage => "usage",
             Self::Leases => "leases",
             Self::RevokeLeases => "revoke_leases",
             Self::RetryFile(_) => "retry_file",
@@ -250,6 +253,7 @@ enum Resource<'a> {
     AddCaptions(&'a str),
     /// With the language.
     Captions(&'a str, &'a str),
+    Usage,
     Leases,
     RevokeLeases,
     RetryFile(&'a str),
@@ -270,6 +274,9 @@ impl<'a> Resource<'a> {
         }
         if !path.starts_with("/v1/") {
             return Asset::find(path).map(Self::Page);
+        }
+        if path == "/v1/usage" {
+            return Some(Self::Usage);
         }
         if let Some(rest) = path.strip_prefix("/v1/leases") {
             return match rest {
@@ -342,7 +349,7 @@ impl<'a> Resource<'a> {
             Self::File(_) | Self::Captions(..) => "GET, HEAD, DELETE, OPTIONS",
             Self::Page(_) | Self::OpenApi | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
             Self::Image(..) | Self::Thumbnail(_) => "GET, HEAD, OPTIONS",
-            Self::Leases | Self::Jobs | Self::Job(_) => "GET, HEAD, OPTIONS",
+            Self::Usage | Self::Leases | Self::Jobs | Self::Job(_) => "GET, HEAD, OPTIONS",
             Self::RetryFile(_) | Self::RetryJob(_) | Self::CancelJob(_) => "POST, OPTIONS",
             Self::Master(_) | Self::Manifest(_) | Self::Packaged(_) => "GET, HEAD, OPTIONS",
         }
@@ -455,6 +462,7 @@ mod tests {
             (Method::GET, format!("/v1/files/stream/{ID}/master.m3u8"), Route::Master(id)),
             (Method::HEAD, format!("/v1/files/stream/{ID}/manifest.mpd"), Route::Manifest(id)),
             (Method::GET, format!("/v1/files/stream/{ID}/L/7/720p/1/0.m4s"), Route::Packaged(below(id))),
+            (Method::GET, "/v1/usage".to_owned(), Route::Usage),
             (Method::GET, "/v1/leases".to_owned(), Route::Leases),
             (Method::POST, "/v1/leases/revoke".to_owned(), Route::RevokeLeases),
             (Method::POST, format!("/v1/files/{ID}/retry"), Route::RetryFile(id)),

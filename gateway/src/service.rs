@@ -31,6 +31,7 @@ use crate::{
     server::{Handler, Peer},
     thumbnail,
     upload::{self, tus},
+    usage,
 };
 
 /// The API on its listener.
@@ -198,6 +199,7 @@ async fn dispatch(
         Route::List => Box::pin(files::list(app, &grant::counted(app, head).await?, &query)).await,
         Route::Info(file) => Box::pin(files::info(app, &grant::counted(app, head).await?, file)).await,
         Route::Delete(file) => Box::pin(delete::delete(app, &grant::counted(app, head).await?, file)).await,
+        Route::Usage => Box::pin(usage::usage(app, &grant::counted(app, head).await?)).await,
         Route::Leases => Box::pin(leases::list(app, &grant::counted(app, head).await?, &query)).await,
         Route::RevokeLeases => Box::pin(revoke::revoke(app, &grant::counted(app, head).await?, body)).await,
         Route::RetryFile(file) => Box::pin(jobs::retry_file(app, &grant::counted(app, head).await?, file)).await,
