@@ -9,6 +9,7 @@ help: ## lists the commands
 .PHONY: demo
 demo: ## builds and starts Reelgate with a sample video, and prints the address to open (DEMO_CHECK=1: plays once and ends)
 	@scripts/install-packages demo
+	@scripts/build-web
 	@cargo build --bin reelgate
 	@scripts/demo
 
@@ -25,6 +26,7 @@ test: ## everything that decides whether a change may land
 	@scripts/install-garage
 	@scripts/install-moto
 	@scripts/install-players
+	@scripts/build-web
 	cargo fmt --all --check
 	$$(scripts/install-cargo-deny) check bans licenses sources
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -33,6 +35,10 @@ test: ## everything that decides whether a change may land
 	cargo test --workspace
 	scripts/check-deploy
 	DEMO_CHECK=1 scripts/demo
+
+.PHONY: web
+web: ## builds the web page, which the next `cargo build` of the gateway embeds (demo and test do so by themselves)
+	@scripts/build-web
 
 .PHONY: deny
 deny: ## holds the dependencies against deny.toml: what is banned, licences, sources (part of test)

@@ -10,6 +10,7 @@ mod pictures;
 mod players;
 mod progressive;
 mod voices;
+mod web;
 
 use std::path::Path;
 
