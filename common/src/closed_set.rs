@@ -4,7 +4,7 @@
 macro_rules! closed_set {
     ($(#[$doc:meta])* pub enum $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize, ::utoipa::ToSchema)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, ::serde::Serialize, ::serde::Deserialize)]
         pub enum $name {
             $($(#[$vdoc])* #[serde(rename = $word)] $variant,)+
         }
@@ -16,6 +16,21 @@ macro_rules! closed_set {
             #[must_use]
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
+            }
+        }
+
+        // Derived in a macro, a schema would have the names of the variants: it does not see what they are renamed to.
+        impl ::utoipa::PartialSchema for $name {
+            fn schema() -> ::utoipa::openapi::RefOr<::utoipa::openapi::Schema> {
+                let words = Self::ALL.iter().map(|member| member.as_str());
+                let object = ::utoipa::openapi::ObjectBuilder::new().schema_type(::utoipa::openapi::Type::String);
+                object.enum_values(Some(words)).into()
+            }
+        }
+
+        impl ::utoipa::ToSchema for $name {
+            fn name() -> ::std::borrow::Cow<'static, str> {
+                stringify!($name).into()
             }
         }
 
@@ -43,4 +58,18 @@ pub(crate) use closed_set;
 pub struct UnknownWord {
     pub word: String,
     pub set: &'static str,
+}
+
+#[cfg(test)]
+mod tests {
+    use utoipa::PartialSchema;
+
+    use crate::file::FileState;
+
+    #[test]
+    fn a_schema_has_the_words_that_are_sent() {
+        let schema = serde_json::to_value(FileState::schema()).unwrap();
+        assert_eq!(schema["enum"], serde_json::to_value(FileState::ALL).unwrap());
+        assert_eq!((&schema["type"], &schema["enum"][0]), (&"string".into(), &"uploading".into()));
+    }
 }

@@ -36,7 +36,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
     let sheet = of("/v1/files/{file_id}/storyboard-{sheet}.jpg", "getStoryboardSheet")
         .says("Sheet of a storyboard", "Many small pictures in rows; cues and JSON say which is where.")
         .path("sheet", number, "Its number, from one.", json!(1))
-        .shows("The picture.", JPEG);
+        .shows("The picture.", JPEG)
+        .fails(&["not_found"]);
     vec![poster, preview, waveform, cues, tiles, sheet]
 }
 
