@@ -4,6 +4,7 @@
 
 pub mod config;
 mod keyring;
+mod seal;
 mod wire;
 
 use std::time::Duration;
@@ -18,6 +19,7 @@ use crate::{
 };
 
 pub use keyring::Keyring;
+pub use seal::SealBroken;
 
 closed_set! {
     /// What a stream token may be used for.

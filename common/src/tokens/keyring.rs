@@ -25,10 +25,10 @@ const MAX_KID: usize = 32;
 const CLOCK_SKEW: std::time::Duration = std::time::Duration::from_secs(60);
 
 #[derive(Clone)]
-struct Key {
-    kid: String,
+pub(super) struct Key {
+    pub(super) kid: String,
     /// Keyed once; each use clones the two prepared hash states.
-    mac: Hmac<Sha256>,
+    pub(super) mac: Hmac<Sha256>,
 }
 
 /// At least one key; the first signs, all verify.
@@ -70,7 +70,7 @@ impl Keyring {
 
     #[must_use]
     pub fn sign(&self, claims: &Claims) -> String {
-        let key = &self.keys[0];
+        let key = self.first();
         let mut token = format!("{VERSION}.{}.{}", key.kid, wire::pack(claims));
         let mac = key.mac.clone().chain_update(token.as_bytes()).finalize().into_bytes();
         token.push('.');
@@ -99,11 +99,20 @@ impl Keyring {
         if claims.issued_at > now.plus(CLOCK_SKEW) { Err(TokenError::Invalid) } else { Ok(claims) }
     }
 
+    /// The one that signs and seals.
+    pub(super) fn first(&self) -> &Key {
+        &self.keys[0]
+    }
+
+    pub(super) fn named(&self, kid: &str) -> Option<&Key> {
+        self.keys.iter().find(|key| key.kid == kid)
+    }
+
     /// The claims part, once the signature over it has been checked.
     fn signed_payload<'t>(&self, token: &'t str) -> Option<&'t str> {
         let (signed, mac) = token.rsplit_once('.')?;
         let (kid, payload) = signed.strip_prefix(VERSION)?.strip_prefix('.')?.split_once('.')?;
-        let key = self.keys.iter().find(|key| key.kid == kid)?;
+        let key = self.named(kid)?;
         // This engine refuses padding and stray trailing bits, so a signature has one spelling.
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
         key.mac.clone().chain_update(signed.as_bytes()).verify_slice(&mac).ok()?;
