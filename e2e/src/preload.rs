@@ -13,6 +13,8 @@ use anyhow::{Context, Result, ensure};
 pub(crate) const RECORD: &str = include_str!("preload/record.c");
 /// The time of day is as many seconds ahead as the file says that `CLOCK_AHEAD` names.
 pub(crate) const CLOCK: &str = include_str!("preload/clock.c");
+/// Names that end in `.example` lead where the file says that `NAMES_FROM` names.
+pub(crate) const NAMES: &str = include_str!("preload/names.c");
 
 /// Compiles one of them into a folder.
 ///
