@@ -25,6 +25,9 @@ REVOKE ALL ON ALL TABLES IN SCHEMA public FROM reelgate_gateway, reelgate_worker
 -- Both read all rows: isolation between organisations is made by the queries, not by the database.
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO reelgate_gateway, reelgate_worker;
 
+-- But nothing of webhooks: a worker has no use for signing secrets, nor for the addresses of receivers.
+REVOKE SELECT ON webhooks, deliveries FROM reelgate_worker;
+
 -- Gateways also maintain: they purge what was deleted, and elect who does.
 GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO reelgate_gateway;
 REVOKE INSERT, UPDATE, DELETE ON deployment, seaql_migrations FROM reelgate_gateway;

@@ -29,6 +29,7 @@ pub const SECTIONS: &[&str] = &[
     "thumbnails", // common::storage
     "tokens",     // common::tokens
     "upload",     // gateway
+    "webhooks",   // gateway
     "worker",     // worker
 ];
 

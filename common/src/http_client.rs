@@ -43,7 +43,9 @@ where
         .build(https)
 }
 
-fn tls() -> ClientConfig {
+/// Trusts whom the system trusts; without its certificates nobody.
+#[must_use]
+pub fn tls() -> ClientConfig {
     match ClientConfig::builder().with_native_roots() {
         Ok(config) => config.with_no_client_auth(),
         Err(error) => {

@@ -55,6 +55,14 @@ uuid_id!(
     /// Queued work.
     JobId
 );
+uuid_id!(
+    /// An endpoint that is told events.
+    WebhookId
+);
+uuid_id!(
+    /// One event for one endpoint.
+    DeliveryId
+);
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident) => {

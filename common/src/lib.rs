@@ -32,5 +32,6 @@ pub mod storage;
 pub mod telemetry;
 pub mod timestamp;
 pub mod tokens;
+pub mod webhook;
 
 pub use closed_set::UnknownWord;

@@ -2,6 +2,7 @@
 //! clock, database or queue. The database's helpers ask these before they write; the model check walks through the same
 //! code, and `docs/job-states.md` is made from it.
 
+pub mod delivery;
 pub mod file;
 pub mod job;
 #[cfg(test)]

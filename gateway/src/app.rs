@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     cache::Cache, config::GatewayConfig, hls::memory::HlsMemory, lease::Leases, rates::Rates, regulars::Regulars,
-    rows::Rows, thumbnail::waiting::Thumbnails, upload::Uploads,
+    rows::Rows, thumbnail::waiting::Thumbnails, upload::Uploads, webhooks::Webhooks,
 };
 
 /// One per process, behind an `Arc`.
@@ -34,6 +34,7 @@ pub struct App {
     /// What uploads share: budgets and the set of those under way.
     pub uploads: Uploads,
     pub thumbnails: Thumbnails,
+    pub(crate) webhooks: Arc<Webhooks>,
     /// Cancelled when the gateway begins to drain: no new work, `/readyz` says no.
     pub draining: CancellationToken,
 }
@@ -52,6 +53,7 @@ impl App {
         let (uploads, hls) =
             (Uploads::new(&config.upload, config.quota.quota()), HlsMemory::new(config.cache.playlist_bytes));
         let thumbnails = Thumbnails::new(&config.thumbnails);
+        let webhooks = Arc::new(Webhooks::new(&config.webhooks, &keyring)?);
         let cache = Cache::open(&config.cache).await?;
         let Backends { db, storage, queue } = backends;
         let rates = Rates::new(&config.http, queue.buckets());
@@ -73,6 +75,7 @@ impl App {
             process,
             uploads,
             thumbnails,
+            webhooks,
             draining,
         }))
     }

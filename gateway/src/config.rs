@@ -20,11 +20,13 @@ use crate::{
     cache::config::CacheConfig,
     events::config::EventsConfig,
     maintenance::config::MaintenanceConfig,
+    network::Network,
     thumbnail::config::ThumbnailsConfig,
     upload::{
         config::UploadConfig,
         tus::config::{QuotaConfig, ResumableConfig},
     },
+    webhooks::config::WebhooksConfig,
 };
 
 /// Everything a gateway needs to know besides its backends.
@@ -42,6 +44,7 @@ pub struct GatewayConfig {
     pub tokens: TokensConfig,
     pub jobs: JobPolicy,
     pub leases: LeasesConfig,
+    pub webhooks: WebhooksConfig,
 }
 
 impl GatewayConfig {
@@ -63,6 +66,7 @@ impl GatewayConfig {
             tokens: raw.section("tokens")?,
             jobs: raw.section("jobs")?,
             leases: raw.section("leases")?,
+            webhooks: raw.section("webhooks")?,
         };
         config.validate()?;
         Ok(config)
@@ -80,6 +84,7 @@ impl GatewayConfig {
         self.thumbnails.validate().map_err(named("thumbnails"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;
         self.leases.validate().map_err(named("leases"))?;
+        self.webhooks.validate().map_err(named("webhooks"))?;
         if self.maintenance.upload_silence_ms < self.upload.touch_ms.saturating_mul(3) {
             // Else the sweeper would close uploads that live.
             let message = "upload_silence_ms must be at least three times upload.touch_ms".to_owned();
@@ -189,7 +194,9 @@ impl HttpConfig {
         if let Some(origin) = self.cors_origins.iter().find(|origin| HeaderValue::from_str(origin).is_err()) {
             return Err(format!("cors_origins: {origin:?} is not an origin"));
         }
-        self.trusted_proxies.iter().try_for_each(|text| Network::parse(text).map(drop))
+        self.trusted_proxies.iter().try_for_each(|text| {
+            text.parse::<Network>().map(drop).map_err(|error| format!("trusted_proxies: {text:?} is {error}"))
+        })
     }
 
     #[must_use]
@@ -233,38 +240,11 @@ impl HttpConfig {
     /// Whether what this peer says about its client is believed.
     #[must_use]
     pub fn trusts(&self, peer: IpAddr) -> bool {
-        self.trusted_proxies.iter().filter_map(|text| Network::parse(text).ok()).any(|network| network.contains(peer))
-    }
-}
-
-/// An address with a prefix length.
-struct Network {
-    address: IpAddr,
-    prefix: u32,
-}
-
-impl Network {
-    fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || format!("trusted_proxies: {text:?} is neither an address nor a network like 10.0.0.0/8");
-        let (address, prefix) = text.split_once('/').map_or((text, None), |(address, prefix)| (address, Some(prefix)));
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let widest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = prefix.map_or(Ok(widest), str::parse).map_err(|_| wrong())?;
-        if prefix > widest { Err(wrong()) } else { Ok(Self { address, prefix }) }
-    }
-
-    fn contains(&self, peer: IpAddr) -> bool {
-        match (self.address, peer.to_canonical()) {
-            (IpAddr::V4(own), IpAddr::V4(peer)) => {
-                let shift = 32 - self.prefix;
-                own.to_bits().checked_shr(shift) == peer.to_bits().checked_shr(shift)
-            }
-            (IpAddr::V6(own), IpAddr::V6(peer)) => {
-                let shift = 128 - self.prefix;
-                own.to_bits().checked_shr(shift) == peer.to_bits().checked_shr(shift)
-            }
-            _ => false,
-        }
+        let peer = peer.to_canonical();
+        self.trusted_proxies
+            .iter()
+            .filter_map(|text| text.parse::<Network>().ok())
+            .any(|network| network.contains(peer))
     }
 }
 

@@ -149,6 +149,13 @@ impl ApiError {
         self
     }
 
+    /// A part of the path that is no identifier.
+    #[must_use]
+    pub fn no_id(name: &'static str) -> Self {
+        let message = "Input should be a valid UUID in its hyphenated form";
+        Self::invalid(vec![Violation::new(["path".into(), name.into()], message, "uuid_parsing")])
+    }
+
     /// Missing, deleted and foreign files are the same to a caller.
     #[must_use]
     pub fn file_not_found() -> Self {

@@ -36,6 +36,7 @@ mod lease;
 mod leases;
 pub mod maintenance;
 mod mint;
+mod network;
 mod objects;
 pub mod openapi;
 mod ops;
@@ -64,6 +65,7 @@ mod tls;
 pub mod upload;
 mod usage;
 mod virtual_file;
+pub mod webhooks;
 
 pub use config::GatewayConfig;
 pub use ops::RenderMetrics;

@@ -32,6 +32,7 @@ use self::{
 use crate::{
     app::App,
     reconcile::{Reconciler, Scope},
+    webhooks::Courier,
 };
 
 /// What every duty is given.
@@ -63,6 +64,7 @@ pub fn spawn(app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
     let keep_events = app.config.events.keep();
     let ground = Ground { backends, policy: app.config.jobs, leases: app.config.leases.clone(), keep_events, config };
     spawn_duties(&ground, &leader, tasks, stop);
+    spawn_courier(app, &leader, tasks, stop);
     tasks.spawn(leader.campaign(stop.clone()));
 }
 
@@ -82,6 +84,17 @@ fn spawn_duties(ground: &Ground, leader: &Leader, tasks: &TaskTracker, stop: &Ca
     let reconciler = ground.reconciler();
     tasks.spawn(start("reconcile", every.reconcile).repeat(ground.clone(), move |_| reconcile(reconciler.clone())));
     tasks.spawn(start("gauges", every.gauges).repeat(ground.clone(), async |ground| gauges::run(ground).await));
+}
+
+/// Webhooks are told by the elected gateway.
+fn spawn_courier(app: &Arc<App>, leader: &Leader, tasks: &TaskTracker, stop: &CancellationToken) {
+    let courier = Courier::new(app.webhooks.clone(), app.db.clone(), app.process.clone(), tasks.clone(), stop.clone());
+    let start = |name, every| Duty::new(name, every, leader.clone(), stop.clone());
+    tasks.spawn(courier.clone().listen());
+    let telling = start("webhooks", app.config.webhooks.poll()).woken_by(courier.wake());
+    let tidying = start("webhook_log", app.config.maintenance.intervals().sweep);
+    tasks.spawn(telling.repeat(courier.clone(), async |courier| Ok(courier.turn().await?)));
+    tasks.spawn(tidying.repeat(courier, async |courier| Ok(courier.tidy().await?)));
 }
 
 /// A brake that holds is a failure of the duty, so that it is counted and told.

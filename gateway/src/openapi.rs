@@ -25,7 +25,7 @@ use crate::{
     respond::{Response, bare},
     revoke, thumbnail,
     upload::{self, tus},
-    usage,
+    usage, webhooks,
 };
 
 const DESCRIPTION: &str = include_str!("openapi/description.md");
@@ -80,6 +80,7 @@ fn endpoints() -> Vec<Endpoint> {
         leases::endpoints(),
         usage::endpoints(),
         revoke::endpoints(),
+        webhooks::endpoints(),
         page::endpoints(),
         self_described(),
     ]

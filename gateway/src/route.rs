@@ -7,11 +7,12 @@ use reelgate_common::ids::{FileId, JobId};
 use reelgate_packager::language_tag;
 
 use crate::{
-    error::{ApiError, Violation},
+    error::ApiError,
     hls::{PackagedPath, Part, generation},
     images::Image,
     page::Asset,
     upload::tus::Verb,
+    webhooks,
 };
 
 /// What is asked for. Nothing behind this line looks at a method or a path again.
@@ -50,6 +51,7 @@ pub(crate) enum Route {
     MintUploadToken,
     /// With the secret of its address, unless it is to be created.
     Resumable(Verb, Option<String>),
+    Webhooks(webhooks::Ask),
     /// `OPTIONS`; the methods of the resource.
     Preflight(&'static str),
     /// The same where the tus protocol is spoken.
@@ -104,6 +106,9 @@ impl Route {
             (Resource::Resumable(secret), method) => {
                 Self::Resumable(verb(method, is_head).ok_or_else(refused)?, Some(secret.to_owned()))
             }
+            (Resource::Webhooks(place), method) => {
+                Self::Webhooks(webhooks::Ask::of(place, method)?.ok_or_else(refused)?)
+            }
             _ => return Err(refused()),
         })
     }
@@ -144,6 +149,7 @@ impl Route {
             Self::Resumable(Verb::Look, _) => "look_at_upload",
             Self::Resumable(Verb::Append, _) => "append_to_upload",
             Self::Resumable(Verb::Terminate, _) => "terminate_upload",
+            Self::Webhooks(ask) => ask.name(),
             Self::Preflight(_) | Self::DescribeUploads(_) => "preflight",
         }
     }
@@ -265,6 +271,7 @@ enum Resource<'a> {
     UploadToken,
     /// With the secret.
     Resumable(&'a str),
+    Webhooks(webhooks::Place<'a>),
 }
 
 impl<'a> Resource<'a> {
@@ -291,6 +298,9 @@ impl<'a> Resource<'a> {
                 Some("token") => Some(Self::UploadToken),
                 Some(secret) => (!secret.is_empty() && !secret.contains('/')).then_some(Self::Resumable(secret)),
             };
+        }
+        if let Some(rest) = path.strip_prefix("/v1/webhooks") {
+            return webhooks::Place::parse(rest).map(Self::Webhooks);
         }
         if let Some(rest) = path.strip_prefix("/v1/jobs") {
             return Self::job(rest);
@@ -345,6 +355,7 @@ impl<'a> Resource<'a> {
             Self::Files => "GET, HEAD, POST, OPTIONS",
             Self::Uploads | Self::UploadToken => "POST, OPTIONS",
             Self::Resumable(_) => "HEAD, PATCH, DELETE, OPTIONS",
+            Self::Webhooks(place) => place.methods(),
             Self::Token | Self::Location | Self::RevokeLeases | Self::AddCaptions(_) => "POST, OPTIONS",
             Self::File(_) | Self::Captions(..) => "GET, HEAD, DELETE, OPTIONS",
             Self::Page(_) | Self::OpenApi | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
@@ -373,16 +384,11 @@ fn unknown_path() -> ApiError {
 }
 
 fn file_id(text: &str) -> Result<FileId, ApiError> {
-    text.parse().map_err(|_| no_id("file_id"))
+    text.parse().map_err(|_| ApiError::no_id("file_id"))
 }
 
 fn job_id(text: &str) -> Result<JobId, ApiError> {
-    text.parse().map_err(|_| no_id("job_id"))
-}
-
-fn no_id(name: &'static str) -> ApiError {
-    let message = "Input should be a valid UUID in its hyphenated form";
-    ApiError::invalid(vec![Violation::new(["path".into(), name.into()], message, "uuid_parsing")])
+    text.parse().map_err(|_| ApiError::no_id("job_id"))
 }
 
 #[cfg(test)]

@@ -31,7 +31,7 @@ use crate::{
     server::{Handler, Peer},
     thumbnail,
     upload::{self, tus},
-    usage,
+    usage, webhooks,
 };
 
 /// The API on its listener.
@@ -207,6 +207,9 @@ async fn dispatch(
         Route::Job(job) => Box::pin(jobs::explain(app, &grant::counted(app, head).await?, job)).await,
         Route::RetryJob(job) => Box::pin(jobs::retry(app, &grant::counted(app, head).await?, job)).await,
         Route::CancelJob(job) => Box::pin(jobs::cancel(app, &grant::counted(app, head).await?, job)).await,
+        Route::Webhooks(ask) => {
+            Box::pin(webhooks::handle(app, &grant::counted(app, head).await?, ask, (&query, body))).await
+        }
         Route::Upload => {
             let caller = grant::counted(app, head).await?;
             drop(query);

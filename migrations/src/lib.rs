@@ -12,6 +12,7 @@ mod m20261123_000009_repeats;
 mod m20261124_000010_resumables;
 mod m20261124_000011_upload_rights;
 mod m20261130_000012_events;
+mod m20261130_000013_webhooks;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -41,6 +42,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000010_resumables::Migration),
             Box::new(m20261124_000011_upload_rights::Migration),
             Box::new(m20261130_000012_events::Migration),
+            Box::new(m20261130_000013_webhooks::Migration),
         ]
     }
 }

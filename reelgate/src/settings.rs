@@ -22,6 +22,7 @@ use reelgate_gateway::{
         config::UploadConfig,
         tus::config::{QuotaConfig, ResumableConfig},
     },
+    webhooks::config::WebhooksConfig,
 };
 use reelgate_worker::{
     config::{WorkerConfig, WorkerSection},
@@ -49,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) cache: CacheConfig,
     pub(crate) events: EventsConfig,
     pub(crate) upload: UploadConfig,
+    pub(crate) webhooks: WebhooksConfig,
     pub(crate) worker: WorkerSection,
 }
 
@@ -74,6 +76,7 @@ impl Settings {
             cache: raw.section("cache")?,
             events: raw.section("events")?,
             upload: raw.section("upload")?,
+            webhooks: raw.section("webhooks")?,
             worker: raw.section("worker")?,
         };
         settings.gateway_config().validate()?;
@@ -95,6 +98,7 @@ impl Settings {
             tokens: self.tokens.clone(),
             jobs: self.jobs,
             leases: self.leases.clone(),
+            webhooks: self.webhooks.clone(),
         }
     }
 

@@ -3,6 +3,7 @@
 #![expect(unreachable_pub, reason = "sea-orm's derive writes public types")]
 
 pub(super) mod attempts;
+pub(super) mod deliveries;
 pub(super) mod epochs;
 pub(super) mod event_counters;
 pub(super) mod events;
@@ -17,6 +18,7 @@ pub(super) mod resumables;
 pub(super) mod stills;
 pub(super) mod upload_tokens;
 pub(super) mod uploads;
+pub(super) mod webhooks;
 
 use std::{fmt::Display, str::FromStr};
 

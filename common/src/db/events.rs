@@ -36,6 +36,7 @@ DELETE FROM events WHERE org_id = $1
     AND seq < COALESCE(
         (SELECT min(seq) FROM events WHERE org_id = $1 AND created_at >= $2),
         (SELECT last_seq + 1 FROM event_counters WHERE org_id = $1))
+    AND seq <= COALESCE((SELECT min(last_seq) FROM webhooks WHERE org_id = $1 AND enabled), seq)
     AND seq < (SELECT min(seq) FROM events WHERE org_id = $1) + $3";
 
 /// What a transaction is going to say.

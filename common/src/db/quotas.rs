@@ -86,9 +86,15 @@ pub(super) async fn admit(tx: &WriteTx, org: &OrgId, quota: Quota, more: Usage) 
 
 /// What the organisation has, and nobody adds to before the transaction ends.
 pub(super) async fn locked(tx: &WriteTx, org: &OrgId) -> Result<Usage, DbError> {
-    let backend = tx.get_database_backend();
-    tx.execute_raw(Statement::from_sql_and_values(backend, LOCK, [org.as_str().into()])).await?;
-    count(&**tx, backend, org).await
+    lock(tx, org).await?;
+    count(&**tx, tx.get_database_backend(), org).await
+}
+
+/// Nobody else counts what the organisation has before the transaction ends.
+pub(super) async fn lock(tx: &WriteTx, org: &OrgId) -> Result<(), DbError> {
+    let lock = Statement::from_sql_and_values(tx.get_database_backend(), LOCK, [org.as_str().into()]);
+    tx.execute_raw(lock).await?;
+    Ok(())
 }
 
 /// Of a file that is still uploaded.

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
-const OF_ALL: [(&str, &str); 54] = [
+const OF_ALL: [(&str, &str); 60] = [
     ("connect", "no query"),
     ("ping", "no query"),
     ("close", "no query"),
@@ -64,6 +64,12 @@ const OF_ALL: [(&str, &str); 54] = [
     ("touch_listeners", "of leases that this gateway holds"),
     ("purge_listeners", "maintenance"),
     ("lease_news", "what was revoked, for all gateways"),
+    ("create_webhook", "the webhook names its organisation"),
+    ("webhooks_behind", "maintenance: each with its organisation"),
+    ("due_webhooks", "maintenance: each with its organisation"),
+    ("webhooks_sealed_otherwise", "maintenance: secrets are sealed anew"),
+    ("prune_deliveries", "maintenance"),
+    ("delivery_census", "figures of the whole deployment"),
 ];
 
 /// The public queries with their parameters.

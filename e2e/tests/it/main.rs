@@ -42,5 +42,6 @@ mod soak;
 mod thumbnails;
 mod tus;
 mod upgrade;
+mod webhooks;
 
 use fuzzed::fuzz_target;

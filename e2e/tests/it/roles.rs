@@ -24,7 +24,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Statements that a stolen worker would like to run, and may not.
-const NOT_FOR_WORKERS: [&str; 14] = [
+const NOT_FOR_WORKERS: [&str; 17] = [
     "delete from files",
     "update files set owner_id = 'mallory'",
     "update files set org_id = 'mallory'",
@@ -39,6 +39,9 @@ const NOT_FOR_WORKERS: [&str; 14] = [
     "delete from uploads",
     "delete from events",
     "update events set data = '{}'",
+    "select secret from webhooks",
+    "update webhooks set url = 'https://mallory.example/'",
+    "select body from deliveries",
 ];
 const NOT_FOR_BOTH: [&str; 8] = [
     "create table mine (a int)",

@@ -9,12 +9,13 @@ pub(crate) enum Tag {
     Uploads,
     Jobs,
     Leases,
+    Webhooks,
     Documentation,
 }
 
 impl Tag {
     /// In the order of the document.
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Files,
         Self::Playback,
         Self::Images,
@@ -22,6 +23,7 @@ impl Tag {
         Self::Uploads,
         Self::Jobs,
         Self::Leases,
+        Self::Webhooks,
         Self::Documentation,
     ];
 
@@ -34,6 +36,7 @@ impl Tag {
             Self::Uploads => "uploads",
             Self::Jobs => "jobs",
             Self::Leases => "leases",
+            Self::Webhooks => "webhooks",
             Self::Documentation => "documentation",
         }
     }
@@ -47,6 +50,9 @@ impl Tag {
             Self::Uploads => "Uploads that go on after their connection has broken (tus 1.0).",
             Self::Jobs => "What was decided about a file and why, and what became of it.",
             Self::Leases => "What plays now, and how to end it.",
+            Self::Webhooks => {
+                "Endpoints of an organisation that are told what happens to its files, and what they were told."
+            }
             Self::Documentation => "This document, and pages for people.",
         }
     }

@@ -1,12 +1,12 @@
 //! The shape of a loop: wait with jitter, act if this gateway leads, log once when it begins to fail and once when it
 //! works again.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use tokio::time::sleep;
+use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use super::{Ground, leader::Leader};
+use super::leader::Leader;
 
 pub(crate) type DutyError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -17,12 +17,13 @@ pub(crate) struct Duty {
     stop: CancellationToken,
     /// How long the leader must have listened before it acts.
     listening: Duration,
+    wake: Option<Arc<Notify>>,
     failing: bool,
 }
 
 impl Duty {
     pub(crate) fn new(name: &'static str, every: Duration, leader: Leader, stop: CancellationToken) -> Self {
-        Self { name, every, leader, stop, listening: Duration::ZERO, failing: false }
+        Self { name, every, leader, stop, listening: Duration::ZERO, wake: None, failing: false }
     }
 
     /// For duties that take silence for death: after an outage of the database everybody has been silent, and those who live
@@ -31,15 +32,19 @@ impl Duty {
         Self { listening, ..self }
     }
 
+    /// Its turn comes early when somebody knows that there is something to do.
+    pub(crate) fn woken_by(self, wake: Arc<Notify>) -> Self {
+        Self { wake: Some(wake), ..self }
+    }
+
     /// Acts until `stop`. An action says how many things it changed. It is dropped at `stop`: every one may be.
-    pub(crate) async fn repeat<F>(mut self, ground: Ground, act: impl Fn(Ground) -> F)
+    pub(crate) async fn repeat<G: Clone, F>(mut self, ground: G, act: impl Fn(G) -> F)
     where
         F: Future<Output = Result<u64, DutyError>>,
     {
         let stop = self.stop.clone();
         loop {
-            let wait = jittered(self.every, rand::random());
-            if stop.run_until_cancelled(sleep(wait)).await.is_none() {
+            if stop.run_until_cancelled(self.wait()).await.is_none() {
                 return;
             }
             if !self.may_act().await {
@@ -49,6 +54,14 @@ impl Duty {
                 Some(outcome) => self.note(&outcome),
                 None => return,
             }
+        }
+    }
+
+    async fn wait(&self) {
+        let wait = sleep(jittered(self.every, rand::random()));
+        match &self.wake {
+            None => wait.await,
+            Some(wake) => tokio::select! { () = wait => {}, () = wake.notified() => {} },
         }
     }
 

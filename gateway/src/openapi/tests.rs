@@ -59,6 +59,7 @@ fn every_path_of_the_router_is_described() {
         met.extend(told.split(|letter: char| !letter.is_alphanumeric()).map(str::to_owned));
     }
     let (route, verbs) = (include_str!("../route.rs"), include_str!("../upload/tus.rs"));
+    let webhooks = include_str!("../webhooks/ask.rs");
     let (images, pieces) = (include_str!("../images.rs"), include_str!("../hls/path.rs"));
     for (source, declaration) in [
         (route, "pub(crate) enum Route {"),
@@ -67,6 +68,8 @@ fn every_path_of_the_router_is_described() {
         (pieces, "pub(crate) enum Part {"),
         (pieces, "pub(crate) enum Item {"),
         (verbs, "pub(crate) enum Verb {"),
+        (webhooks, "pub(crate) enum Ask {"),
+        (webhooks, "pub(crate) enum Place<'a> {"),
     ] {
         let members = members(source, declaration);
         assert!(members.len() > 2, "{declaration}");

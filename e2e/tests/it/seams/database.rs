@@ -14,6 +14,7 @@ mod results;
 mod schema;
 mod setup;
 mod stuck;
+mod webhooks;
 
 /// Makes two tests of each function: `sqlite::name` and `postgres::name`.
 macro_rules! on_both {
