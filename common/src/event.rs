@@ -5,11 +5,18 @@
 //! to whoever listens at the moment, and never kept.
 
 mod bell;
+mod live;
+mod signal;
 
 use serde::Serialize;
 use serde_json::Value;
 
-pub use self::bell::Bell;
+pub(crate) use self::signal::CAPACITY as SIGNALS_CAPACITY;
+pub use self::{
+    bell::Bell,
+    live::{LiveEvent, LiveKind},
+    signal::{LocalSignals, SharedSignals, Signal, Signals, SignalsError, pass_on},
+};
 use crate::{
     closed_set::closed_set,
     ids::{FileId, OrgId},

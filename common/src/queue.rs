@@ -19,6 +19,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use rand::RngCore;
 
 use crate::{
+    event::SharedSignals,
     ids::{JobId, OrgId, ProcessId},
     lease::cache::SharedLeaseCache,
     rate::SharedBuckets,
@@ -210,6 +211,9 @@ pub trait Queue: Send + Sync + 'static {
 
     /// How many jobs of one organisation may be ready here.
     fn per_org(&self) -> usize;
+
+    /// How processes tell each other what need not be kept.
+    fn signals(&self) -> SharedSignals;
 
     /// Where gateways can remember playback leases together. A queue of one process has no such place.
     fn leases(&self) -> Option<SharedLeaseCache> {

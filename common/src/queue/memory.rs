@@ -3,7 +3,7 @@
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,6 +15,7 @@ use super::{
     fair::{AGING_MS, Fair},
 };
 use crate::{
+    event::{LocalSignals, SharedSignals},
     ids::{JobId, ProcessId},
     timestamp::Timestamp,
 };
@@ -23,6 +24,7 @@ pub struct MemoryQueue {
     per_org: usize,
     state: Mutex<State>,
     changed: Notify,
+    signals: Arc<LocalSignals>,
 }
 
 #[derive(Default)]
@@ -170,7 +172,7 @@ impl MemoryQueue {
     /// Keeps at most `per_org` jobs of one organisation ready.
     #[must_use]
     pub fn new(per_org: usize) -> Self {
-        Self { per_org, state: Mutex::default(), changed: Notify::new() }
+        Self { per_org, state: Mutex::default(), changed: Notify::new(), signals: Arc::default() }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -291,6 +293,10 @@ impl Queue for MemoryQueue {
 
     fn service(&self) -> &'static str {
         "memory"
+    }
+
+    fn signals(&self) -> SharedSignals {
+        self.signals.clone()
     }
 
     fn per_org(&self) -> usize {

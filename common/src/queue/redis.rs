@@ -7,6 +7,7 @@ mod gather;
 mod leases;
 mod rates;
 mod scripts;
+mod signals;
 mod transitions;
 mod values;
 
@@ -28,11 +29,13 @@ use self::{
     leases::RedisLeases,
     rates::RedisBuckets,
     scripts::Scripts,
+    signals::RedisSignals,
     transitions::Transitions,
     values::{head, millis, on, parse_job, run_at},
 };
 use super::{Beat, Claim, Depth, Entry, LeaseToken, Queue, QueueError, Settled, config::QueueConfig, fair::AGING_MS};
 use crate::{
+    event::SharedSignals,
     ids::{JobId, ProcessId},
     lease::cache::SharedLeaseCache,
     rate::SharedBuckets,
@@ -51,6 +54,7 @@ pub struct RedisQueue {
     ends: Gather<Ends>,
     leases: SharedLeaseCache,
     buckets: SharedBuckets,
+    signals: SharedSignals,
     per_org: usize,
     eviction_checked: AtomicBool,
 }
@@ -67,6 +71,7 @@ impl RedisQueue {
         let connection = Arc::new(connection);
         let leases = Arc::new(RedisLeases::new(connection.clone(), &config.prefix));
         let buckets = Arc::new(RedisBuckets::new(connection.clone(), &config.prefix));
+        let signals = Arc::new(RedisSignals::new(connection.clone(), &config.prefix));
         let transitions = Arc::new(Transitions { connection, scripts: Scripts::new(&config.prefix) });
         let per_org = config.per_org;
         let queue = Self {
@@ -77,6 +82,7 @@ impl RedisQueue {
             transitions,
             leases,
             buckets,
+            signals,
             per_org,
             eviction_checked: AtomicBool::new(false),
         };
@@ -194,6 +200,10 @@ impl Queue for RedisQueue {
 
     fn per_org(&self) -> usize {
         self.per_org
+    }
+
+    fn signals(&self) -> SharedSignals {
+        self.signals.clone()
     }
 
     fn leases(&self) -> Option<SharedLeaseCache> {

@@ -4,4 +4,5 @@ mod database;
 mod lease_cache;
 mod queue;
 mod rates;
+mod signals;
 mod storage;

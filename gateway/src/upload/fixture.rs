@@ -19,6 +19,7 @@ use reelgate_common::{
     backends::Backends,
     config::Secret,
     db::{Db, config::DatabaseConfig},
+    event::{LocalSignals, SharedSignals},
     ids::{JobId, OrgId, ProcessId, UserId},
     key::Key,
     queue::{Beat, Claim, Depth, Entry, Queue, QueueError, Settled},
@@ -198,6 +199,10 @@ impl FakeQueue {
 
 #[async_trait]
 impl Queue for FakeQueue {
+    fn signals(&self) -> SharedSignals {
+        Arc::new(LocalSignals::default())
+    }
+
     fn service(&self) -> &'static str {
         "fake"
     }

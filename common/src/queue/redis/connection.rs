@@ -78,6 +78,11 @@ impl Connection {
         Ok(())
     }
 
+    /// For connections that only listen.
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     async fn new_connection(&self) -> Result<MultiplexedConnection, QueueError> {
         // The default of 500 ms would hit blocking commands too; `block` holds the deadline instead.
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(self.timeout)).set_response_timeout(None);
