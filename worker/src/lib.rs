@@ -7,6 +7,7 @@ pub mod config;
 mod halt;
 mod heartbeat;
 mod litter;
+mod live;
 pub mod media;
 mod memory;
 mod patience;
@@ -20,8 +21,8 @@ mod timeline;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use reelgate_common::{backends::Backends, config::ConfigError, ids::ProcessId};
-use tokio_util::sync::CancellationToken;
+use reelgate_common::{backends::Backends, config::ConfigError, event::pass_on, ids::ProcessId};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
 pub use self::{config::WorkerConfig, scratch::ScratchError};
@@ -63,6 +64,8 @@ pub async fn run(mut config: WorkerConfig, backends: Backends, stop: Cancellatio
     keep_known_codecs(&mut config);
     let memory_bytes = tasks.memory.bytes();
     tracing::info!(worker = %process, concurrency = config.worker.concurrency, memory_bytes, "the worker is ready");
+    let telling = pass_on(backends.db.bell().clone(), backends.queue.signals(), stop.clone());
+    let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
     Runner { config: Arc::new(config), backends, process, scratch, tasks, stop }.run().await;
     tracing::info!("the worker has stopped");
     Ok(())

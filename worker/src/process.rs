@@ -42,6 +42,7 @@ use crate::{
     halt::Halt,
     heartbeat::Progress,
     litter::Litter,
+    live::Rungs,
     memory::{self, Thrifty},
     patience::Patience,
     plan::{Plan, VideoStep, plan},
@@ -60,6 +61,8 @@ pub(crate) struct Work {
     pub(crate) attempt: Attempt,
     pub(crate) scratch: Arc<Scratch>,
     pub(crate) progress: Progress,
+    /// For those who look on.
+    pub(crate) rungs: Rungs,
     pub(crate) litter: Litter,
     pub(crate) patience: Patience,
     /// Counts children until they are reaped.

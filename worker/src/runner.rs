@@ -8,18 +8,22 @@ use reelgate_common::{
     crash,
     db::{Attempt, AttemptEnd, DbError, NotBegun},
     ids::ProcessId,
-    job::Fence,
+    job::{Fence, JobKind},
     queue::{Claim, Entry, QueueError, Settled, backoff::backoff},
     timestamp::Timestamp,
 };
 use tokio::{task::JoinSet, time::sleep};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 
 use crate::{
     config::WorkerConfig,
     halt::Halt,
     heartbeat::{Heart, Progress, Pulse, Stopped},
     litter::Litter,
+    live::{self, Rungs},
     memory::Peak,
     patience::Patience,
     process::{self, Work},
@@ -155,10 +159,12 @@ impl Runner {
         );
         let progress = Progress::default();
         let mut heart = Heart::start(self.pulse(&claim, &attempt, &progress));
+        let rungs = Rungs::default();
+        let _telling = self.tell(&attempt, &progress, &rungs);
         let patience =
             Patience { limit: Duration::from_millis(self.config.worker.keep_result_ms), stop: self.stop.clone() };
         let (job, litter) = (attempt.job.clone(), Litter::default());
-        let outcome = match self.prepare(attempt, progress, litter, patience.clone()) {
+        let outcome = match self.prepare(attempt, (progress, rungs), litter, patience.clone()) {
             Err(halt) => (halt.into(), None),
             Ok(work) => (self.attend(&work, &mut heart).await, Some(work)),
         };
@@ -196,7 +202,25 @@ impl Runner {
         }
     }
 
-    fn prepare(&self, attempt: Attempt, progress: Progress, litter: Litter, patience: Patience) -> Result<Work, Halt> {
+    /// Thumbnails are no progress of their file.
+    fn tell(&self, attempt: &Attempt, progress: &Progress, rungs: &Rungs) -> Option<AbortOnDropHandle<()>> {
+        let subject = live::Subject {
+            org_id: attempt.file.org_id.clone(),
+            file_id: attempt.file.id,
+            progress: progress.clone(),
+            rungs: rungs.clone(),
+        };
+        let process = attempt.job.kind == JobKind::Process;
+        process.then(|| live::tell(subject, self.backends.queue.signals()))
+    }
+
+    fn prepare(
+        &self,
+        attempt: Attempt,
+        (progress, rungs): (Progress, Rungs),
+        litter: Litter,
+        patience: Patience,
+    ) -> Result<Work, Halt> {
         let timeline = Timeline::begin(attempt.job.id);
         timeline.step("claimed");
         Ok(Work {
@@ -206,6 +230,7 @@ impl Runner {
             tasks: Tasks { peak: Peak::default(), spoken: Spoken::default(), timeline, ..self.tasks.clone() },
             attempt,
             progress,
+            rungs,
             litter,
             patience,
             children: TaskTracker::new(),

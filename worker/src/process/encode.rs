@@ -82,15 +82,24 @@ struct Encoding<'a> {
 pub(super) async fn encode(work: &Work, source: &Source, media: &MediaInfo, plan: Plan) -> Result<Made, Halt> {
     let file = source.whole(work).await?;
     let mut made = Made::default();
-    let mut from = PROBED;
-    for (number, (plan, share)) in passes(plan).into_iter().enumerate() {
-        let to = from + share * (ENCODED - PROBED);
+    for (number, (plan, (from, to))) in stretches(work, media, plan).into_iter().enumerate() {
         let file = file.try_clone().map_err(|error| Halt::disk(&error))?;
         let thrifty = work.thrifty(media, plan);
         made.join(Encoding::new(work, media, &thrifty.plan, number)?.run(file, thrifty, (from, to)).await?);
-        from = to;
     }
     Ok(made)
+}
+
+/// The passes, each with its part of the whole.
+fn stretches(work: &Work, media: &MediaInfo, plan: Plan) -> Vec<(Plan, (f64, f64))> {
+    let mut from = PROBED;
+    let stretch = |(plan, share): (Plan, f64)| {
+        let part = (from, from + share * (ENCODED - PROBED));
+        from = part.1;
+        work.rungs.expect(plan.rungs.iter().map(|rung| rung.name.clone()), part, media.duration_ms);
+        (plan, part)
+    };
+    passes(plan).into_iter().map(stretch).collect()
 }
 
 impl Made {
@@ -241,7 +250,10 @@ impl<'a> Encoding<'a> {
 
     fn published(&mut self, expected: &Expected, outcome: Result<(), Halt>) -> Result<(), Halt> {
         match outcome {
-            Ok(()) => self.made.playable |= expected.what.is_playable(),
+            Ok(()) => {
+                self.made.playable |= expected.what.is_playable();
+                self.work.rungs.done(&expected.name);
+            }
             Err(Halt::Failed(failure)) if !failure.retryable => self.refuse(expected, failure),
             Err(halt) => return Err(halt),
         }
@@ -274,6 +286,7 @@ impl<'a> Encoding<'a> {
             file.id = %self.work.attempt.file.id, name = %expected.name, code = %failure.code, message = %failure.message,
             "an output cannot be made; the others go on"
         );
+        self.work.rungs.refused(&expected.name);
         let Failure { code, message, .. } = failure.clone();
         self.made.refusals.push(Refusal { name: expected.name.clone(), code, message });
         // A missing poster explains nothing to somebody who wants to play.
