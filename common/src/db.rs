@@ -34,6 +34,7 @@ mod requests;
 mod resumables;
 mod sending;
 mod settle;
+mod standings;
 mod stills;
 mod stuck;
 mod told;

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
-use hyper::body::Frame;
+use hyper::body::{Frame, Incoming};
 use hyper_util::{
     client::legacy::{Client as Http, connect::HttpConnector},
     rt::TokioExecutor,
@@ -196,7 +196,27 @@ impl Client {
         self.exchange(method, path, headers, body_of(body)).await
     }
 
-    async fn exchange(&self, method: Method, path: &str, headers: &[(HeaderName, &str)], body: Body) -> Result<Answer> {
+    /// The same, of an answer that is read while it comes.
+    ///
+    /// # Errors
+    /// The gateway is away.
+    pub async fn open(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+    ) -> Result<http::Response<Incoming>> {
+        let request = self.request(&method, path, headers, body_of(Bytes::new()))?;
+        self.http.request(request).await.with_context(|| format!("{method} {path}"))
+    }
+
+    fn request(
+        &self,
+        method: &Method,
+        path: &str,
+        headers: &[(HeaderName, &str)],
+        body: Body,
+    ) -> Result<Request<Body>> {
         let mut request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(name, *value);
@@ -204,8 +224,13 @@ impl Client {
         if let Some(bearer) = &self.bearer {
             request = request.header(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {bearer}"))?);
         }
+        Ok(request.body(body)?)
+    }
+
+    async fn exchange(&self, method: Method, path: &str, headers: &[(HeaderName, &str)], body: Body) -> Result<Answer> {
+        let request = self.request(&method, path, headers, body)?;
         let exchange = async {
-            let (head, body) = self.http.request(request.body(body)?).await?.into_parts();
+            let (head, body) = self.http.request(request).await?.into_parts();
             let body = body.collect().await?.to_bytes();
             anyhow::Ok(Answer { status: head.status, headers: head.headers, body })
         };

@@ -9,6 +9,7 @@ pub mod disk;
 pub mod film;
 pub mod generated;
 pub mod left_over;
+pub mod listener;
 pub mod names;
 pub mod oracle;
 pub mod ports;

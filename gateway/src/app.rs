@@ -9,8 +9,8 @@ use reelgate_common::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::Cache, config::GatewayConfig, hls::memory::HlsMemory, lease::Leases, rates::Rates, regulars::Regulars,
-    rows::Rows, thumbnail::waiting::Thumbnails, upload::Uploads, webhooks::Webhooks,
+    cache::Cache, config::GatewayConfig, events::hub::Hub, hls::memory::HlsMemory, lease::Leases, rates::Rates,
+    regulars::Regulars, rows::Rows, thumbnail::waiting::Thumbnails, upload::Uploads, webhooks::Webhooks,
 };
 
 /// One per process, behind an `Arc`.
@@ -27,6 +27,8 @@ pub struct App {
     pub(crate) regulars: Regulars,
     pub leases: Leases,
     pub(crate) cache: Cache,
+    /// Who listens to events.
+    pub(crate) events: Arc<Hub>,
     /// What playlists and segments are made of.
     pub hls: HlsMemory,
     /// This process, for elections.
@@ -59,6 +61,7 @@ impl App {
         let rates = Rates::new(&config.http, queue.buckets());
         let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases());
         let leases = leases.await.map_err(|error| format!("cannot read what was revoked: {error}"))?;
+        let events = Arc::new(Hub::new(&config.events));
         Ok(Arc::new(Self {
             config,
             db,
@@ -71,6 +74,7 @@ impl App {
             regulars: Regulars::default(),
             leases,
             cache,
+            events,
             hls,
             process,
             uploads,

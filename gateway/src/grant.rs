@@ -66,6 +66,12 @@ impl Grant {
         self.limits.as_ref().map(|limits| &limits.ticket)
     }
 
+    /// The only files that the token was made for; `None` when it was not narrowed.
+    #[must_use]
+    pub(crate) fn files(&self) -> Option<&[FileId]> {
+        self.limits.as_ref()?.files.as_deref()
+    }
+
     /// # Errors
     /// 404 for a file that the token was not made for: it must not even tell whether it exists.
     pub(crate) fn covers(&self, file: FileId) -> Result<(), ApiError> {

@@ -6,6 +6,7 @@ mod body;
 mod gates;
 mod held;
 mod keep;
+mod listen;
 mod memo;
 mod open;
 mod revoke;

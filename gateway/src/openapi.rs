@@ -21,7 +21,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     body, captions, delete,
     endpoint::{Endpoint, Schemas, Tag},
-    error, files, hls, images, jobs, leases, mint, page, play,
+    error, events, files, hls, images, jobs, leases, mint, page, play,
     respond::{Response, bare},
     revoke, thumbnail,
     upload::{self, tus},
@@ -77,6 +77,7 @@ fn endpoints() -> Vec<Endpoint> {
         captions::endpoints(),
         tus::endpoints(),
         jobs::endpoints(),
+        events::endpoints(),
         leases::endpoints(),
         usage::endpoints(),
         revoke::endpoints(),

@@ -40,6 +40,7 @@ pub(crate) enum Route {
     /// The name of the rendition.
     Captions(FileId, String),
     RemoveCaptions(FileId, String),
+    Events,
     Usage,
     Leases,
     RevokeLeases,
@@ -93,6 +94,7 @@ impl Route {
             (Resource::Captions(id, language), &Method::DELETE) => {
                 Self::RemoveCaptions(file_id(id)?, captions(language))
             }
+            (Resource::Events, &Method::GET) => Self::Events,
             (Resource::Usage, &Method::GET) => Self::Usage,
             (Resource::Leases, &Method::GET) => Self::Leases,
             (Resource::RevokeLeases, &Method::POST) => Self::RevokeLeases,
@@ -136,6 +138,7 @@ impl Route {
             Self::AddCaptions(_) => "add_captions",
             Self::Captions(..) => "captions",
             Self::RemoveCaptions(..) => "remove_captions",
+            Self::Events => "events",
             Self::Usage => "usage",
             Self::Leases => "leases",
             Self::RevokeLeases => "revoke_leases",
@@ -259,6 +262,7 @@ enum Resource<'a> {
     AddCaptions(&'a str),
     /// With the language.
     Captions(&'a str, &'a str),
+    Events,
     Usage,
     Leases,
     RevokeLeases,
@@ -284,6 +288,9 @@ impl<'a> Resource<'a> {
         }
         if path == "/v1/usage" {
             return Some(Self::Usage);
+        }
+        if path == "/v1/events" {
+            return Some(Self::Events);
         }
         if let Some(rest) = path.strip_prefix("/v1/leases") {
             return match rest {
@@ -360,7 +367,7 @@ impl<'a> Resource<'a> {
             Self::File(_) | Self::Captions(..) => "GET, HEAD, DELETE, OPTIONS",
             Self::Page(_) | Self::OpenApi | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
             Self::Image(..) | Self::Thumbnail(_) => "GET, HEAD, OPTIONS",
-            Self::Usage | Self::Leases | Self::Jobs | Self::Job(_) => "GET, HEAD, OPTIONS",
+            Self::Events | Self::Usage | Self::Leases | Self::Jobs | Self::Job(_) => "GET, HEAD, OPTIONS",
             Self::RetryFile(_) | Self::RetryJob(_) | Self::CancelJob(_) => "POST, OPTIONS",
             Self::Master(_) | Self::Manifest(_) | Self::Packaged(_) => "GET, HEAD, OPTIONS",
         }

@@ -10,7 +10,7 @@ use crate::{
     app::App,
     cache_upkeep,
     config::GatewayConfig,
-    maintenance,
+    events, maintenance,
     ops::{Ops, RenderMetrics},
     server::{make_room, serve},
     service::Api,
@@ -77,6 +77,7 @@ pub async fn start(
     let app = App::new(config, backends, stop.clone()).await.map_err(StartError::Keys)?;
     let tasks = TaskTracker::new();
     maintenance::spawn(&app, &tasks, &stop);
+    events::spawn(&app, &tasks, &stop);
     tasks.spawn(cache_upkeep::run(app.clone(), stop.clone()));
 
     // Probes go on being answered ("draining") until the last response has gone.

@@ -31,7 +31,7 @@ use http::{
     Request, StatusCode,
     header::{CONTENT_LENGTH, CONTENT_TYPE},
 };
-use reelgate_common::{auth::Caller, backends::Backends, db::Db, quota::Quota};
+use reelgate_common::{auth::Caller, backends::Backends, db::Db, event::SharedSignals, quota::Quota};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 pub(crate) use self::endpoints::endpoints;
@@ -99,6 +99,16 @@ impl Uploads {
     /// Keeps the rows of uploads under way alive: until `stop`, then until they have ended.
     pub(crate) fn keep_alive(&self, db: Db, stop: CancellationToken) -> impl Future<Output = ()> + Send + use<> {
         self.live.clone().touch(db, self.config.touch(), stop)
+    }
+
+    /// Tells those who listen how far uploads are, until `stop`.
+    pub(crate) fn tell(
+        &self,
+        signals: SharedSignals,
+        every: std::time::Duration,
+        stop: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        self.live.clone().tell(signals, every, stop)
     }
 
     /// Hears who else wants an upload that this gateway writes: until `stop`, then until none is written any more.

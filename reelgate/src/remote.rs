@@ -3,6 +3,7 @@
 
 mod body;
 mod file;
+mod news;
 mod progress;
 mod send;
 mod server;

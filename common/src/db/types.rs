@@ -327,6 +327,20 @@ pub struct SilentJob {
     pub attempt: i64,
 }
 
+/// How the processing of a file stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Standing {
+    Waiting {
+        file: FileId,
+        /// 1 for what comes next of its organisation.
+        position: u64,
+    },
+    Running {
+        file: FileId,
+        progress: f64,
+    },
+}
+
 /// A deleted file whose objects may still lie in the store.
 #[derive(Debug, Clone)]
 pub struct Tombstone {

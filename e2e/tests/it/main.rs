@@ -14,6 +14,7 @@ mod deploy;
 mod documentation;
 mod drain;
 mod encrypted;
+mod events;
 mod exhaustion;
 mod extras;
 mod faults;

@@ -8,6 +8,7 @@ pub(crate) enum Tag {
     Captions,
     Uploads,
     Jobs,
+    Events,
     Leases,
     Webhooks,
     Documentation,
@@ -15,13 +16,14 @@ pub(crate) enum Tag {
 
 impl Tag {
     /// In the order of the document.
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Files,
         Self::Playback,
         Self::Images,
         Self::Captions,
         Self::Uploads,
         Self::Jobs,
+        Self::Events,
         Self::Leases,
         Self::Webhooks,
         Self::Documentation,
@@ -35,6 +37,7 @@ impl Tag {
             Self::Captions => "captions",
             Self::Uploads => "uploads",
             Self::Jobs => "jobs",
+            Self::Events => "events",
             Self::Leases => "leases",
             Self::Webhooks => "webhooks",
             Self::Documentation => "documentation",
@@ -49,6 +52,7 @@ impl Tag {
             Self::Captions => "Captions of a file, its own and those that people add.",
             Self::Uploads => "Uploads that go on after their connection has broken (tus 1.0).",
             Self::Jobs => "What was decided about a file and why, and what became of it.",
+            Self::Events => "What happens to files, told while it happens.",
             Self::Leases => "What plays now, and how to end it.",
             Self::Webhooks => {
                 "Endpoints of an organisation that are told what happens to its files, and what they were told."

@@ -110,7 +110,7 @@ impl Leases {
         if ticket.lives() { self.not_voided(ticket, None) } else { Err(token_expired()) }
     }
 
-    fn not_voided(&self, ticket: &Ticket, file: Option<FileId>) -> Result<(), ApiError> {
+    pub(super) fn not_voided(&self, ticket: &Ticket, file: Option<FileId>) -> Result<(), ApiError> {
         let voided = self.epochs().not_before(&ticket.org, &ticket.user, file);
         if voided.is_some_and(|voided| ticket.issued_at <= voided) { Err(token_revoked()) } else { Ok(()) }
     }

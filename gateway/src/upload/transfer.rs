@@ -1,5 +1,7 @@
 //! One file on its way: row first, then parts to `staging/`, then one transaction that makes it a file.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use reelgate_common::{
     auth::Caller,
@@ -21,6 +23,7 @@ use super::{
     cleanup::Cleanup,
     error::UploadError,
     gather::Gather,
+    live::Course,
     location,
     multipart::PartHead,
     repeat::Repeat,
@@ -57,6 +60,7 @@ pub(crate) struct Transfer {
     multipart: Option<MultipartId>,
     tags: Vec<PartTag>,
     cleanup: Cleanup,
+    course: Arc<Course>,
 }
 
 impl Transfer {
@@ -82,7 +86,8 @@ impl Transfer {
             staging_key: key.clone(),
             repeat_key,
         };
-        let alive = uploads.live.enter(file);
+        let alive = uploads.live.enter(file, &org);
+        let course = uploads.live.course(file);
         let mut cleanup = Cleanup::arm(backends.clone(), org.clone(), file, uploads.cleanups.clone(), alive);
         let max_bytes = uploads.config.max_file_bytes;
         let wanted = match head.digest.as_deref().map(repr_sha256) {
@@ -126,6 +131,7 @@ impl Transfer {
             multipart: None,
             tags: Vec::new(),
             cleanup,
+            course,
         })))
     }
 
@@ -142,6 +148,7 @@ impl Transfer {
     /// millisecond of SHA-256, and every chunk comes from a socket read, which yields to the runtime.
     pub(crate) async fn write(&mut self, mut data: Bytes) -> Result<(), UploadError> {
         self.size += data.len() as u64;
+        self.course.reached(self.size);
         if self.size > self.max_bytes {
             return Err(UploadError::FileTooLarge { limit: self.max_bytes });
         }

@@ -8,7 +8,7 @@ use http::{
     Method, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, RETRY_AFTER},
 };
-use http_body_util::{BodyExt, Either, Empty, Limited};
+use http_body_util::{BodyExt, Either, Empty, Limited, combinators::UnsyncBoxBody};
 use reelgate_common::{
     config::RawConfig,
     http_client::{HttpClient, http_client},
@@ -17,7 +17,7 @@ use reelgate_common::{
 use serde_json::Value;
 use url::Url;
 
-use super::{body::Content, file::RemoteFile, path_of};
+use super::{body::Content, file::RemoteFile, news::News, path_of};
 use crate::{cli, data_dir::DataDir, demo, settings::Settings};
 
 /// More no answer of the API is.
@@ -75,6 +75,20 @@ impl Server {
 
     pub(super) async fn file(&self, file: FileId) -> anyhow::Result<RemoteFile> {
         Ok(RemoteFile(self.ask(Method::GET, &path_of(file, "/info"), &[]).await?))
+    }
+
+    /// What happens to a file from now on.
+    pub(super) async fn news(&self, file: FileId) -> News {
+        News(self.listen(file).await.ok())
+    }
+
+    async fn listen(&self, file: FileId) -> anyhow::Result<UnsyncBoxBody<Bytes, anyhow::Error>> {
+        let mut url = self.url.join("v1/events")?;
+        url.query_pairs_mut().append_pair("file_id", &file.to_string());
+        let request = Request::builder().uri(Uri::try_from(url.as_str())?).header(AUTHORIZATION, &self.authorization);
+        let answer = self.client.request(request.body(Either::Left(Empty::new()))?).await?;
+        anyhow::ensure!(answer.status() == StatusCode::OK, "no events");
+        Ok(answer.into_body().map_err(anyhow::Error::from).boxed_unsync())
     }
 
     /// A form in one go.

@@ -1,15 +1,9 @@
 //! Follows files until nothing more comes of them.
 
-use std::time::Duration;
-
 use futures_util::future::try_join_all;
 use reelgate_common::ids::FileId;
-use tokio::time::sleep;
 
 use super::{file::RemoteFile, progress::Bars, server::Server};
-
-/// Between two looks: soon enough for a person.
-const LOOK: Duration = Duration::from_millis(500);
 
 /// The files in the order they were named.
 ///
@@ -20,12 +14,14 @@ pub(super) async fn until_done(server: &Server, files: &[FileId], bars: &Bars) -
 }
 
 async fn follow(server: &Server, id: FileId, bars: &Bars) -> anyhow::Result<RemoteFile> {
+    // Before it is looked at: what happens after that is heard.
+    let mut news = server.news(id).await;
     let mut file = server.file(id).await?;
     let bar = bars.share(file.name());
     while !file.is_done() {
         bar.set_prefix(file.state().to_owned());
         bar.set_position(per_mille(file.progress()));
-        sleep(LOOK).await;
+        news.wait().await;
         file = server.file(id).await?;
     }
     bar.finish_and_clear();

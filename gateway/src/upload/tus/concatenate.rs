@@ -115,7 +115,7 @@ impl Desk {
     }
 
     async fn join(&self, Taken { hold, holding }: Taken) -> Result<(), TusError> {
-        let _alive = self.uploads().live.enter(hold.resumable.file_id);
+        let _alive = self.uploads().live.enter(hold.resumable.file_id, &hold.resumable.org_id);
         let spare = hold.clone();
         let joined = self.join_held(hold, &holding.wanted()).await;
         match joined {

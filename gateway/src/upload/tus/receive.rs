@@ -43,7 +43,7 @@ impl Desk {
 
     async fn receive_here(self, taken: Taken, asked: Append, body: RequestBody) -> Result<Received, TusError> {
         let Taken { hold, holding } = taken;
-        let _alive = self.uploads().live.enter(hold.resumable.file_id);
+        let _alive = self.uploads().live.enter(hold.resumable.file_id, &hold.resumable.org_id);
         let (address_file, fence) = (hold.resumable.file_id, hold.resumable.fence);
         let permit = match self.permit(&hold.resumable, &asked).await {
             Ok(permit) => permit,

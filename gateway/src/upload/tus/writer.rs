@@ -1,7 +1,7 @@
 //! Bytes of one request on their way into the store: whole parts as they fill, what is left behind them as an object of its own. What was
 //! stored is said in the row part by part, under the number with which this request began; with a checksum only when it holds.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -14,7 +14,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::{digest::Running, error::TusError};
-use crate::upload::{Uploads, error::UploadError, gather::Gather};
+use crate::upload::{Uploads, error::UploadError, gather::Gather, live::Course};
 
 pub(super) struct Writer {
     backends: Backends,
@@ -34,6 +34,7 @@ pub(super) struct Writer {
     lasts: Duration,
     /// Tails that newer ones stand for.
     outdated: Vec<i64>,
+    course: Arc<Course>,
 }
 
 /// A part on its way, and how far the upload is with it.
@@ -67,8 +68,10 @@ impl Writer {
             silent,
             lasts,
             outdated: Vec::new(),
+            course: uploads.live.course(upload.file_id),
             upload,
         };
+        writer.course.expect(writer.upload.length.unwrap_or(0));
         writer.read_tail().await?;
         Ok(writer)
     }
@@ -89,6 +92,7 @@ impl Writer {
 
     /// The length that was said with this request.
     pub(super) fn declare(&mut self, length: u64) {
+        self.course.expect(length);
         self.upload.length = Some(length);
     }
 
@@ -110,6 +114,7 @@ impl Writer {
             let taken = before.len() - data.len();
             self.digest.update(&before[..taken]);
             self.bytes += taken as u64;
+            self.course.reached(self.bytes);
             if self.gather.is_full() {
                 self.flush().await?;
             }

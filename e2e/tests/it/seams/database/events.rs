@@ -9,7 +9,7 @@ use std::{
 use anyhow::Result;
 use futures_util::future::join_all;
 use reelgate_common::{
-    db::{Cancelled, Db, Fenced, Retried},
+    db::{Cancelled, Db, Fenced, Retried, Standing},
     event::{EventKind, EventRecord, EventSpan},
     file::FileState,
     ids::{FileId, OrgId},
@@ -29,6 +29,7 @@ on_both!(
     many_at_once_are_numbered_without_gaps_in_the_order_of_their_commits,
     a_log_is_pruned_from_its_beginning,
     nobody_reads_the_log_of_another_organisation,
+    those_who_wait_have_places_and_those_who_run_a_progress,
 );
 
 async fn log(db: &Db, org: &OrgId) -> Result<Vec<EventRecord>> {
@@ -228,5 +229,23 @@ async fn nobody_reads_the_log_of_another_organisation(place: Place) -> Result<()
     assert_eq!(log(db, &other).await?, []);
     assert_eq!(db.events_after(&other, 0, Some(id), 10).await?, []);
     assert_eq!(db.event_span(&other).await?.last, 0);
+    Ok(())
+}
+
+async fn those_who_wait_have_places_and_those_who_run_a_progress(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    assert_eq!(db.standings(&acme, 10).await?, []);
+    let (late, _) = waiting(db, &acme).await?;
+    let (early, _) = waiting_at(db, &acme, 60).await?;
+    let (running, fence) = running(db, &acme).await?;
+    db.heartbeat_job(&fence, 0.25).await?;
+    waiting(db, &org("other")).await?;
+    let expected = [
+        Standing::Waiting { file: early, position: 1 },
+        Standing::Waiting { file: late, position: 2 },
+        Standing::Running { file: running, progress: 0.25 },
+    ];
+    assert_eq!(db.standings(&acme, 10).await?, expected);
+    assert_eq!(db.standings(&acme, 1).await?, [expected[0], expected[2]], "no more than that");
     Ok(())
 }
