@@ -108,7 +108,15 @@ impl Browser {
     /// # Errors
     /// It cannot be loaded.
     pub async fn stage(&self) -> Result<Stage> {
-        Ok(Stage { page: self.page(&self.shelf.address("page.html")).await? })
+        Ok(Stage { page: self.page(&self.shelf.address("players/page.html")).await? })
+    }
+
+    /// A page with a file input and Uppy (`uploaders/uppy.js`), which does nothing yet.
+    ///
+    /// # Errors
+    /// It cannot be loaded.
+    pub async fn uploader(&self) -> Result<Page> {
+        self.page(&self.shelf.address("uploaders/page.html")).await
     }
 
     /// A page on which the film at `url` has begun to play.

@@ -8,7 +8,7 @@
 mod arena;
 mod audit;
 mod clients;
-mod dice;
+pub mod dice;
 mod fault;
 mod ledger;
 mod media;

@@ -1,6 +1,7 @@
 //! A proxy that stands between the product and one of its services, and does to the connections whatever networks and
 //! servers do. Knows bytes only; what needs a look at requests is in `store`.
 
+pub mod cutter;
 mod pipe;
 pub mod policy;
 pub mod store;

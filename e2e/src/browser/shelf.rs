@@ -1,5 +1,5 @@
-//! Serves the folder with the players and their page: a web site of another origin than the gateway's, as a product's own page
-//! would be.
+//! Serves the folders with the players, the uploaders and their pages: a web site of another origin than the gateway's, as a product's
+//! own page would be.
 
 use std::{convert::Infallible, net::Ipv4Addr, path::Path};
 
@@ -10,7 +10,9 @@ use hyper::{Request, Response, body::Incoming, header::CONTENT_TYPE, server::con
 use hyper_util::rt::TokioIo;
 use tokio::{net::TcpListener, task::JoinHandle};
 
-const FOLDER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/players");
+const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
+const FETCHED: [&str; 3] =
+    ["players/node_modules/hls.js", "players/node_modules/shaka-player", "uploaders/node_modules/bundle.js"];
 
 /// Ends when dropped.
 pub(super) struct Shelf {
@@ -20,11 +22,10 @@ pub(super) struct Shelf {
 
 impl Shelf {
     /// # Errors
-    /// The players have not been fetched.
+    /// They have not been fetched.
     pub(super) async fn start() -> Result<Self> {
-        for player in ["hls.js", "shaka-player"] {
-            let fetched = Path::new(FOLDER).join("node_modules").join(player).exists();
-            ensure!(fetched, "{player} is missing: run scripts/install-players");
+        for name in FETCHED {
+            ensure!(Path::new(FOLDER).join(name).exists(), "{name} is missing: run scripts/install-players");
         }
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
         let port = listener.local_addr()?.port();

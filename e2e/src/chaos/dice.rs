@@ -4,16 +4,17 @@ use std::time::Duration;
 
 /// Splitmix64 (Steele, Lea and Flood, 2014): small, and good enough to choose by.
 #[derive(Debug, Clone)]
-pub(super) struct Dice {
+pub struct Dice {
     state: u64,
 }
 
 impl Dice {
-    pub(super) fn new(seed: u64) -> Self {
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
         Self { state: seed }
     }
 
-    pub(super) fn next(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -22,25 +23,25 @@ impl Dice {
     }
 
     /// From 0 to `count - 1`.
-    pub(super) fn below(&mut self, count: usize) -> usize {
+    pub fn below(&mut self, count: usize) -> usize {
         usize::try_from(self.next() % count.max(1) as u64).unwrap_or(0)
     }
 
     /// From 0.0 to 1.0.
     #[expect(clippy::cast_precision_loss, reason = "a fraction needs 32 bits")]
-    pub(super) fn fraction(&mut self) -> f64 {
+    pub fn fraction(&mut self) -> f64 {
         (self.next() >> 32) as f64 / f64::from(u32::MAX)
     }
 
-    pub(super) fn pick<'a, T>(&mut self, among: &'a [T]) -> &'a T {
+    pub fn pick<'a, T>(&mut self, among: &'a [T]) -> &'a T {
         &among[self.below(among.len())]
     }
 
-    pub(super) fn time(&mut self, from_ms: usize, to_ms: usize) -> Duration {
+    pub fn time(&mut self, from_ms: usize, to_ms: usize) -> Duration {
         Duration::from_millis((from_ms + self.below(to_ms - from_ms + 1)) as u64)
     }
 
-    pub(super) fn bytes(&mut self, length: usize) -> Vec<u8> {
+    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
         std::iter::repeat_with(|| self.next().to_le_bytes()).flatten().take(length).collect()
     }
 }

@@ -2,6 +2,9 @@
 
 use std::{
     collections::BTreeSet,
+    fs::File,
+    io::Read,
+    path::Path,
     sync::{
         LazyLock, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -138,4 +141,18 @@ pub(super) fn metadata(name: &str, value: &str) -> String {
 pub(super) fn sha256(bytes: &[u8]) -> String {
     use sha2::{Digest, Sha256};
     reelgate_common::hex::hex(&Sha256::digest(bytes))
+}
+
+/// Of a file, which need not fit into memory.
+pub(super) fn sha256_of(path: &Path) -> Result<String> {
+    use sha2::{Digest, Sha256};
+    let (mut file, mut digest) = (File::open(path)?, Sha256::new());
+    let mut buffer = vec![0; 1 << 20];
+    loop {
+        let read = file.read(&mut buffer)?;
+        if read == 0 {
+            return Ok(reelgate_common::hex::hex(&digest.finalize()));
+        }
+        digest.update(&buffer[..read]);
+    }
 }

@@ -108,6 +108,7 @@ impl Writer {
     }
 
     pub(super) async fn write(&mut self, mut data: Bytes) -> Result<(), TusError> {
+        self.say_what_is_stored().await?;
         while !data.is_empty() {
             let before = data.clone();
             self.gather.take_from(&mut data).await?;
@@ -136,6 +137,12 @@ impl Writer {
         });
         self.writing = Some(Writing { write, bytes: self.bytes, digest: self.digest.state() });
         Ok(())
+    }
+
+    /// A part that is in the store is said at once, not when the next one is full: who dies now costs the client less.
+    async fn say_what_is_stored(&mut self) -> Result<(), TusError> {
+        let is_stored = self.writing.as_ref().is_some_and(|writing| writing.write.is_finished());
+        if is_stored && !self.silent { self.settle_part(true).await } else { Ok(()) }
     }
 
     /// The store's id of the upload; asked for with the first full part, and in the row before anything is sent.
