@@ -9,17 +9,19 @@ use http::{
 };
 
 const EXPOSED: HeaderValue = HeaderValue::from_static(
-    "Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Deprecation, ETag, Last-Modified, Location, \
-     Reelgate-File-Id, Repr-Digest, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, \
-     Tus-Version, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Metadata, Upload-Offset, \
+    "Accept-Patch, Accept-Ranges, Content-Disposition, Content-Length, Content-Range, Deprecation, ETag, \
+     Last-Modified, Location, Reelgate-File-Id, Repr-Digest, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, \
+     Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Complete, Upload-Concat, Upload-Defer-Length, \
+     Upload-Draft-Interop-Version, Upload-Expires, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset, \
      X-Request-Id",
 );
 /// Spelled out: a `*` would not cover `Authorization`.
 const ALLOWED: HeaderValue = HeaderValue::from_static(
-    "Authorization, Cache-Control, Content-Type, Idempotency-Key, If-Match, If-Modified-Since, If-None-Match, If-Range, \
-     If-Unmodified-Since, Range, Reelgate-Upload-Token, Repr-Digest, Tus-Resumable, Upload-Checksum, Upload-Concat, \
-     Upload-Defer-Length, Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, X-Request-Id, \
-     X-Requested-With",
+    "Authorization, Cache-Control, Content-Digest, Content-Disposition, Content-Type, Idempotency-Key, If-Match, \
+     If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Range, Reelgate-Upload-Token, Repr-Digest, \
+     Tus-Resumable, Upload-Checksum, Upload-Complete, Upload-Concat, Upload-Defer-Length, \
+     Upload-Draft-Interop-Version, Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, \
+     X-Request-Id, X-Requested-With",
 );
 
 /// What every answer says, errors included. `Access-Control-Allow-Credentials` is never sent.

@@ -9,7 +9,7 @@ mod head;
 use bytes::{Buf, Bytes, BytesMut};
 use memchr::memmem::Finder;
 
-pub(crate) use head::{PartHead, boundary_of};
+pub(crate) use head::{PartHead, boundary_of, filename_of};
 
 /// Bytes before the first boundary that are skipped (RFC 2046 calls them preamble; browsers send none).
 const MAX_PREAMBLE: usize = 16 * 1024;

@@ -1,6 +1,8 @@
 //! `/v1/uploads`: the tus protocol 1.0 (<https://tus.io/protocols/resumable-upload>), for uploads that go on after their connection has
 //! broken, through any gateway.
 //!
+//! The same uploads are spoken of in the words of the IETF's draft, too (`draft`).
+//!
 //! `headers` and `metadata` read what a request says, `decide` says what it may do, both pure. `take` takes an upload from whoever has it,
 //! `receive` carries a body to the `writer`, which stores parts and tails, `finish` makes a file of it. What is safe stands in the row
 //! (`common::resumable`) before any client hears of it.
@@ -15,6 +17,7 @@ mod create;
 mod decide;
 mod digest;
 mod endpoints;
+mod draft;
 mod error;
 mod finish;
 pub(crate) mod headers;
@@ -87,6 +90,10 @@ pub(crate) async fn handle(
 ) -> Response {
     let desk = Desk { app: app.clone() };
     let (head, body) = request.into_parts();
+    if desk.config().ietf && !head.headers.contains_key(headers::TUS_RESUMABLE) && draft::head::is_spoken(&head.headers)
+    {
+        return draft::handle(desk, verb, secret, &head.headers, body).await;
+    }
     let outcome = match headers::version(&head.headers) {
         Err(bad) => Err(TusError::from(bad).into()),
         Ok(()) => desk.serve(verb, secret, &head.headers, body).await,
@@ -97,6 +104,9 @@ pub(crate) async fn handle(
 /// `OPTIONS`: what is spoken here.
 pub(crate) fn describe(app: &App, headers: &mut HeaderMap) {
     answer::describe(&app.uploads, headers);
+    if app.config.resumable.ietf {
+        draft::describe(app.uploads.config.max_file_bytes, headers);
+    }
 }
 
 impl Desk {

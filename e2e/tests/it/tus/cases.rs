@@ -1,7 +1,5 @@
 //! The cases. Each is a conversation, and named by what it shows.
 
-use std::pin::Pin;
-
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bytes::Bytes;
@@ -13,17 +11,12 @@ use tokio::{
     net::TcpStream,
 };
 
-use super::talk::{Headers, Talk, address, header, metadata, offset};
+use super::{
+    Case,
+    talk::{Headers, Talk, address, header, metadata, offset},
+};
 
-type Case = fn(Talk) -> Pin<Box<dyn Future<Output = Result<()>> + Send>>;
-
-macro_rules! cases {
-    ($($case:ident),+ $(,)?) => {
-        pub(super) const CASES: &[(&str, Case)] = &[$((stringify!($case), |talk| Box::pin($case(talk)))),+];
-    };
-}
-
-cases![
+super::listed![
     options_say_what_is_spoken,
     another_version_is_refused,
     creation_needs_a_length_or_its_deferral,

@@ -45,10 +45,15 @@ impl PartHead {
             self.digest = Some(value.to_owned());
         } else if name.eq_ignore_ascii_case("content-disposition") {
             self.name = parameter(value, "name").unwrap_or_default();
-            let extended = parameter(value, "filename*").and_then(|text| extended_value(&text));
-            self.filename = extended.or_else(|| parameter(value, "filename").map(|text| unescape_quotes(&text)));
+            self.filename = filename_of(value);
         }
     }
+}
+
+/// What a Content-Disposition names.
+pub(crate) fn filename_of(disposition: &str) -> Option<String> {
+    let extended = parameter(disposition, "filename*").and_then(|text| extended_value(&text));
+    extended.or_else(|| parameter(disposition, "filename").map(|text| unescape_quotes(&text)))
 }
 
 /// The boundary of a `multipart/form-data` Content-Type; `None` for every other type.

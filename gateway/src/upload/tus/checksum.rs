@@ -52,6 +52,12 @@ impl Checksum {
         if wanted.len() == algorithm.length() { Ok(Self { algorithm, wanted }) } else { Err(BadChecksum::Malformed) }
     }
 
+    /// The SHA-256 of a `Content-Digest` header, if it has one.
+    pub(super) fn of_digest(header: &str) -> Result<Option<Self>, BadChecksum> {
+        let found = repr_sha256(header)?;
+        Ok(found.map(|wanted| Self { algorithm: Algorithm::Sha256, wanted: wanted.to_vec() }))
+    }
+
     pub(super) fn begin(self) -> Summing {
         let sum = match self.algorithm {
             Algorithm::Sha256 => Sum::Sha256(Sha256::new()),

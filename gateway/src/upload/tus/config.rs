@@ -14,11 +14,13 @@ pub struct ResumableConfig {
     pub take_over_ms: u64,
     /// Longest life of an upload token.
     pub max_token_seconds: u64,
+    /// Whether the IETF's draft of resumable uploads is spoken beside tus.
+    pub ietf: bool,
 }
 
 impl Default for ResumableConfig {
     fn default() -> Self {
-        Self { expires_ms: 86_400_000, take_over_ms: 2_000, max_token_seconds: 86_400 }
+        Self { expires_ms: 86_400_000, take_over_ms: 2_000, max_token_seconds: 86_400, ietf: false }
     }
 }
 

@@ -5,7 +5,7 @@ use reelgate_common::{
     auth::Caller,
     db::BegunResumable,
     ids::FileId,
-    resumable::{NewResumable, Role},
+    resumable::{NewResumable, Resumable, Role},
     timestamp::Timestamp,
 };
 
@@ -14,6 +14,7 @@ use super::{
     error::TusError,
     headers::{Append, Creation, Kind},
     metadata::Metadata,
+    receive::Received,
     take::Outcome,
     tokens::Warrant,
 };
@@ -45,8 +46,32 @@ impl Desk {
         asked: Creation,
         body: RequestBody,
     ) -> Result<Response, TusError> {
+        let secret = self.enrol(warrant, role, length, &asked.metadata).await?;
+        if !asked.has_body && length != Some(0) {
+            return Ok(answer::created(&secret, &self.find(&secret).await?));
+        }
+        let (body, body_length) =
+            if asked.has_body { (body, asked.body_length) } else { (RequestBody::none(), Some(0)) };
+        let piece = Append { offset: 0, length: None, body_length, checksum: asked.checksum, last: false };
+        let (upload, received) = self.first_piece(&secret, piece, body).await?;
+        let mut response = answer::created(&secret, &upload);
+        if asked.has_body {
+            answer::set_offset(&mut response, received.bytes);
+        }
+        answer::set_digest(&mut response, received.sha256.as_deref());
+        Ok(response)
+    }
+
+    /// The rows of a new upload.
+    pub(super) async fn enrol(
+        &self,
+        warrant: &Warrant,
+        role: Role,
+        length: Option<u64>,
+        metadata: &Metadata,
+    ) -> Result<Secret, TusError> {
         let secret = Secret::random();
-        let mut new = self.new_upload(&secret, &warrant.caller, role, &asked.metadata);
+        let mut new = self.new_upload(&secret, &warrant.caller, role, metadata);
         new.max_bytes = new.max_bytes.min(warrant.max_bytes);
         if length.is_some_and(|length| length > new.max_bytes) {
             return Err(UploadError::FileTooLarge { limit: new.max_bytes }.into());
@@ -54,18 +79,17 @@ impl Desk {
         new.length = length;
         new.part_bytes = self.uploads().config.part_bytes(length);
         self.insert(&new, warrant.token.as_deref()).await?;
-        if asked.has_body || length == Some(0) {
-            return self.first_piece(&secret, asked, body).await;
-        }
-        Ok(answer::created(&secret, &self.find(&secret).await?))
+        Ok(secret)
     }
 
     /// What came with the request. When it is refused nobody knows of the upload, so nothing is left of it.
-    async fn first_piece(self, secret: &Secret, asked: Creation, body: RequestBody) -> Result<Response, TusError> {
+    pub(super) async fn first_piece(
+        self,
+        secret: &Secret,
+        piece: Append,
+        body: RequestBody,
+    ) -> Result<(Resumable, Received), TusError> {
         let Outcome::Taken(taken) = self.take(secret).await? else { return Err(TusError::NotFound) };
-        let (body, body_length) =
-            if asked.has_body { (body, asked.body_length) } else { (RequestBody::none(), Some(0)) };
-        let piece = Append { offset: 0, length: None, body_length, checksum: asked.checksum };
         let upload = taken.hold.resumable.clone();
         let received = match self.clone().receive(*taken, piece, body).await {
             Ok(received) => received,
@@ -75,12 +99,7 @@ impl Desk {
             }
         };
         let upload = self.db().find_resumable(&secret.digest()).await?.unwrap_or(upload);
-        let mut response = answer::created(secret, &upload);
-        if asked.has_body {
-            answer::set_offset(&mut response, received.bytes);
-        }
-        answer::set_digest(&mut response, received.sha256.as_deref());
-        Ok(response)
+        Ok((upload, received))
     }
 
     pub(super) fn new_upload(&self, secret: &Secret, caller: &Caller, role: Role, metadata: &Metadata) -> NewResumable {

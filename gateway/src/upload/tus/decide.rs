@@ -17,6 +17,8 @@ pub(crate) enum Refusal {
     LengthKnown,
     /// Below what is there already.
     LengthShort,
+    /// It was said to end the upload, and ends before its length.
+    EndsBefore { length: u64 },
     /// It is put together of pieces.
     IsFinal,
 }
@@ -92,7 +94,7 @@ mod tests {
     }
 
     fn piece(offset: u64, length: Option<u64>, body_length: Option<u64>) -> Append {
-        Append { offset, length, body_length, checksum: None }
+        Append { offset, length, body_length, checksum: None, last: false }
     }
 
     #[test]

@@ -141,6 +141,16 @@ fn bad_head(bad: BadHead) -> ApiError {
             "checksum_unsupported",
             "Tus-Checksum-Algorithm of OPTIONS lists the algorithms",
         ),
+        BadHead::PartialType => ApiError::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_partial_upload",
+            "Send Content-Type: application/partial-upload",
+        ),
+        BadHead::Lengths => ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "invalid_upload_header",
+            "Upload-Length and Content-Length of the last request say two lengths",
+        ),
         BadHead::ContentType => ApiError::new(
             StatusCode::UNSUPPORTED_MEDIA_TYPE,
             "not_offset_stream",
@@ -167,6 +177,11 @@ fn refused(refusal: Refusal) -> ApiError {
             StatusCode::BAD_REQUEST,
             "invalid_upload_header",
             "Upload-Length was said before and was another, or is below what is there",
+        ),
+        Refusal::EndsBefore { length } => ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "upload_ends_early",
+            format!("The upload was announced with {length} bytes, and was said to end before; what came is kept"),
         ),
         Refusal::IsFinal => {
             ApiError::forbidden("upload_is_final", "What is put together of pieces takes no more bytes")

@@ -1,6 +1,9 @@
 //! What requests of the tus protocol say in their heads, read once. Pure.
 
-use http::{HeaderMap, HeaderName, header::CONTENT_LENGTH, header::CONTENT_TYPE};
+use http::{
+    HeaderMap, HeaderName,
+    header::{CONTENT_LENGTH, CONTENT_TYPE},
+};
 
 use super::{
     address::Secret,
@@ -27,6 +30,7 @@ pub(super) const UPLOAD_EXPIRES: HeaderName = HeaderName::from_static("upload-ex
 pub(super) const UPLOAD_CHECKSUM: HeaderName = HeaderName::from_static("upload-checksum");
 pub(super) const UPLOAD_TOKEN: HeaderName = HeaderName::from_static("reelgate-upload-token");
 pub(super) const FILE_ID: HeaderName = HeaderName::from_static("reelgate-file-id");
+pub(super) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 pub(super) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// Pieces of which one file may be put together.
@@ -40,6 +44,10 @@ pub(crate) enum BadHead {
     Header(&'static str),
     ChecksumUnknown,
     ContentType,
+    /// The same of the IETF's draft.
+    PartialType,
+    /// Two ways to say a length, and two lengths.
+    Lengths,
 }
 
 /// `POST /v1/uploads`.
@@ -70,6 +78,8 @@ pub(crate) struct Append {
     pub(crate) length: Option<u64>,
     pub(crate) body_length: Option<u64>,
     pub(crate) checksum: Option<Checksum>,
+    /// The end of the body is the end of the upload, whatever its length was said to be.
+    pub(crate) last: bool,
 }
 
 /// # Errors
@@ -103,6 +113,7 @@ impl Append {
             length: number(headers, &UPLOAD_LENGTH, "Upload-Length")?,
             body_length: number(headers, &CONTENT_LENGTH, "Content-Length")?,
             checksum: checksum(headers)?,
+            last: false,
         })
     }
 }
@@ -164,7 +175,7 @@ fn text<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>
     single(headers, name).map_err(|()| BadHead::Header("Upload-*"))
 }
 
-fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
+pub(super) fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, ()> {
     let mut values = headers.get_all(name).iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(None),
@@ -223,7 +234,7 @@ mod tests {
     fn a_piece_says_where_it_begins_and_what_it_is() {
         let pairs = [(CONTENT_TYPE, OFFSET_STREAM), (UPLOAD_OFFSET, "5"), (CONTENT_LENGTH, "3")];
         let read = Append::parse(&head(&pairs)).unwrap();
-        assert_eq!(read, Append { offset: 5, length: None, body_length: Some(3), checksum: None });
+        assert_eq!(read, Append { offset: 5, length: None, body_length: Some(3), checksum: None, last: false });
         assert_eq!(Append::parse(&head(&pairs[1..])), Err(BadHead::ContentType));
         assert_eq!(Append::parse(&head(&pairs[..1])), Err(BadHead::Header("Upload-Offset")));
         let unknown = [pairs[0].clone(), pairs[1].clone(), (UPLOAD_CHECKSUM, "md5 AAAA")];

@@ -41,7 +41,7 @@ impl Desk {
     }
 
     /// As it is when nobody writes it, and made a file of if it is whole.
-    async fn settled(&self, secret: &Secret, upload: Resumable) -> Result<Resumable, TusError> {
+    pub(super) async fn settled(&self, secret: &Secret, upload: Resumable) -> Result<Resumable, TusError> {
         if upload.finished || (!upload.held && !upload.is_whole()) {
             return Ok(upload);
         }

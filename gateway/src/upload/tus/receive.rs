@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Desk,
     checksum::Summing,
-    decide::{self, Permit},
+    decide::{self, Permit, Refusal},
     error::TusError,
     finish,
     headers::Append,
@@ -52,7 +52,7 @@ impl Desk {
                 return Err(refused);
             }
         };
-        let silent = asked.checksum.is_some();
+        let (silent, last) = (asked.checksum.is_some(), asked.last);
         let spare = hold.clone();
         let mut writer =
             match Writer::resume(self.uploads(), &self.backends(), hold, (silent, self.config().lasts())).await {
@@ -70,19 +70,40 @@ impl Desk {
         tracing::debug!(file.id = %address_file, fence, size_bytes = writer.bytes(), "a piece of an upload has ended");
         // Dropped now, so that a client which is sending still hears the answer.
         drop(source);
+        let ended = match ended {
+            Ok(()) if last => self.end(&mut writer).await,
+            ended => ended,
+        };
         self.conclude(writer, summed, ended).await
     }
 
     async fn permit(&self, upload: &Resumable, asked: &Append) -> Result<Permit, TusError> {
         let permit = decide::append(upload, asked)?;
         if let Some(length) = permit.declare {
-            match self.db().declare_length(upload, length, self.quota()).await? {
-                DeclaredLength::Known => {}
-                DeclaredLength::OverQuota(excess) => return Err(excess.into()),
-                DeclaredLength::TakenOver => return Err(TusError::TakenOver),
-            }
+            self.declare(upload, length).await?;
         }
         Ok(permit)
+    }
+
+    /// The upload ends here, because its client says so.
+    async fn end(&self, writer: &mut Writer) -> Result<(), TusError> {
+        match writer.upload().length {
+            None => {
+                self.declare(writer.upload(), writer.bytes()).await?;
+                writer.declare(writer.bytes());
+                Ok(())
+            }
+            Some(length) if length > writer.bytes() => Err(Refusal::EndsBefore { length }.into()),
+            Some(_) => Ok(()),
+        }
+    }
+
+    async fn declare(&self, upload: &Resumable, length: u64) -> Result<(), TusError> {
+        match self.db().declare_length(upload, length, self.quota()).await? {
+            DeclaredLength::Known => Ok(()),
+            DeclaredLength::OverQuota(excess) => Err(excess.into()),
+            DeclaredLength::TakenOver => Err(TusError::TakenOver),
+        }
     }
 
     /// Nothing was written: the next one need not wait.
