@@ -65,6 +65,14 @@ pub fn range(header: &str, length: u64) {
     assert!(asked <= length, "{asked} of {length} bytes");
 }
 
+/// Heads of resumable uploads, against an upload of so many bytes.
+///
+/// # Panics
+/// What is read is said otherwise than it was, or more is permitted than may be.
+pub fn upload_head(stored: u64, lines: &str) {
+    crate::upload::tus::fuzzed::head(stored, lines);
+}
+
 /// Paths and queries.
 pub fn address(path: &str, query: &str) {
     for method in [http::Method::GET, http::Method::POST, http::Method::DELETE] {

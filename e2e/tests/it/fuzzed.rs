@@ -67,6 +67,7 @@ targets!(
     payload: "../../../fuzz/targets/payload.rs",
     range: "../../../fuzz/targets/range.rs",
     token: "../../../fuzz/targets/token.rs",
+    tus: "../../../fuzz/targets/tus.rs",
 );
 
 fn fuzz() -> &'static Path {

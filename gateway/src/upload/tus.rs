@@ -20,6 +20,7 @@ mod endpoints;
 mod draft;
 mod error;
 mod finish;
+pub(crate) mod fuzzed;
 pub(crate) mod headers;
 pub(super) mod holds;
 mod look;
