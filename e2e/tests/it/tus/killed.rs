@@ -1,13 +1,16 @@
-//! A gateway that is killed in the middle of an upload: another one, or the same again, goes on from what was said to be stored.
+//! A gateway that is killed in the middle of an upload: another one, or the same again, goes on from what was said to be stored. And a
+//! store that takes nothing: nothing is said then.
 
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use http::{HeaderName, Method};
+use http::{HeaderName, Method, header::CONTENT_TYPE};
 use reelgate_e2e::{
     generated::generated,
     process::eventually,
+    proxied::Proxied,
+    proxy::store::{Call, Rule, Trouble},
     site::{Footing, Site},
 };
 use tokio::{io::AsyncWriteExt, net::TcpStream};
@@ -75,4 +78,26 @@ async fn a_killed_gateway_loses_no_offset_that_was_said_embedded() -> Result<()>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_killed_gateway_loses_no_offset_that_was_said_in_production() -> Result<()> {
     a_killed_gateway_loses_no_offset_that_was_said(Footing::Production).await
+}
+
+/// The bytes behind the last whole part are an object of their own: it is there before anybody hears of them.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tail_that_cannot_be_stored_is_not_said() -> Result<()> {
+    let at = Proxied::start(&[]).await?;
+    let talk = Talk::new(&at.site, "refusing");
+    let bytes = generated(12, 3_000);
+    let address = talk.begin(&[("upload-length", "3000")]).await?;
+    talk.patch(&address, 0, &[], bytes.slice(..1_000)).await?.expect(204)?;
+    at.store.add(Rule::always(Call::Put, Trouble::Status(500)));
+    let headers = [
+        (HeaderName::from_static("tus-resumable"), "1.0.0"),
+        (HeaderName::from_static("upload-offset"), "1000"),
+        (CONTENT_TYPE, "application/offset+octet-stream"),
+    ];
+    let refused = talk.anybody().send(Method::PATCH, &address, &headers, bytes.slice(1_000..2_000));
+    ensure!(refused.await?.expect(503)?.code() == "storage_unavailable");
+    ensure!(talk.offset(&address).await? == 1_000, "an offset was said that is not stored");
+    at.store.heal();
+    let last = talk.patch(&address, 1_000, &[], bytes.slice(1_000..)).await?.expect(204)?;
+    talk.has_file(&last, &bytes).await
 }

@@ -165,6 +165,36 @@ async fn what_is_left_alone_is_given_up(footing: Footing) -> Result<()> {
     Ok(())
 }
 
+/// Each byte that is stored makes its time begin anew: it lives longer than was said when it began.
+async fn what_goes_on_is_not_given_up(footing: Footing) -> Result<()> {
+    let site = Site::builder(footing).env("REELGATE__RESUMABLE__EXPIRES_MS", "6000").start().await?;
+    let talk = Talk::new(&site, "going-on");
+    let created = talk.create(&[("upload-length", "100000")], Bytes::new()).await?.expect(201)?;
+    let (address, until) = (address(&created)?, expires(&created)?);
+    let mut at = 0;
+    while std::time::SystemTime::now() < until + Duration::from_secs(1) {
+        talk.patch(&address, at, &[], "x").await?.expect(204)?;
+        at += 1;
+    }
+    let head = talk.head(&address).await?.expect(200)?;
+    ensure!(offset(&head)? == at && expires(&head)? > until, "{:?}", head.headers);
+    Ok(())
+}
+
+fn expires(answer: &reelgate_e2e::client::Answer) -> Result<std::time::SystemTime> {
+    Ok(httpdate::parse_http_date(&header(answer, "upload-expires")?)?)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_on_is_not_given_up_embedded() -> Result<()> {
+    what_goes_on_is_not_given_up(Footing::Embedded).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_goes_on_is_not_given_up_in_production() -> Result<()> {
+    what_goes_on_is_not_given_up(Footing::Production).await
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_left_alone_is_given_up_embedded() -> Result<()> {
     what_is_left_alone_is_given_up(Footing::Embedded).await
