@@ -26,6 +26,7 @@ mod idle;
 mod images;
 mod in_sync;
 mod isolation;
+mod javascript;
 mod jobs;
 mod journeys;
 mod languages;

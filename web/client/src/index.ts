@@ -1,0 +1,7 @@
+export { Reelgate, type Settings } from "./client.js"
+export type { Fresh, Mint } from "./credentials.js"
+export { ReelgateError } from "./error.js"
+export type { Event, EventsWish, Listener, TokenListener } from "./events.js"
+export { type Addresses, type HlsLike, PlayerSource, type StreamToken } from "./player.js"
+export type { FileJson, FileList, ListQuery } from "./types.js"
+export { type Source, Upload, type UploadWish } from "./upload.js"
