@@ -5,6 +5,7 @@ mod body;
 mod file;
 mod news;
 mod progress;
+mod resume;
 mod send;
 mod server;
 mod wait;

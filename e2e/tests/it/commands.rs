@@ -2,12 +2,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use anyhow::{Context, Result, ensure};
+use reelgate_common::hex::hex;
 use reelgate_e2e::{
+    generated::generated,
     process::Folder,
+    proxy::cutter::Cutter,
     sign_in::SignIn,
     site::{Footing, Site, web_safe_clip},
 };
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 /// The site with somebody who is signed in: by the data folder's own secret, or by a JWT.
 struct Desk {
@@ -92,5 +96,25 @@ async fn who_is_not_signed_in_or_asks_nobody_is_told_what_to_do() -> Result<()> 
     assert!(desk.refused(&["ls"])?.contains("token"), "the server's own words");
     let (succeeded, output) = desk.site.command(&["ls", "--url=http://127.0.0.1:9"])?;
     assert!(!succeeded && output.contains("cannot reach http://127.0.0.1:9/"), "{output}");
+    Ok(())
+}
+
+/// A large file: it goes on where it had got to, and is not sent twice.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_large_upload_goes_on_after_its_connection_has_broken() -> Result<()> {
+    const BYTES: usize = 48 << 20;
+    let (desk, folder) = (Desk::open(Footing::Embedded).await?, Folder::new("commands")?);
+    let path = folder.join("large.bin");
+    std::fs::write(&path, generated(5, BYTES))?;
+    let port = desk.site.client().base().rsplit(':').next().context("a port")?.parse()?;
+    let cutter = Cutter::start(vec![port], vec![10 << 20, 30 << 20])?;
+    let url = format!("--url={}", cutter.url());
+    let (succeeded, output) = desk.site.command(&["upload", &path, "--json", &url])?;
+    ensure!(succeeded, "{output}");
+    let stored: Value = serde_json::from_str(output.lines().last().context("a file")?)?;
+    ensure!(stored["size_bytes"] == BYTES && stored["filename"] == "large.bin", "{stored}");
+    ensure!(stored["sha256"] == hex(&Sha256::digest(generated(5, BYTES))), "{stored}");
+    ensure!(cutter.cuts() == 2 && output.matches("going on in").count() >= 2, "{output}");
+    ensure!(cutter.sent() < BYTES as u64 * 3 / 2, "{} bytes were sent", cutter.sent());
     Ok(())
 }

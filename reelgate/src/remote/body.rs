@@ -1,4 +1,4 @@
-//! The body of an upload: a form with one file, read from disk as it is sent, whose progress is told.
+//! The body of an upload: a form with one file, or the rest of one, read from disk as it is sent, whose progress is told.
 
 use std::{
     io,
@@ -54,6 +54,11 @@ impl Content {
             buffer: vec![0; CHUNK].into(),
             bar,
         }
+    }
+
+    /// The next `left` bytes of `file`, and nothing around them.
+    pub(super) fn rest(file: tokio::fs::File, left: u64, bar: ProgressBar) -> Self {
+        Self { head: None, file, left, tail: None, buffer: vec![0; CHUNK].into(), bar }
     }
 
     fn poll_file(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {

@@ -1,5 +1,5 @@
 //! One file to the server. What fails on the way is tried again under the same `Idempotency-Key`, so that a file whose answer was
-//! lost is not stored twice.
+//! lost is not stored twice. A large one goes by `resume`.
 
 use std::{path::Path, time::Duration};
 
@@ -12,6 +12,7 @@ use super::{
     body::{Boundary, Content},
     file::RemoteFile,
     progress::Bars,
+    resume,
     server::{Refused, Server},
 };
 
@@ -20,6 +21,14 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 pub(super) async fn file(server: &Server, path: &Path, bars: &Bars) -> anyhow::Result<RemoteFile> {
     let name = path.file_name().context("this names no file")?.to_string_lossy().into_owned();
+    let of = tokio::fs::metadata(path).await?;
+    if of.is_file() && of.len() >= resume::LARGE {
+        match resume::file(server, (path, &name, of.len()), bars).await {
+            // An older server.
+            Err(error) if is_unknown(&error) => {}
+            done => return done,
+        }
+    }
     let key = uuid::Uuid::new_v4().to_string();
     let mut attempt = 1;
     loop {
@@ -49,8 +58,12 @@ async fn once(server: &Server, (path, name): (&Path, &str), key: &str, bars: &Ba
     Ok(stored)
 }
 
+fn is_unknown(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.code == "not_found")
+}
+
 /// `None` for what would fail again.
-fn pause_before_retry(error: &anyhow::Error, attempt: u32) -> Option<Duration> {
+pub(super) fn pause_before_retry(error: &anyhow::Error, attempt: u32) -> Option<Duration> {
     let backoff = Duration::from_secs(1 << attempt.min(5));
     match error.downcast_ref::<Refused>() {
         Some(refused) if is_passing(refused.status) => {

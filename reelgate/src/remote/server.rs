@@ -6,7 +6,7 @@ use anyhow::Context;
 use bytes::Bytes;
 use http::{
     Method, Request, Response, StatusCode, Uri,
-    header::{AUTHORIZATION, RETRY_AFTER},
+    header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
 };
 use http_body_util::{BodyExt, Either, Empty, Limited, combinators::UnsyncBoxBody};
 use reelgate_common::{
@@ -35,12 +35,19 @@ pub(super) struct Server {
     authorization: String,
 }
 
+/// An upload that has begun.
+pub(super) struct Begun {
+    /// The right to go on with it: it is not shown.
+    address: String,
+    pub(super) file: FileId,
+}
+
 /// An answer that is no success.
 #[derive(Debug, thiserror::Error)]
 #[error("{message} ({code})")]
 pub(super) struct Refused {
     pub(super) status: StatusCode,
-    code: String,
+    pub(super) code: String,
     message: String,
     /// Seconds.
     pub(super) retry_after: Option<u64>,
@@ -100,14 +107,45 @@ impl Server {
         self.send(request, Either::Right(content)).await
     }
 
+    /// An upload by the tus protocol.
+    pub(super) async fn begin(&self, size: u64, metadata: &str) -> anyhow::Result<Begun> {
+        let request = self.tus(Method::POST, "v1/uploads")?;
+        let request = request.header("upload-length", size).header("upload-metadata", metadata);
+        let answer = self.exchange(request, Either::Left(Empty::new())).await?;
+        let address = said(&answer, "location")?.trim_start_matches('/').to_owned();
+        Ok(Begun { address, file: said(&answer, "reelgate-file-id")?.parse()? })
+    }
+
+    /// Bytes of it that the server has.
+    pub(super) async fn reached(&self, begun: &Begun) -> anyhow::Result<u64> {
+        let request = self.tus(Method::HEAD, &begun.address)?;
+        Ok(said(&self.exchange(request, Either::Left(Empty::new())).await?, "upload-offset")?.parse()?)
+    }
+
+    pub(super) async fn append(&self, begun: &Begun, at: u64, content: Content) -> anyhow::Result<()> {
+        let request = self.tus(Method::PATCH, &begun.address)?.header("upload-offset", at);
+        let request = request.header(CONTENT_TYPE, "application/offset+octet-stream");
+        self.exchange(request, Either::Right(content)).await.map(drop)
+    }
+
+    fn tus(&self, method: Method, path: &str) -> anyhow::Result<http::request::Builder> {
+        let uri = Uri::try_from(self.url.join(path)?.as_str())?;
+        Ok(Request::builder().method(method).uri(uri).header("tus-resumable", "1.0.0"))
+    }
+
     async fn send(&self, request: http::request::Builder, body: Body) -> anyhow::Result<Value> {
+        Ok(self.exchange(request, body).await?.into_body())
+    }
+
+    async fn exchange(&self, request: http::request::Builder, body: Body) -> anyhow::Result<Response<Value>> {
         let request = request.header(AUTHORIZATION, &self.authorization).body(body)?;
         let answer = self.client.request(request).await.with_context(|| format!("cannot reach {}", self.url))?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, LONGEST_ANSWER).collect().await.map_err(anyhow::Error::from_boxed)?.to_bytes();
         let answer: Value =
             if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap_or_default() };
-        if head.status.is_success() { Ok(answer) } else { Err(refused(&Response::from_parts(head, answer)).into()) }
+        let answer = Response::from_parts(head, answer);
+        if answer.status().is_success() { Ok(answer) } else { Err(refused(&answer).into()) }
     }
 }
 
@@ -119,6 +157,11 @@ fn sign_in(data_dir: &Path, config: Option<&Path>) -> anyhow::Result<String> {
     let mut settings = Settings::load(&RawConfig::load(config)?)?;
     DataDir::at(data_dir).fill_secrets(&mut settings)?;
     demo::sign_in(&settings.auth)
+}
+
+fn said<'a>(answer: &'a Response<Value>, name: &str) -> anyhow::Result<&'a str> {
+    let value = answer.headers().get(name).with_context(|| format!("the server did not say {name}"))?;
+    Ok(value.to_str()?)
 }
 
 fn refused(answer: &Response<Value>) -> Refused {
