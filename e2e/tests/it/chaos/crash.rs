@@ -1,5 +1,6 @@
 //! A worker that dies between any two steps: fault 2 of docs/faults.md.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+#![allow(clippy::print_stdout, reason = "which seeds were run is wanted")]
 
 use std::{collections::BTreeSet, time::Duration};
 
@@ -10,14 +11,17 @@ use reelgate_common::{
     job::JobState,
 };
 use reelgate_e2e::{
+    chaos::dice::Dice,
     client::{Client, Upload},
     left_over::{NO_GRACE, left_over},
     process::{Folder, eventually},
+    proxied::Proxied,
+    proxy::Link,
     sign_in::SignIn,
     site::{Footing, Site},
 };
 
-use super::foreign_clip;
+use super::{foreign_clip, number};
 
 /// In the order in which an attempt meets them.
 const POINTS: [&str; 15] = [
@@ -41,8 +45,19 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const CRASH_AT: &str = "REELGATE_CRASH_AT";
 const ORG: &str = "acme";
 
+/// Once by default; `CRASH_SEEDS` times in `make chaos`. Where the worker dies is exact; a seed says in which order the points come, and how long
+/// database and queue take for each of their answers meanwhile, so that who looks when is another time each time.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_dies_at_any_point_leaves_one_whole_result_and_nothing_else() -> Result<()> {
+    for seed in 0..number("CRASH_SEEDS", 1) {
+        let mut dice = Dice::new(number("CHAOS_SEED", 20_261_130) + seed);
+        every_point(&mut dice).await.with_context(|| format!("seed {seed}"))?;
+        println!("seed {seed}: {} points", POINTS.len());
+    }
+    Ok(())
+}
+
+async fn every_point(dice: &mut Dice) -> Result<()> {
     let settings = [
         ("REELGATE__LADDER__RUNGS", "144"),
         ("REELGATE__LADDER__PREVIEW", "false"),
@@ -50,14 +65,19 @@ async fn a_worker_that_dies_at_any_point_leaves_one_whole_result_and_nothing_els
         // The worker must meet the points of a promotion, not a gateway.
         ("REELGATE__MAINTENANCE__PROMOTE_MS", "3600000"),
     ];
-    let builder = Site::builder(Footing::Production).workers(0);
+    let builder = Site::builder(Footing::Production).gateways(0).workers(0);
     let settings = settings.iter().chain(NO_GRACE);
-    let mut site = settings.fold(builder, |builder, (key, value)| builder.env(*key, *value)).start().await?;
+    let builder = settings.fold(builder, |builder, (key, value)| builder.env(*key, *value));
+    let Proxied { mut site, database, redis, store: _store } = Proxied::before(builder).await?;
+    site.start_gateway().await?;
     let folder = Folder::new("crash")?;
     let clip = foreign_clip(&folder)?;
     let client = site.client().signed_in(SignIn::member("alice", ORG).jwt());
     let mut expected = None;
-    for point in POINTS {
+    for point in shuffled(dice) {
+        for link in [&database, &redis] {
+            link.set(Link::Delayed(dice.time(0, 15)));
+        }
         let file = client.upload_one(Upload::file("film.mkv", "video/x-matroska", &clip)).await?;
         dies(&mut site, point).await?;
         site.start_worker()?;
@@ -73,6 +93,11 @@ async fn a_worker_that_dies_at_any_point_leaves_one_whole_result_and_nothing_els
         site.workers.clear();
     }
     Ok(())
+}
+
+fn shuffled(dice: &mut Dice) -> Vec<&'static str> {
+    let mut left = POINTS.to_vec();
+    std::iter::from_fn(|| (!left.is_empty()).then(|| left.swap_remove(dice.below(left.len())))).collect()
 }
 
 /// A worker that takes the job and dies at the point.
