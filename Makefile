@@ -27,6 +27,7 @@ test: ## everything that decides whether a change may land
 	@scripts/install-moto
 	@scripts/install-players
 	@scripts/build-web
+	@scripts/build-client
 	cargo fmt --all --check
 	$$(scripts/install-cargo-deny) check bans licenses sources
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -57,8 +58,19 @@ chaos: ## faults at random for half an hour, and the promises held against what 
 	CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} CHAOS_FAULTS=$${CHAOS_FAULTS:-500} CHAOS_MINUTES=$${CHAOS_MINUTES:-30} \
 		cargo test -p reelgate-e2e --test it -- --nocapture --exact \
 		chaos::whatever_fails_every_answered_upload_is_kept_once_and_whole
+	CRASH_SEEDS=$${CRASH_SEEDS:-20} CHAOS_SEED=$${CHAOS_SEED:-$$RANDOM} cargo test -p reelgate-e2e --test it -- --nocapture --exact \
+		chaos::crash::a_worker_that_dies_at_any_point_leaves_one_whole_result_and_nothing_else
 	CHAOS_JOBS=10000 cargo test -p reelgate-e2e --test it -- --nocapture --exact \
 		chaos::many::of_many_jobs_each_has_one_result_however_many_workers_die
+
+.PHONY: tus-cuts
+tus-cuts: ## tus-js-client and Uppy upload a gibibyte each through 50 cuts and 10 kills of gateways (UPLOAD_MIB, UPLOAD_CUTS, UPLOAD_KILLS, UPLOAD_SEED)
+	@scripts/install-packages test
+	@scripts/install-garage
+	@scripts/install-players
+	cargo build --workspace --bins
+	UPLOAD_MIB=$${UPLOAD_MIB:-1024} UPLOAD_CUTS=$${UPLOAD_CUTS:-50} UPLOAD_KILLS=$${UPLOAD_KILLS:-10} UPLOAD_SEED=$${UPLOAD_SEED:-$$RANDOM} \
+		cargo test -p reelgate-e2e --test it -- --nocapture --test-threads=1 through_cuts_and_kills
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZ_SECONDS (60) each; scripts/fuzz TARGET for one of them
