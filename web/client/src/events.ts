@@ -18,6 +18,8 @@ export interface EventsWish {
   /** Goes on behind this one. */
   lastEventId?: string
   onEvent: (event: Event) => void
+  /** What has happened meanwhile is not known any more: everything is to be read anew. */
+  onReset?: () => void
   /** Connected, or not for now. */
   onState?: (live: boolean) => void
   /** It will not be tried again: the caller may not listen. */
@@ -44,6 +46,7 @@ const TYPES = [
   "upload.progress",
   "job.queued",
   "job.progress",
+  "reset",
 ]
 
 /** Signed in by header, which the browser's own reader cannot: `fetch` reads the stream. */
@@ -102,9 +105,9 @@ export class Listener {
     for (;;) {
       const { done, value } = await reader.read()
       if (done) return
-      for (const { id, data } of cutter.take(decoder.decode(value, { stream: true }))) {
+      for (const { id, type, data } of cutter.take(decoder.decode(value, { stream: true }))) {
         if (id !== null) this.last = id
-        tell(data, this.wish.onEvent)
+        tell(type, data, this.wish)
       }
     }
   }
@@ -163,7 +166,7 @@ export class TokenListener {
       for (const type of TYPES) {
         source.addEventListener(type, ({ data, lastEventId }) => {
           if (lastEventId) this.last = lastEventId
-          tell(data, this.wish.onEvent)
+          tell(type, data, this.wish)
         })
       }
     } catch (error) {
@@ -177,12 +180,17 @@ function isFinal(error: ReelgateError): boolean {
   return error.status >= 400 && error.status < 500 && error.status !== 429
 }
 
-function tell(data: string, onEvent: (event: Event) => void): void {
+function tell(type: string, data: string, wish: EventsWish): void {
+  if (data === "") return
+  if (type === "reset") {
+    wish.onReset?.()
+    return
+  }
   let event: Event
   try {
     event = JSON.parse(data) as Event
   } catch {
     return
   }
-  onEvent(event)
+  wish.onEvent(event)
 }

@@ -1,5 +1,6 @@
 // Cuts a stream of text into events (HTML, section 9.2.6). Knows nothing of what they say.
 
+/** Without data it says only how far the stream is. */
 export interface ServerEvent {
   id: string | null
   type: string
@@ -15,7 +16,7 @@ export class Cutter {
     const held = this.rest.endsWith("\r") ? "\r" : ""
     const blocks = this.rest.slice(0, this.rest.length - held.length).replace(/\r\n?/g, "\n").split("\n\n")
     this.rest = (blocks.pop() ?? "") + held
-    return blocks.map(read).filter((event) => event.data !== "")
+    return blocks.map(read).filter((event) => event.data !== "" || event.id !== null)
   }
 }
 

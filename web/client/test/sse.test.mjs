@@ -9,6 +9,7 @@ test("events are the same however the stream is cut", () => {
   assert.deepEqual(whole, [
     { id: "7", type: "file.ready", data: '{"a":\n1}' },
     { id: null, type: "message", data: "x" },
+    { id: "8", type: "message", data: "" },
     { id: null, type: "message", data: "y" },
   ])
   for (let size = 1; size < 20; size += 1) {
