@@ -51,6 +51,8 @@ fn never(error: Infallible) -> BoxError {
 /// How long and how much of an unread body is thrown away before the connection is closed.
 const DISCARD_TIME: Duration = Duration::from_secs(2);
 const DISCARD_BYTES: u64 = 64 << 20;
+/// The same of a client that can tell what to do without the answer.
+const DISCARD_LITTLE: u64 = 256 << 10;
 
 #[derive(Debug, thiserror::Error)]
 pub enum RequestBodyError {
@@ -67,17 +69,24 @@ pub struct RequestBody {
     timer: Option<Pin<Box<Sleep>>>,
     /// The client waits for `100 Continue`, which hyper sends at the first poll.
     waits_for_continue: bool,
+    /// As much is thrown away of what is left unread.
+    discards: u64,
 }
 
 impl RequestBody {
     pub(crate) fn new(incoming: Incoming, idle: Duration, expects_continue: bool) -> Self {
         let inner = Some(incoming.map_err(Into::into).boxed_unsync());
-        Self { inner, idle, timer: None, waits_for_continue: expects_continue }
+        Self { inner, idle, timer: None, waits_for_continue: expects_continue, discards: DISCARD_BYTES }
     }
 
     /// One with nothing in it.
     pub(crate) fn none() -> Self {
-        Self { inner: None, idle: Duration::ZERO, timer: None, waits_for_continue: false }
+        Self { inner: None, idle: Duration::ZERO, timer: None, waits_for_continue: false, discards: DISCARD_BYTES }
+    }
+
+    /// Whoever sends it finds out by itself what went wrong: hardly anything is read on, for all of it would be sent again.
+    pub(crate) fn discard_little(&mut self) {
+        self.discards = DISCARD_LITTLE;
     }
 
     /// The longest silence that is borne.
@@ -99,7 +108,8 @@ impl RequestBody {
             Ok(Frame::data(chunk))
         });
         let inner = http_body_util::StreamBody::new(chunks).boxed_unsync();
-        Self { inner: Some(inner), idle: Duration::from_secs(60), timer: None, waits_for_continue: false }
+        let idle = Duration::from_secs(60);
+        Self { inner: Some(inner), idle, timer: None, waits_for_continue: false, discards: DISCARD_BYTES }
     }
 
     fn poll_idle(&mut self, cx: &mut Context<'_>) -> Poll<()> {
@@ -154,17 +164,17 @@ impl Drop for RequestBody {
             return;
         }
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
-            runtime.spawn(timeout(DISCARD_TIME, discard(rest)));
+            runtime.spawn(timeout(DISCARD_TIME, discard(rest, self.discards)));
         }
     }
 }
 
 /// Reads on while hyper writes the answer; dropping `rest` at the end makes hyper close the connection.
-async fn discard(mut rest: UnsyncBoxBody<Bytes, BoxError>) {
+async fn discard(mut rest: UnsyncBoxBody<Bytes, BoxError>, most: u64) {
     let mut seen = 0;
     while let Some(Ok(frame)) = rest.frame().await {
         seen += frame.data_ref().map_or(0, |data| data.len() as u64);
-        if seen > DISCARD_BYTES {
+        if seen > most {
             return;
         }
     }

@@ -94,7 +94,8 @@ async fn a_tail_that_cannot_be_stored_is_not_said() -> Result<()> {
         (HeaderName::from_static("upload-offset"), "1000"),
         (CONTENT_TYPE, "application/offset+octet-stream"),
     ];
-    let refused = talk.anybody().send(Method::PATCH, &address, &headers, bytes.slice(1_000..2_000));
+    let anybody = talk.anybody();
+    let refused = anybody.send(Method::PATCH, &address, &headers, bytes.slice(1_000..2_000));
     ensure!(refused.await?.expect(503)?.code() == "storage_unavailable");
     ensure!(talk.offset(&address).await? == 1_000, "an offset was said that is not stored");
     at.store.heal();

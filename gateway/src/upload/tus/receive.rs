@@ -41,13 +41,17 @@ impl Desk {
         receiving.await.map_err(|_| UploadError::Internal)?
     }
 
-    async fn receive_here(self, taken: Taken, asked: Append, body: RequestBody) -> Result<Received, TusError> {
+    async fn receive_here(self, taken: Taken, asked: Append, mut body: RequestBody) -> Result<Received, TusError> {
         let Taken { hold, holding } = taken;
         let _alive = self.uploads().live.enter(hold.resumable.file_id, &hold.resumable.org_id);
         let (address_file, fence) = (hold.resumable.file_id, hold.resumable.fence);
         let permit = match self.permit(&hold.resumable, &asked).await {
             Ok(permit) => permit,
             Err(refused) => {
+                // Browsers send a request again by themselves when its connection breaks, with all its body from where that began.
+                if matches!(refused, TusError::Refused(Refusal::Offset { .. })) {
+                    body.discard_little();
+                }
                 self.let_go(hold).await;
                 return Err(refused);
             }
