@@ -76,7 +76,7 @@ async fn every_point(dice: &mut Dice) -> Result<()> {
     let mut expected = None;
     for point in shuffled(dice) {
         for link in [&database, &redis] {
-            link.set(Link::Delayed(dice.time(0, 15)));
+            link.set(Link::Delayed(dice.time(0, 5)));
         }
         let file = client.upload_one(Upload::file("film.mkv", "video/x-matroska", &clip)).await?;
         dies(&mut site, point).await?;
@@ -117,7 +117,13 @@ async fn survives(site: &Site, client: &Client, file: &str) -> Result<FileWithRe
     let info = client.wait_settled(file, PATIENCE).await?;
     ensure!(info["state"] == "ready", "{info}");
     let (db, id): (_, FileId) = (site.database().await?, file.parse()?);
-    let job = db.jobs_of(&OrgId::new(ORG), id).await?.remove(0);
+    let org = OrgId::new(ORG);
+    // The last result is there a moment before its job has ended.
+    let ended = eventually("the job has ended", PATIENCE, async || {
+        db.jobs_of(&org, id).await.is_ok_and(|jobs| jobs.iter().all(|job| job.state == JobState::Done))
+    });
+    ended.await.with_context(|| site.output())?;
+    let job = db.jobs_of(&org, id).await?.remove(0);
     ensure!(job.state == JobState::Done && job.failures == 0, "{job:?}");
     db.find_file(&OrgId::new(ORG), id).await?.context("the file is gone")
 }

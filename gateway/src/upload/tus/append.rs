@@ -12,7 +12,7 @@ impl Desk {
         self,
         secret: &Secret,
         headers: &HeaderMap,
-        body: RequestBody,
+        mut body: RequestBody,
     ) -> Result<Response, TusError> {
         let asked = Append::parse(headers)?;
         let upload = self.find(secret).await?;
@@ -22,7 +22,10 @@ impl Desk {
         let _place = self.uploads().admission.enter(self.db(), &upload.org_id).await?;
         let taken = match self.take(secret).await? {
             Outcome::Taken(taken) => *taken,
-            Outcome::Finished(over) => return ended(&over, &asked, body.is_end_stream()),
+            Outcome::Finished(over) => {
+                body.discard_little();
+                return ended(&over, &asked, body.is_end_stream());
+            }
         };
         let received = self.clone().receive(taken, asked, body).await?;
         let upload = self.db().find_resumable(&secret.digest()).await?.unwrap_or(upload);

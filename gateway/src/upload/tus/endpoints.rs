@@ -27,7 +27,7 @@ fn create() -> Endpoint {
         .says(
             "Begins an upload",
             "With `Upload-Length`, or `Upload-Defer-Length: 1` to say it later, or `Upload-Concat: final;…` to put partial uploads together. \
-             The first bytes may come along.",
+             The first bytes may come along. A server with `resumable.ietf` also speaks the IETF's draft here (docs/uploads.md).",
         )
         .secured(&[BEARER, UPLOAD_TOKEN])
         .fails(SIGNED_IN)
