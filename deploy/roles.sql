@@ -32,7 +32,7 @@ REVOKE SELECT ON webhooks, deliveries FROM reelgate_worker;
 GRANT INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO reelgate_gateway;
 REVOKE INSERT, UPDATE, DELETE ON deployment, seaql_migrations FROM reelgate_gateway;
 
--- Workers write results. Of a file not its owner, organisation, name, size, digest, generation nor deletion.
+-- Workers write results. Of a file not its owner, organisation, name, tags, size, digest, generation, end nor deletion.
 GRANT UPDATE (kind, content_type, media, grid, source_key, state, failure_code, failure_message, failure_retryable,
               updated_at, ready_at) ON files TO reelgate_worker;
 GRANT UPDATE ON jobs, stills TO reelgate_worker;

@@ -28,6 +28,7 @@ pub const SECTIONS: &[&str] = &[
     "storage",
     "thumbnails", // common::storage
     "tokens",     // common::tokens
+    "trash",      // gateway
     "upload",     // gateway
     "webhooks",   // gateway
     "worker",     // worker

@@ -8,6 +8,7 @@ use crate::{
     grid::SegmentGrid,
     ids::{FileId, OrgId, UserId},
     key::Key,
+    labels::Labels,
     media_info::MediaInfo,
     storage::Version,
     timestamp::Timestamp,
@@ -55,6 +56,8 @@ pub struct FileRecord {
     pub location: String,
     /// As the client named it, cleaned of control characters; for display only.
     pub filename: String,
+    /// The name as it is searched and sorted by; empty for a moment after an older build has written it.
+    pub name_key: String,
     /// Sniffed from the content, never the client's claim.
     pub content_type: String,
     pub size_bytes: u64,
@@ -76,5 +79,8 @@ pub struct FileRecord {
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
     pub ready_at: Option<Timestamp>,
+    pub labels: Labels,
+    /// Since when it is in the trash.
+    pub trashed_at: Option<Timestamp>,
     pub deleted_at: Option<Timestamp>,
 }

@@ -6,6 +6,7 @@ use crate::{
     closed_set::closed_set,
     ids::{FileId, OrgId, UserId},
     key::Key,
+    labels::Labels,
     quota::Quota,
     storage::{MultipartId, PartTag},
     timestamp::Timestamp,
@@ -47,6 +48,8 @@ pub struct NewResumable {
     pub claimed_type: Option<String>,
     /// As the client has sent it.
     pub metadata: String,
+    /// What of that the file is to bear.
+    pub labels: Labels,
     /// What a final one is made of, in order.
     pub sources: Vec<FileId>,
     pub length: Option<u64>,

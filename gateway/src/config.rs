@@ -22,6 +22,7 @@ use crate::{
     maintenance::config::MaintenanceConfig,
     network::Network,
     thumbnail::config::ThumbnailsConfig,
+    trash::config::TrashConfig,
     upload::{
         config::UploadConfig,
         tus::config::{QuotaConfig, ResumableConfig},
@@ -39,6 +40,7 @@ pub struct GatewayConfig {
     pub cache: CacheConfig,
     pub events: EventsConfig,
     pub thumbnails: ThumbnailsConfig,
+    pub trash: TrashConfig,
     pub maintenance: MaintenanceConfig,
     pub auth: AuthConfig,
     pub tokens: TokensConfig,
@@ -61,6 +63,7 @@ impl GatewayConfig {
             cache: raw.section("cache")?,
             events: raw.section("events")?,
             thumbnails: raw.section("thumbnails")?,
+            trash: raw.section("trash")?,
             maintenance: raw.section("maintenance")?,
             auth: raw.section("auth")?,
             tokens: raw.section("tokens")?,
@@ -82,6 +85,7 @@ impl GatewayConfig {
         self.cache.validate().map_err(named("cache"))?;
         self.events.validate().map_err(named("events"))?;
         self.thumbnails.validate().map_err(named("thumbnails"))?;
+        self.trash.validate().map_err(named("trash"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;
         self.leases.validate().map_err(named("leases"))?;
         self.webhooks.validate().map_err(named("webhooks"))?;

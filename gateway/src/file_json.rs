@@ -4,6 +4,7 @@ use reelgate_common::{
     db::FileWithRenditions,
     file::{Failure, FileKind, FileState},
     ids::{FileId, UserId},
+    labels::Metadata,
     media_info::{AudioInfo, MediaInfo, Reason, VideoInfo},
     rendition::{Rendition, RenditionKind},
     timestamp::Timestamp,
@@ -19,7 +20,7 @@ pub struct FileJson<'a> {
     id: FileId,
     /// A stable name within the organisation.
     location: &'a str,
-    /// As it was uploaded.
+    /// As it was uploaded, or renamed since.
     filename: &'a str,
     /// By its content.
     content_type: &'a str,
@@ -41,6 +42,14 @@ pub struct FileJson<'a> {
     updated_at: Timestamp,
     /// When it could first be played.
     ready_at: Option<Timestamp>,
+    #[schema(value_type = Vec<String>)]
+    tags: &'a [String],
+    #[schema(value_type = std::collections::BTreeMap<String, String>)]
+    metadata: &'a Metadata,
+    /// From then on the file is as good as deleted.
+    expires_at: Option<Timestamp>,
+    /// Since when it is in the trash.
+    trashed_at: Option<Timestamp>,
 }
 
 /// One finished output of a file.
@@ -98,6 +107,10 @@ impl<'a> From<&'a FileWithRenditions> for FileJson<'a> {
             created_at: file.created_at,
             updated_at: file.updated_at,
             ready_at: file.ready_at,
+            tags: &file.labels.tags,
+            metadata: &file.labels.metadata,
+            expires_at: file.labels.expires_at,
+            trashed_at: file.trashed_at,
         }
     }
 }
@@ -157,6 +170,10 @@ pub(crate) fn example() -> Value {
         "created_at": "2026-11-30T09:12:44.017Z",
         "updated_at": "2026-11-30T09:13:20.402Z",
         "ready_at": "2026-11-30T09:12:58.911Z",
+        "tags": ["holiday"],
+        "metadata": { "album": "17" },
+        "expires_at": null,
+        "trashed_at": null,
     })
 }
 

@@ -1,75 +1,113 @@
-//! `GET /v1/files` and `GET /v1/files/{id}/info`: what there is, for everybody of the organisation.
+//! `/v1/files`: what there is, for everybody of the organisation, and what people say about a file.
 
-use std::str::FromStr;
+mod change;
+mod filter;
 
 use reelgate_common::{
     auth::Caller,
-    db::FileFilter,
     file::{FileKind, FileState},
     ids::FileId,
+    labels::{MAX_TAGS, MAX_WORD},
+    listing::Sort,
+    timestamp::Timestamp,
 };
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+pub(crate) use self::change::change;
+use self::filter::{DEFAULT_LIMIT, MAX_LIMIT, MAX_TEXT, parse};
 use crate::{
     app::App,
-    endpoint::{Endpoint, Tag, failures::DATABASE, inline, media},
-    error::{ApiError, Violation},
+    endpoint::{Endpoint, Tag, failures::DATABASE, inline},
+    error::ApiError,
     file_json::{self, FileJson},
     query::Query,
     respond::{Response, ok},
+    revoke::only_admins,
 };
 
-const DEFAULT_LIMIT: u64 = 50;
-const MAX_LIMIT: u64 = 200;
-
-/// What `GET /v1/files` and `GET /v1/files/{file_id}/info` are.
+/// What stands behind `/v1/files` and is about what people know and say of files.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    let limits = json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT });
-    let list = Endpoint::get("/v1/files", "listFiles", Tag::Files)
-        .says("Lists files", "Those of the caller's organisation, the newest first, a page at a time.")
-        .signed_in()
-        .query("state", inline::<FileState>(), "Only files in this state.", json!("ready"))
-        .query("kind", inline::<FileKind>(), "Only files of this kind.", json!("video"))
-        .query("limit", limits, "As many at most.", json!(DEFAULT_LIMIT))
-        .query("cursor", inline::<FileId>(), "`next` of the page before.", json!(media::FILE))
-        .answers::<Page<'_>>(200, "A page.", &json!({ "files": [file_json::example()], "next": null }))
-        .fails(&["validation_failed"])
-        .fails(DATABASE);
     let info = Endpoint::get("/v1/files/{file_id}/info", "getFileInfo", Tag::Files)
         .says("Tells about a file", "Its state, what was found in it, and what was made of it so far.")
         .signed_in()
         .of_file()
         .answers::<FileJson<'_>>(200, "The file.", &file_json::example());
-    vec![list, info]
+    vec![listed(), info, change::endpoint()]
 }
 
-/// Files, the newest first.
+fn listed() -> Endpoint {
+    let several = |of: Value| json!({ "type": "array", "items": of });
+    let limits = json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT });
+    let bytes = || json!({ "type": "integer", "minimum": 0 });
+    let tag = json!({ "type": "string", "minLength": 1, "maxLength": MAX_WORD, "pattern": "^[^,]+$" });
+    let tags = json!({ "type": "array", "items": tag, "maxItems": MAX_TAGS });
+    let text = |most: usize| json!({ "type": "string", "maxLength": most });
+    let order = json!({ "type": "string", "enum": Sort::ALL, "default": Sort::default().word() });
+    let time = "2026-11-30T09:12:44Z";
+    Endpoint::get("/v1/files", "listFiles", Tag::Files)
+        .says(
+            "Lists files",
+            "Those of the caller's organisation, the newest first unless told otherwise, a page at a time.",
+        )
+        .signed_in()
+        .query("state", several(inline::<FileState>()), "Only files in one of these states.", json!(["ready"]))
+        .query("kind", several(inline::<FileKind>()), "Only files of one of these kinds.", json!(["video"]))
+        .query("owner", text(64), "Only this user's files; `me` is the caller.", json!("me"))
+        .query("created_after", inline::<Timestamp>(), "Only files created then or later.", json!(time))
+        .query("created_before", inline::<Timestamp>(), "Only files created before.", json!(time))
+        .query("size_min", bytes(), "Only files of at least so many bytes.", json!(1_000))
+        .query("size_max", bytes(), "Only files of at most so many bytes.", json!(50_000_000))
+        .query(
+            "q",
+            text(MAX_TEXT),
+            "Only files with this text in their names, in small or capital letters.",
+            json!("harbour"),
+        )
+        .query("tag", tags, "Only files that bear all of these tags.", json!(["holiday"]))
+        .query("expires_before", inline::<Timestamp>(), "Only files that end before.", json!(time))
+        .query("trashed", inline::<bool>(), "What is in the trash: the own files, all of them to admins.", json!(false))
+        .query("sort", order, "In this order; with `-` the other way round.", json!("-created_at"))
+        .query("limit", limits, "As many at most.", json!(DEFAULT_LIMIT))
+        .query("cursor", text(2_048), "`next` of the page before, in the same order.", json!(CURSOR))
+        .answers::<Page<'_>>(200, "A page.", &json!({ "files": [file_json::example()], "next": null }))
+        .fails(&["validation_failed", "not_admin"])
+        .fails(DATABASE)
+}
+
+/// For examples.
+const CURSOR: &str = "LWNyZWF0ZWRfYXQgMDE5M2QyYzgtNWYzYS03YzQxLTlkMmUtNmIxZjBhN2M0ZTU1IDE3NjQ0OTM5NjQwMTc";
+
+/// Files, in the order that was asked for.
 #[derive(Serialize, ToSchema)]
 #[schema(as = FilePage)]
 struct Page<'a> {
     files: Vec<FileJson<'a>>,
     /// `cursor` of the page that follows; `null` at the end.
-    next: Option<FileId>,
+    next: Option<String>,
 }
 
+/// `GET /v1/files`. The trash shows what the caller may take out of it: the own files, all to an admin.
+///
 /// # Errors
-/// 422 for a filter that is none.
+/// 422 for a filter that is none; 403 for another's trash.
 pub(crate) async fn list(app: &App, caller: &Caller, query: &Query<'_>) -> Result<Response, ApiError> {
-    let filter = parse(query)?;
-    let rows = app.db.list_files(&caller.org, &filter).await?;
-    let next = match rows.last() {
-        Some(last) if rows.len() as u64 == filter.limit => more(app, caller, &filter, last.file.id).await?,
-        _ => None,
-    };
+    let mut filter = parse(query, &caller.user)?;
+    if filter.trashed && !caller.admin {
+        match &filter.owner {
+            Some(owner) if *owner != caller.user => only_admins(caller)?,
+            _ => filter.owner = Some(caller.user.clone()),
+        }
+    }
+    let limit = filter.limit;
+    // One more tells whether anything follows.
+    filter.limit += 1;
+    let mut rows = app.db.list_files(&caller.org, &filter).await?;
+    let more = rows.len() as u64 > limit;
+    rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    let next = rows.last().filter(|_| more).map(|last| filter.sort.cursor(&filter.sort.place_of(&last.file)));
     Ok(ok(&Page { files: rows.iter().map(FileJson::from).collect(), next }))
-}
-
-/// The cursor after `last`, if anything follows: a full page may be the last one.
-async fn more(app: &App, caller: &Caller, filter: &FileFilter, last: FileId) -> Result<Option<FileId>, ApiError> {
-    let beyond = FileFilter { after: Some(last), limit: 1, ..filter.clone() };
-    Ok(app.db.list_files(&caller.org, &beyond).await?.first().map(|_| last))
 }
 
 /// # Errors
@@ -77,69 +115,4 @@ async fn more(app: &App, caller: &Caller, filter: &FileFilter, last: FileId) -> 
 pub(crate) async fn info(app: &App, caller: &Caller, file: FileId) -> Result<Response, ApiError> {
     let row = app.db.find_file(&caller.org, file).await?.ok_or_else(ApiError::file_not_found)?;
     Ok(ok(&FileJson::from(&row)))
-}
-
-fn parse(query: &Query) -> Result<FileFilter, ApiError> {
-    let mut wrong = Vec::new();
-    let filter = FileFilter {
-        state: word(query, "state", "Input should be a file state", "enum", &mut wrong),
-        kind: word(query, "kind", "Input should be 'video', 'audio', 'image' or 'other'", "enum", &mut wrong),
-        after: word(query, "cursor", "Input should be the `next` of an earlier page", "value_error", &mut wrong),
-        limit: limit(query, &mut wrong),
-    };
-    if wrong.is_empty() { Ok(filter) } else { Err(ApiError::invalid(wrong)) }
-}
-
-/// An empty parameter is as good as none: forms send those.
-fn word<T: FromStr>(
-    query: &Query,
-    name: &'static str,
-    message: &'static str,
-    kind: &'static str,
-    wrong: &mut Vec<Violation>,
-) -> Option<T> {
-    let parsed = query.get(name).filter(|text| !text.is_empty())?.parse();
-    parsed.map_err(|_| wrong.push(Violation::new(["query".into(), name.into()], message, kind))).ok()
-}
-
-fn limit(query: &Query, wrong: &mut Vec<Violation>) -> u64 {
-    let message = "Input should be a valid integer";
-    let limit = word(query, "limit", message, "int_parsing", wrong).unwrap_or(DEFAULT_LIMIT);
-    let mut refuse = |message, kind| wrong.push(Violation::new(["query".into(), "limit".into()], message, kind));
-    if limit < 1 {
-        refuse("Input should be greater than or equal to 1", "greater_than_equal");
-    }
-    if limit > MAX_LIMIT {
-        refuse("Input should be less than or equal to 200", "less_than_equal");
-    }
-    limit
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::Detail;
-
-    fn of(query: &str) -> Result<FileFilter, ApiError> {
-        parse(&Query::parse(Some(query)))
-    }
-
-    #[test]
-    fn filters_are_read() {
-        let id = FileId::new();
-        let filter = of(&format!("state=ready&kind=video&limit=200&cursor={id}")).unwrap();
-        assert_eq!((filter.state, filter.kind), (Some(FileState::Ready), Some(FileKind::Video)));
-        assert_eq!((filter.limit, filter.after), (200, Some(id)));
-        assert_eq!(of("state=").unwrap().limit, DEFAULT_LIMIT);
-    }
-
-    #[test]
-    fn each_wrong_one_is_named() {
-        let Detail::Invalid(wrong) = of("state=x&kind=y&limit=0&cursor=z").unwrap_err().detail else { panic!() };
-        let names: Vec<_> = wrong.iter().map(|violation| serde_json::to_value(&violation.loc[1]).unwrap()).collect();
-        assert_eq!(names, ["state", "kind", "cursor", "limit"]);
-        for limit in ["limit=201", "limit=-1", "limit=x"] {
-            assert!(of(limit).is_err(), "{limit}");
-        }
-    }
 }

@@ -88,7 +88,7 @@ impl Leases {
     /// The earliest time that a token issued now may bear: one that an epoch of a moment ago does not void.
     #[must_use]
     pub(crate) fn issue_at(&self, org: &OrgId, user: &UserId) -> Timestamp {
-        let voided = self.epochs().not_before(org, user, None);
+        let voided = self.epochs().latest(org, user);
         voided.map_or_else(Timestamp::now, |voided| Timestamp::now().max(Timestamp(voided.0 + 1)))
     }
 

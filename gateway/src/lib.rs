@@ -62,6 +62,7 @@ mod stream;
 pub mod tally;
 pub mod thumbnail;
 mod tls;
+pub mod trash;
 pub mod upload;
 mod usage;
 mod virtual_file;

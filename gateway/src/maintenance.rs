@@ -9,6 +9,7 @@ pub mod config;
 mod dispatch;
 mod duty;
 mod events;
+mod expire;
 mod gauges;
 mod leader;
 mod leases;
@@ -80,6 +81,7 @@ fn spawn_duties(ground: &Ground, leader: &Leader, tasks: &TaskTracker, stop: &Ca
     tasks.spawn(start("leases", every.sweep).repeat(ground.clone(), async |ground| leases::run(ground).await));
     tasks.spawn(start("events", every.sweep).repeat(ground.clone(), async |ground| events::run(ground).await));
     tasks.spawn(start("purge", every.purge).repeat(ground.clone(), async |ground| purge::run(ground).await));
+    tasks.spawn(start("expire", every.purge).repeat(ground.clone(), async |ground| expire::run(ground).await));
     tasks.spawn(start("promote", every.promote).repeat(ground.clone(), async |ground| promote::run(ground).await));
     let reconciler = ground.reconciler();
     tasks.spawn(start("reconcile", every.reconcile).repeat(ground.clone(), move |_| reconcile(reconciler.clone())));

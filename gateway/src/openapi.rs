@@ -23,7 +23,7 @@ use crate::{
     endpoint::{Endpoint, Schemas, Tag},
     error, events, files, hls, images, jobs, leases, mint, page, play,
     respond::{Response, bare},
-    revoke, thumbnail,
+    revoke, thumbnail, trash,
     upload::{self, tus},
     usage, webhooks,
 };
@@ -70,6 +70,7 @@ fn endpoints() -> Vec<Endpoint> {
         files::endpoints(),
         play::endpoints(),
         delete::endpoints(),
+        trash::endpoints(),
         mint::endpoints(),
         hls::endpoints(),
         images::endpoints(),

@@ -297,6 +297,7 @@ mod tests {
         file::Failure,
         ids::{FileId, OrgId, UserId},
         key::Key,
+        labels::Labels,
     };
 
     use super::*;
@@ -314,6 +315,7 @@ mod tests {
             owner_id: UserId::new("alice"),
             location: "l".to_owned(),
             filename: "my.film.mov".to_owned(),
+            name_key: String::new(),
             content_type: "video/quicktime".to_owned(),
             size_bytes: 10,
             sha256: "ab".to_owned(),
@@ -329,6 +331,8 @@ mod tests {
             created_at: Timestamp(1),
             updated_at: Timestamp(1),
             ready_at: None,
+            labels: Labels::default(),
+            trashed_at: None,
             deleted_at: None,
         };
         FileWithRenditions { file, renditions }

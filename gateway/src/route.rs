@@ -32,7 +32,10 @@ pub(crate) enum Route {
     Packaged(PackagedPath),
     OpenLocation,
     Open(FileId),
+    Change(FileId),
     Delete(FileId),
+    DeleteMany,
+    Restore(FileId),
     Info(FileId),
     Image(FileId, Image),
     Thumbnail(FileId),
@@ -86,6 +89,9 @@ impl Route {
             (Resource::Packaged(below), &Method::GET) => Self::Packaged(below.typed()?),
             (Resource::File(id), &Method::GET) => Self::Open(file_id(id)?),
             (Resource::File(id), &Method::DELETE) => Self::Delete(file_id(id)?),
+            (Resource::File(id), &Method::PATCH) => Self::Change(file_id(id)?),
+            (Resource::DeleteFiles, &Method::POST) => Self::DeleteMany,
+            (Resource::Restore(id), &Method::POST) => Self::Restore(file_id(id)?),
             (Resource::Info(id), &Method::GET) => Self::Info(file_id(id)?),
             (Resource::Image(id, image), &Method::GET) => Self::Image(file_id(id)?, image),
             (Resource::Thumbnail(id), &Method::GET) => Self::Thumbnail(file_id(id)?),
@@ -131,7 +137,10 @@ impl Route {
             Self::Packaged(_) => "packaged",
             Self::OpenLocation => "open_location",
             Self::Open(_) => "open",
+            Self::Change(_) => "change",
             Self::Delete(_) => "delete",
+            Self::DeleteMany => "delete_many",
+            Self::Restore(_) => "restore",
             Self::Info(_) => "info",
             Self::Image(_, image) => image.name(),
             Self::Thumbnail(_) => "thumbnail",
@@ -256,6 +265,8 @@ enum Resource<'a> {
     Manifest(&'a str),
     Packaged(Below<'a>),
     File(&'a str),
+    DeleteFiles,
+    Restore(&'a str),
     Info(&'a str),
     Image(&'a str, Image),
     Thumbnail(&'a str),
@@ -323,6 +334,7 @@ impl<'a> Resource<'a> {
         match *segments {
             ["token"] => Some(Self::Token),
             ["location"] => Some(Self::Location),
+            ["delete"] => Some(Self::DeleteFiles),
             ["stream"] => Some(Self::StreamRoot),
             ["stream", id] => Some(Self::Stream(id)),
             ["stream", id, MASTER] => Some(Self::Master(id)),
@@ -334,6 +346,7 @@ impl<'a> Resource<'a> {
             [id] => Some(Self::File(id)),
             [id, "info"] => Some(Self::Info(id)),
             [id, "retry"] => Some(Self::RetryFile(id)),
+            [id, "restore"] => Some(Self::Restore(id)),
             [id, "thumbnail"] => Some(Self::Thumbnail(id)),
             [id, "captions"] => Some(Self::AddCaptions(id)),
             [id, "captions", name] => Some(Self::Captions(id, name.strip_suffix(".vtt")?)),
@@ -364,7 +377,9 @@ impl<'a> Resource<'a> {
             Self::Resumable(_) => "HEAD, PATCH, DELETE, OPTIONS",
             Self::Webhooks(place) => place.methods(),
             Self::Token | Self::Location | Self::RevokeLeases | Self::AddCaptions(_) => "POST, OPTIONS",
-            Self::File(_) | Self::Captions(..) => "GET, HEAD, DELETE, OPTIONS",
+            Self::DeleteFiles | Self::Restore(_) => "POST, OPTIONS",
+            Self::File(_) => "GET, HEAD, PATCH, DELETE, OPTIONS",
+            Self::Captions(..) => "GET, HEAD, DELETE, OPTIONS",
             Self::Page(_) | Self::OpenApi | Self::StreamRoot | Self::Stream(_) | Self::Info(_) => "GET, HEAD, OPTIONS",
             Self::Image(..) | Self::Thumbnail(_) => "GET, HEAD, OPTIONS",
             Self::Events | Self::Usage | Self::Leases | Self::Jobs | Self::Job(_) => "GET, HEAD, OPTIONS",
@@ -456,6 +471,9 @@ mod tests {
             (Method::GET, format!("/v1/files/{ID}"), Route::Open(id)),
             (Method::HEAD, format!("/v1/files/{ID}"), Route::Open(id)),
             (Method::DELETE, format!("/v1/files/{ID}"), Route::Delete(id)),
+            (Method::PATCH, format!("/v1/files/{ID}"), Route::Change(id)),
+            (Method::POST, "/v1/files/delete".to_owned(), Route::DeleteMany),
+            (Method::POST, format!("/v1/files/{ID}/restore"), Route::Restore(id)),
             (Method::GET, format!("/v1/files/{ID}/info"), Route::Info(id)),
             (Method::GET, format!("/v1/files/{ID}/poster"), Route::Image(id, Image::Poster)),
             (Method::GET, format!("/v1/files/{ID}/storyboard.vtt"), Route::Image(id, Image::Cues)),
@@ -498,7 +516,7 @@ mod tests {
 
     #[test]
     fn static_routes_win_over_ids() {
-        for path in ["/v1/files/token", "/v1/files/location"] {
+        for path in ["/v1/files/token", "/v1/files/location", "/v1/files/delete"] {
             let error = parse(&Method::GET, path).unwrap_err();
             assert_eq!(error.status, StatusCode::METHOD_NOT_ALLOWED, "{path}");
             assert_eq!(error.into_response().headers()["allow"], "POST, OPTIONS");

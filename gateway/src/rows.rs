@@ -15,6 +15,7 @@ use reelgate_common::{
     db::{Db, DbError, FileWithRenditions},
     file::FileState,
     ids::{FileId, OrgId},
+    timestamp::Timestamp,
 };
 
 use self::questions::{Answer, Questions, Turn, answer};
@@ -145,7 +146,9 @@ impl Rows {
         let forgotten = self.forgotten.load(Ordering::Acquire);
         let held = self.lock();
         let (since, there) = held.get(&(row.file.org_id.clone(), row.file.id))?;
-        Arc::ptr_eq(there, row).then(|| Fresh { until: *since + MAX_AGE, forgotten })
+        let left = row.file.labels.expires_at.map_or(MAX_AGE, |end| end.since(Timestamp::now()));
+        let until = (*since + MAX_AGE).min(Instant::now() + left.min(MAX_AGE));
+        Arc::ptr_eq(there, row).then_some(Fresh { until, forgotten })
     }
 
     pub(crate) fn is_fresh(&self, fresh: Fresh, now: Instant) -> bool {
@@ -155,12 +158,12 @@ impl Rows {
     fn get(&self, org: &OrgId, file: FileId, now: Instant) -> Option<Arc<FileWithRenditions>> {
         let held = self.lock();
         let (since, row) = held.get(&(org.clone(), file))?;
-        (now.duration_since(*since) < MAX_AGE).then(|| row.clone())
+        (now.duration_since(*since) < MAX_AGE && !has_ended(row)).then(|| row.clone())
     }
 
     /// However old.
     fn any(&self, org: &OrgId, file: FileId) -> Option<Arc<FileWithRenditions>> {
-        self.lock().get(&(org.clone(), file)).map(|(_, row)| row.clone())
+        self.lock().get(&(org.clone(), file)).map(|(_, row)| row.clone()).filter(|row| !has_ended(row))
     }
 
     fn is_away(&self) -> bool {
@@ -188,6 +191,11 @@ impl Rows {
     }
 }
 
+/// By this gateway's clock; whoever finds it so asks the database, whose clock decides.
+fn has_ended(row: &FileWithRenditions) -> bool {
+    row.file.labels.expires_at.is_some_and(|end| end <= Timestamp::now())
+}
+
 /// Of `{yyyy}/{mm}/{file}/{safe-name}`.
 fn named_file(location: &str) -> Option<FileId> {
     location.split('/').nth(2)?.parse().ok()
@@ -199,7 +207,7 @@ mod tests {
         file::{FileKind, FileRecord},
         ids::UserId,
         key::Key,
-        timestamp::Timestamp,
+        labels::Labels,
     };
 
     use super::*;
@@ -212,6 +220,7 @@ mod tests {
             owner_id: UserId::new("alice"),
             location: "l".to_owned(),
             filename: "film.mp4".to_owned(),
+            name_key: String::new(),
             content_type: "video/mp4".to_owned(),
             size_bytes: 10,
             sha256: "ab".to_owned(),
@@ -227,6 +236,8 @@ mod tests {
             created_at: Timestamp(1),
             updated_at: Timestamp(1),
             ready_at: None,
+            labels: Labels::default(),
+            trashed_at: None,
             deleted_at: None,
         };
         Arc::new(FileWithRenditions { file, renditions: Vec::new() })

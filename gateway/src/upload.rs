@@ -12,6 +12,7 @@ mod cleanup;
 pub mod config;
 mod endpoints;
 mod error;
+mod fields;
 #[cfg(test)]
 pub(crate) mod fixture;
 mod form;
@@ -34,7 +35,6 @@ use http::{
 use reelgate_common::{auth::Caller, backends::Backends, db::Db, event::SharedSignals, quota::Quota};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
-pub(crate) use self::endpoints::endpoints;
 use self::{
     admission::Admission,
     blocks::Blocks,
@@ -47,6 +47,7 @@ use self::{
     repeat::RepeatKey,
     tus::holds::Holds,
 };
+pub(crate) use self::{endpoints::endpoints, location::display_name};
 use crate::{
     body::RequestBody,
     error::{ApiError, Violation},

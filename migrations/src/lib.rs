@@ -13,6 +13,7 @@ mod m20261124_000010_resumables;
 mod m20261124_000011_upload_rights;
 mod m20261130_000012_events;
 mod m20261130_000013_webhooks;
+mod m20261130_000014_listing;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -43,6 +44,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_000011_upload_rights::Migration),
             Box::new(m20261130_000012_events::Migration),
             Box::new(m20261130_000013_webhooks::Migration),
+            Box::new(m20261130_000014_listing::Migration),
         ]
     }
 }

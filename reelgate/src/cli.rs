@@ -7,6 +7,7 @@ use reelgate_common::{
     file::{FileKind, FileState},
     ids::{FileId, JobId},
     job::JobState,
+    listing::Sort,
 };
 
 use crate::lifetime::Lifetime;
@@ -46,12 +47,16 @@ pub(crate) enum Command {
     Check(DataDirArgument),
     /// Uploads files to a running server.
     Upload(Upload),
-    /// Lists the files of a running server, the newest first.
+    /// Lists the files of a running server, the newest first unless told otherwise.
     Ls(List),
     /// Shows all that is known of a file, as JSON.
     Info(Named),
-    /// Deletes files, and all that was made from them.
-    Rm(NamedFiles),
+    /// Deletes files, and all that was made from them; where the server has a trash, they go there.
+    Rm(Remove),
+    /// Brings files back out of the trash.
+    Restore(Restore),
+    /// Says something about files: tags, metadata, a name, an end.
+    Tag(Tag),
     /// Follows files until each is ready or failed.
     Watch(Watch),
     /// Prints the OpenAPI 3.1 document of this build, as a server sends it at `/openapi.json`.
@@ -92,12 +97,39 @@ pub(crate) struct Upload {
 pub(crate) struct List {
     #[command(flatten)]
     pub(crate) remote: Remote,
-    /// `uploading`, `staged`, `processing`, `ready` or `failed`.
+    /// `uploading`, `staged`, `processing`, `ready` or `failed`; several with commas between them.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) state: Vec<FileState>,
+    /// `video`, `audio`, `image` or `other`; several with commas between them.
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) kind: Vec<FileKind>,
+    /// A user's; `me` is who asks.
+    #[arg(long, value_name = "USER")]
+    pub(crate) owner: Option<String>,
+    /// Created at this time or later, e.g. 2026-11-30T12:00:00Z.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) created_after: Option<String>,
+    #[arg(long, value_name = "TIME")]
+    pub(crate) created_before: Option<String>,
+    /// Those that end before this time.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_before: Option<String>,
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) size_min: Option<u64>,
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) size_max: Option<u64>,
+    /// Text in the name.
+    #[arg(long, short = 'q', value_name = "TEXT")]
+    pub(crate) query: Option<String>,
+    /// May be given several times: files that bear all of them.
+    #[arg(long = "tag", value_name = "TAG")]
+    pub(crate) tags: Vec<String>,
+    /// What is in the trash.
     #[arg(long)]
-    pub(crate) state: Option<FileState>,
-    /// `video`, `audio`, `image` or `other`.
-    #[arg(long)]
-    pub(crate) kind: Option<FileKind>,
+    pub(crate) trashed: bool,
+    /// `created_at`, `updated_at`, `size` or `name`; with `-` before it the other way round.
+    #[arg(long, allow_hyphen_values = true, value_name = "ORDER")]
+    pub(crate) sort: Option<Sort>,
     #[arg(long, default_value_t = 50)]
     pub(crate) limit: usize,
     /// Prints the files as the API shows them, a line each.
@@ -118,6 +150,59 @@ pub(crate) struct NamedFiles {
     pub(crate) remote: Remote,
     #[arg(required = true)]
     pub(crate) files: Vec<FileId>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Remove {
+    #[command(flatten)]
+    pub(crate) of: NamedFiles,
+    /// Past the trash, and out of it.
+    #[arg(long)]
+    pub(crate) permanent: bool,
+    /// Prints what became of each file, a line each.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Restore {
+    #[command(flatten)]
+    pub(crate) of: NamedFiles,
+    /// Prints the files as the API shows them, a line each.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Tag {
+    #[command(flatten)]
+    pub(crate) of: NamedFiles,
+    /// A tag to add; may be given several times.
+    #[arg(long, value_name = "TAG")]
+    pub(crate) add: Vec<String>,
+    /// A tag to take away; may be given several times.
+    #[arg(long, value_name = "TAG")]
+    pub(crate) remove: Vec<String>,
+    /// A pair of metadata; may be given several times.
+    #[arg(long, value_name = "NAME=VALUE", value_parser = pair)]
+    pub(crate) set: Vec<(String, String)>,
+    /// A pair of metadata to take away; may be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) unset: Vec<String>,
+    /// What the file is called from now on.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filename: Option<String>,
+    /// When it ends, e.g. 2027-01-01T00:00:00Z, or `never`.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) expires_at: Option<String>,
+    /// Prints the files as the API shows them, a line each.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 #[derive(Debug, Args)]
@@ -261,6 +346,10 @@ mod tests {
             "reelgate jobs explain 0190163d-8694-739b-aea5-966c26f8ad91",
             "reelgate upload a.mp4 b.mov --wait --json --url https://media.example",
             "reelgate ls --state failed --kind video --limit 5",
+            "reelgate ls --state ready,failed --owner me --tag a --tag b -q film --sort -size --trashed --size-min 5 --json",
+            "reelgate rm 0190163d-8694-739b-aea5-966c26f8ad91 --permanent --json",
+            "reelgate restore 0190163d-8694-739b-aea5-966c26f8ad91",
+            "reelgate tag 0190163d-8694-739b-aea5-966c26f8ad91 --add a --remove b --set k=v=w --unset l --expires-at never",
             "reelgate info 0190163d-8694-739b-aea5-966c26f8ad91 --jwt a.b.c",
             "reelgate rm 0190163d-8694-739b-aea5-966c26f8ad91 --data-dir d",
             "reelgate watch 0190163d-8694-739b-aea5-966c26f8ad91",

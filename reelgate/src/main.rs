@@ -73,6 +73,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Ls(arguments) => remote::list(&arguments, config).await,
         Command::Info(arguments) => remote::info(&arguments, config).await,
         Command::Rm(arguments) => remote::remove(&arguments, config).await,
+        Command::Restore(arguments) => remote::restore(&arguments, config).await,
+        Command::Tag(arguments) => remote::tag(&arguments, config).await,
         Command::Watch(arguments) => remote::watch(&arguments, config).await,
         Command::Completions { shell } => Ok(cli::complete(shell)),
         Command::Openapi => openapi::print(),

@@ -342,6 +342,12 @@ mod tests {
             updated_at: 0,
             ready_at: None,
             deleted_at: None,
+            name_key: "f".to_owned(),
+            tags: None,
+            metadata: None,
+            expires_at: None,
+            trashed_at: None,
+            trash_ends_at: None,
         };
         let job = jobs::Model {
             id: JobId::new().0,
@@ -392,6 +398,7 @@ mod tests {
     fn a_job_of_another_generation_or_a_deleted_file_is_obsolete() {
         assert_eq!(answer(|at| at.file.generation = 2), Err(Refused::Obsolete));
         assert_eq!(answer(|at| at.file.deleted_at = Some(1)), Err(Refused::Obsolete));
+        assert_eq!(answer(|at| at.file.trashed_at = Some(1)), Err(Refused::Obsolete));
         assert_eq!(answer(|at| at.job.state = "dead".to_owned()), Err(Refused::Obsolete));
     }
 

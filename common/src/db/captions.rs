@@ -66,7 +66,7 @@ impl Db {
 }
 
 async fn lock(tx: &WriteTx, org: &OrgId, file: FileId) -> Result<Option<files::Model>, DbError> {
-    Ok(living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&**tx).await?)
+    Ok(living(&**tx, org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&**tx).await?)
 }
 
 fn added(file: FileId) -> sea_orm::Select<renditions::Entity> {

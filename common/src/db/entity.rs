@@ -7,6 +7,7 @@ pub(super) mod deliveries;
 pub(super) mod epochs;
 pub(super) mod event_counters;
 pub(super) mod events;
+pub(super) mod file_tags;
 pub(super) mod files;
 pub(super) mod jobs;
 pub(super) mod leases;

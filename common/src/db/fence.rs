@@ -45,7 +45,7 @@ impl Locked {
             failures: self.job.failures,
             losses: self.job.losses,
             file_generation: self.file.generation,
-            file_deleted: self.file.deleted_at.is_some(),
+            file_deleted: self.file.is_away(),
         })
     }
 

@@ -1,19 +1,21 @@
 //! Files: from the row before the first byte to the end of the upload, and how they are found.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Select, Set,
-    sea_query::OnConflict,
+    ActiveModelTrait, ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait, IntoActiveModel, PaginatorTrait,
+    QueryFilter, QuerySelect, Select, Set,
+    sea_query::{Expr, OnConflict},
 };
 
 use super::{
-    Created, Db, DbError, FileFilter, FileWithRenditions, NewFile, NewJob, StagedFile,
+    Created, Db, DbError, FileWithRenditions, NewFile, NewJob, StagedFile,
     entity::{files, jobs, signed, uploads},
-    quotas, read, resumables, told,
-    transaction::WriteTx,
+    labels, quotas, read, resumables, told,
+    transaction::{WriteTx, now_ms},
 };
 use crate::{
     file::{FileKind, FileState},
     ids::{FileId, OrgId},
+    listing::name_key,
     quota::{Quota, Usage},
     states::{
         file::{self, FileEvent},
@@ -21,9 +23,6 @@ use crate::{
     },
     timestamp::Timestamp,
 };
-
-/// Longest page of a list.
-const MAX_PAGE: u64 = 200;
 
 /// Well below what either database takes as parameters of one statement.
 pub(super) const CHUNK: usize = 1_000;
@@ -127,7 +126,7 @@ impl Db {
     /// # Errors
     /// The database is away.
     pub async fn find_file(&self, org: &OrgId, file: FileId) -> Result<Option<FileWithRenditions>, DbError> {
-        self.find_one(living(org).filter(files::Column::Id.eq(file.0))).await
+        self.find_one(living(&self.connection, org).filter(files::Column::Id.eq(file.0))).await
     }
 
     /// The same with the renditions of an older generation, as long as they are there.
@@ -158,35 +157,22 @@ impl Db {
         if location.contains('\0') {
             return Ok(None);
         }
-        self.find_one(living(org).filter(files::Column::Location.eq(location))).await
+        self.find_one(living(&self.connection, org).filter(files::Column::Location.eq(location))).await
+    }
+
+    /// Whether its row is there and not deleted: also of a file in the trash or whose time is over, which nobody else is shown.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn file_stands(&self, org: &OrgId, file: FileId) -> Result<bool, DbError> {
+        let query = standing(org).filter(files::Column::Id.eq(file.0));
+        Ok(self.in_time(async { Ok(query.count(&self.connection).await?) }).await? > 0)
     }
 
     async fn find_one(&self, query: Select<files::Entity>) -> Result<Option<FileWithRenditions>, DbError> {
         self.in_time(async {
             let row = query.one(&self.connection).await?;
             read::complete_one(&self.connection, row).await
-        })
-        .await
-    }
-
-    /// A page of an organisation's files, newest first.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn list_files(&self, org: &OrgId, filter: &FileFilter) -> Result<Vec<FileWithRenditions>, DbError> {
-        let mut query = living(org).order_by_desc(files::Column::Id).limit(filter.limit.clamp(1, MAX_PAGE));
-        if let Some(state) = filter.state {
-            query = query.filter(files::Column::State.eq(state.as_str()));
-        }
-        if let Some(kind) = filter.kind {
-            query = query.filter(files::Column::Kind.eq(kind.as_str()));
-        }
-        if let Some(after) = filter.after {
-            query = query.filter(files::Column::Id.lt(after.0));
-        }
-        self.in_time(async {
-            let rows = query.all(&self.connection).await?;
-            read::complete(&self.connection, rows).await
         })
         .await
     }
@@ -208,7 +194,9 @@ impl Db {
     /// # Errors
     /// The database is away.
     pub async fn living_files(&self, files: &[FileId]) -> Result<Vec<FileId>, DbError> {
-        self.those_of(files, files::Entity::find().filter(files::Column::DeletedAt.is_null())).await
+        let living = files::Entity::find().filter(files::Column::DeletedAt.is_null());
+        let living = living.filter(files::Column::TrashedAt.is_null());
+        self.those_of(files, unexpired(&self.connection, living)).await
     }
 
     async fn those_of(&self, files: &[FileId], among: Select<files::Entity>) -> Result<Vec<FileId>, DbError> {
@@ -226,9 +214,21 @@ impl Db {
     }
 }
 
-/// The files of an organisation that it has not deleted.
-pub(super) fn living(org: &OrgId) -> Select<files::Entity> {
+/// The files of an organisation that it has not deleted; also those in the trash, and those whose time is over.
+pub(super) fn standing(org: &OrgId) -> Select<files::Entity> {
     files::Entity::find().filter(files::Column::OrgId.eq(org.as_str())).filter(files::Column::DeletedAt.is_null())
+}
+
+/// The files that an organisation has: what is in the trash or has expired is as good as deleted.
+pub(super) fn living(at: &impl ConnectionTrait, org: &OrgId) -> Select<files::Entity> {
+    unexpired(at, standing(org).filter(files::Column::TrashedAt.is_null()))
+}
+
+/// By the database's clock at this very moment, whether or not the maintenance has come by.
+pub(super) fn unexpired(at: &impl ConnectionTrait, among: Select<files::Entity>) -> Select<files::Entity> {
+    let now = Expr::cust(now_ms(at.get_database_backend()));
+    let expires = Expr::col((files::Entity, files::Column::ExpiresAt));
+    among.filter(Condition::any().add(files::Column::ExpiresAt.is_null()).add(expires.gt(now)))
 }
 
 /// The file's row, if its upload may still go this way.
@@ -238,7 +238,7 @@ async fn lock_upload(
     file: FileId,
     event: UploadEvent,
 ) -> Result<Option<files::Model>, DbError> {
-    let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&**tx).await?;
+    let row = standing(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&**tx).await?;
     Ok(row.filter(|row| upload::transition(upload_of(row), event).is_ok()))
 }
 
@@ -249,9 +249,10 @@ fn upload_of(file: &files::Model) -> UploadState {
 
 /// The one that has its `repeat_key` already, if there is one: then nothing is inserted. Deleted ones count until they are purged.
 async fn insert_file(tx: &WriteTx, new: &NewFile) -> Result<Option<FileId>, DbError> {
-    let insert = files::Entity::insert(new_row(new, tx.now));
+    let insert = files::Entity::insert(new_row(new, tx.now)?);
     let Some(key) = &new.repeat_key else {
         insert.exec_without_returning(&**tx).await?;
+        labels::insert_tags(tx, &new.org_id, new.id, &new.labels.tags).await?;
         return Ok(None);
     };
     // Two at once: the second waits for the first here, and finds its row below.
@@ -264,11 +265,15 @@ async fn insert_file(tx: &WriteTx, new: &NewFile) -> Result<Option<FileId>, DbEr
         .one(&**tx)
         .await?
         .ok_or_else(|| DbError::Garbled("a row that was inserted is not there".to_owned()))?;
-    Ok((known.id != new.id.0).then_some(FileId(known.id)))
+    if known.id != new.id.0 {
+        return Ok(Some(FileId(known.id)));
+    }
+    labels::insert_tags(tx, &new.org_id, new.id, &new.labels.tags).await?;
+    Ok(None)
 }
 
-pub(super) fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
-    files::ActiveModel {
+pub(super) fn new_row(new: &NewFile, now: Timestamp) -> Result<files::ActiveModel, DbError> {
+    Ok(files::ActiveModel {
         id: Set(new.id.0),
         org_id: Set(new.org_id.as_str().to_owned()),
         owner_id: Set(new.owner_id.as_str().to_owned()),
@@ -282,10 +287,14 @@ pub(super) fn new_row(new: &NewFile, now: Timestamp) -> files::ActiveModel {
         generation: Set(1),
         source_key: Set(new.staging_key.to_string()),
         repeat_key: Set(new.repeat_key.clone()),
+        name_key: Set(name_key(&new.filename)),
+        tags: Set(labels::stored_tags(&new.labels.tags)?),
+        metadata: Set(labels::stored_metadata(&new.labels.metadata)?),
+        expires_at: Set(new.labels.expires_at.map(|at| at.0)),
         created_at: Set(now.0),
         updated_at: Set(now.0),
         ..Default::default()
-    }
+    })
 }
 
 fn staged_row(row: files::Model, staged: &StagedFile, next: FileState, now: Timestamp) -> files::ActiveModel {

@@ -29,7 +29,7 @@ impl Db {
     pub async fn open_lease(&self, lease: &PlaybackLease, idle: Duration, most: u32) -> Result<OpenedLease, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            if living(&lease.org).filter(file_is(lease.file)).count(&*tx).await? == 0 {
+            if living(&*tx, &lease.org).filter(file_is(lease.file)).count(&*tx).await? == 0 {
                 return Ok(OpenedLease::NoSuchFile);
             }
             match same_key(lease).one(&*tx).await? {

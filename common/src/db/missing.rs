@@ -34,6 +34,7 @@ impl Db {
     ) -> Result<Vec<FileWithRenditions>, DbError> {
         let mut query = files::Entity::find()
             .filter(files::Column::DeletedAt.is_null())
+            .filter(files::Column::TrashedAt.is_null())
             .filter(files::Column::State.ne(FileState::Uploading.as_str()))
             .filter(files::Column::UpdatedAt.lt(settled.0))
             .order_by_asc(files::Column::Id)
@@ -59,6 +60,7 @@ impl Db {
             let file = files::Entity::find_by_id(gone.file_id.0)
                 .filter(files::Column::OrgId.eq(org.as_str()))
                 .filter(files::Column::DeletedAt.is_null())
+                .filter(files::Column::TrashedAt.is_null())
                 .filter(files::Column::Generation.eq(gone.generation))
                 .filter(files::Column::State.eq(FileState::Ready.as_str()))
                 .lock_exclusive();

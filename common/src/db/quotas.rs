@@ -8,7 +8,7 @@ use sea_orm::{
 use super::{
     Db, DbError,
     entity::{files, signed},
-    files::living,
+    files::standing,
     transaction::WriteTx,
 };
 use crate::{
@@ -99,7 +99,7 @@ pub(super) async fn lock(tx: &WriteTx, org: &OrgId) -> Result<(), DbError> {
 
 /// Of a file that is still uploaded.
 pub(super) async fn set_size(tx: &WriteTx, org: &OrgId, file: FileId, bytes: u64) -> Result<(), DbError> {
-    let row = living(org)
+    let row = standing(org)
         .filter(files::Column::Id.eq(file.0))
         .filter(files::Column::State.eq(FileState::Uploading.as_str()))
         .lock_exclusive()

@@ -25,7 +25,8 @@ use crate::{
 };
 
 /// Jobs of deleted files are nobody's business any more.
-const OF_LIVING: &str = "EXISTS (SELECT 1 FROM files WHERE files.id = jobs.file_id AND files.deleted_at IS NULL)";
+const OF_LIVING: &str = "EXISTS (SELECT 1 FROM files WHERE files.id = jobs.file_id AND files.deleted_at IS NULL \
+    AND files.trashed_at IS NULL)";
 
 impl Reach<'_> {
     fn condition(self) -> Condition {
@@ -79,7 +80,7 @@ impl Db {
     pub async fn retry_job(&self, org: &OrgId, file: FileId) -> Result<Retried, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
+            let row = living(&*tx, org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
             let Some(row) = row else { return Ok(Retried::NoSuchFile) };
             let again = file::transition(row.view()?, retry_of(&row));
             let job = own_job(&tx, &row).await?;
@@ -110,7 +111,7 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let locked = fence::lock(&tx, job).await?;
-            let Some(locked) = locked.filter(|it| it.job.org_id == org.as_str() && it.file.deleted_at.is_none()) else {
+            let Some(locked) = locked.filter(|it| it.job.org_id == org.as_str() && !it.file.is_away()) else {
                 return Ok(Cancelled::NoSuchJob);
             };
             let Ok(next) = locked.ask(JobEvent::Cancel, &JobPolicy::default())? else { return Ok(Cancelled::Over) };
@@ -145,7 +146,7 @@ fn retry_of(file: &files::Model) -> FileEvent {
     FileEvent::Retry { retryable: file.failure_retryable == Some(true) }
 }
 
-fn due(org: &OrgId, job: &jobs::Model, now: Timestamp) -> DueJob {
+pub(super) fn due(org: &OrgId, job: &jobs::Model, now: Timestamp) -> DueJob {
     let priority = u8::try_from(job.priority).unwrap_or_default();
     DueJob { id: JobId(job.id), org_id: org.clone(), priority, run_at: now, due: true }
 }

@@ -12,7 +12,7 @@ use super::{
     BegunResumable, ClaimedResumable, Db, DbError, DeclaredLength,
     entity::{files, resumable_parts, resumables, signed, uploads, write_json},
     files::{CHUNK, new_row},
-    quotas,
+    labels, quotas,
     transaction::WriteTx,
     upload_tokens,
 };
@@ -371,10 +371,12 @@ async fn insert_file(tx: &WriteTx, new: &NewResumable) -> Result<(), DbError> {
         filename: new.filename.clone(),
         staging_key: crate::key::Key::Staging { org: new.org_id.clone(), file: new.file_id },
         repeat_key: None,
+        labels: new.labels.clone(),
     };
-    let mut row = new_row(&file, tx.now);
+    let mut row = new_row(&file, tx.now)?;
     row.size_bytes = Set(signed(new.length.unwrap_or(0)));
     files::Entity::insert(row).exec_without_returning(&**tx).await?;
+    labels::insert_tags(tx, &new.org_id, new.file_id, &new.labels.tags).await?;
     let upload = uploads::ActiveModel {
         file_id: Set(new.file_id.0),
         org_id: Set(new.org_id.as_str().to_owned()),

@@ -55,7 +55,7 @@ impl Db {
     ) -> Result<AskedStill, DbError> {
         self.in_time(async {
             let tx = self.write().await?;
-            let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
+            let row = living(&*tx, org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
             let Some(row) = row else { return Ok(AskedStill::NoSuchFile) };
             let known = stills::Entity::find_by_id((file.0, row.generation, still.name())).one(&*tx).await?;
             if let Some(known) = &known

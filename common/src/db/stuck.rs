@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Spelt as in the index of files on their way, which a parameter would keep from being used.
-pub(super) const STUCK: &str = "deleted_at IS NULL AND state IN ('uploading', 'staged', 'processing') \
+pub(super) const STUCK: &str = "deleted_at IS NULL AND trashed_at IS NULL AND state IN ('uploading', 'staged', 'processing') \
     AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.file_id = files.id) \
     AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.file_id = files.id AND jobs.generation = files.generation \
                     AND jobs.state IN ('queued', 'running'))";

@@ -9,6 +9,7 @@ use crate::{
     file::Failure,
     ids::{FileId, OrgId},
     rendition::Rendition,
+    timestamp::Timestamp,
 };
 
 fn tell(tx: &WriteTx, file: &files::Model, kind: EventKind, data: Value) {
@@ -54,6 +55,17 @@ pub(super) fn failed(tx: &WriteTx, file: &files::Model, failure: &Failure) {
 /// `changed` are members of the file's JSON.
 pub(super) fn updated(tx: &WriteTx, file: &files::Model, changed: &[&str]) {
     tell(tx, file, EventKind::FileUpdated, json!({ "state": file.state, "changed": changed }));
+}
+
+/// It can be restored until the trash's time is over.
+pub(super) fn trashed(tx: &WriteTx, file: &files::Model) {
+    let until = file.trash_ends_at.map(Timestamp);
+    tell(tx, file, EventKind::FileTrashed, json!({ "state": file.state, "kept_until": until }));
+}
+
+/// Back as it was; what was being made of it goes on being made.
+pub(super) fn restored(tx: &WriteTx, file: &files::Model) {
+    tell(tx, file, EventKind::FileRestored, json!({ "state": file.state }));
 }
 
 /// Deleted, or an upload that was given up.

@@ -10,9 +10,8 @@ use sea_orm::{
 use super::{
     Db, DbError, Tombstone,
     entity::{files, jobs, uploads},
-    epochs,
-    files::living,
-    resumables, told,
+    epochs, resumables, told,
+    transaction::WriteTx,
 };
 use crate::{
     ids::{FileId, OrgId},
@@ -28,38 +27,6 @@ use crate::{
 const UPLOAD_LEASE: Duration = Duration::from_secs(60);
 
 impl Db {
-    /// Deletes for everybody at once: tombstone, generation + 1, jobs cancelled, leases ended. False when there was no such file.
-    ///
-    /// # Errors
-    /// The database is away.
-    pub async fn delete_file(&self, org: &OrgId, file: FileId) -> Result<bool, DbError> {
-        self.in_time(async {
-            let tx = self.write().await?;
-            let row = living(org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
-            let Some(row) = row else { return Ok(false) };
-            let generation = row.generation;
-            let mut row = row.into_active_model();
-            row.deleted_at = Set(Some(tx.now.0));
-            row.updated_at = Set(tx.now.0);
-            row.generation = Set(generation + 1);
-            let row = row.update(&*tx).await?;
-            // Worker and heartbeat stay: they tell whether somebody may still be writing.
-            jobs::Entity::update_many()
-                .col_expr(jobs::Column::State, Expr::value(JobState::Cancelled.as_str()))
-                .col_expr(jobs::Column::FinishedAt, Expr::value(tx.now.0))
-                .filter(jobs::Column::FileId.eq(file.0))
-                .filter(jobs::Column::State.is_in(open_states()))
-                .exec(&*tx)
-                .await?;
-            resumables::forget(&tx, file).await?;
-            epochs::bump(&tx, org, &Subject::File(file)).await?;
-            told::deleted(&tx, &row);
-            tx.commit().await?;
-            Ok(true)
-        })
-        .await
-    }
-
     /// Deleted files whose rows still stand, oldest first.
     ///
     /// # Errors
@@ -96,6 +63,33 @@ impl Db {
         })
         .await
     }
+}
+
+/// Deletes for everybody at once: tombstone, generation + 1, jobs cancelled, leases ended. The caller holds the row.
+pub(super) async fn bury(tx: &WriteTx, row: files::Model) -> Result<(), DbError> {
+    let (org, file, generation) = (OrgId::new(row.org_id.as_str()), FileId(row.id), row.generation);
+    let mut row = row.into_active_model();
+    row.deleted_at = Set(Some(tx.now.0));
+    row.updated_at = Set(tx.now.0);
+    row.generation = Set(generation + 1);
+    let row = row.update(&**tx).await?;
+    cancel_jobs(tx, file).await?;
+    resumables::forget(tx, file).await?;
+    epochs::bump(tx, &org, &Subject::File(file)).await?;
+    told::deleted(tx, &row);
+    Ok(())
+}
+
+/// Worker and heartbeat stay: they tell whether somebody may still be writing.
+pub(super) async fn cancel_jobs(tx: &WriteTx, file: FileId) -> Result<(), DbError> {
+    jobs::Entity::update_many()
+        .col_expr(jobs::Column::State, Expr::value(JobState::Cancelled.as_str()))
+        .col_expr(jobs::Column::FinishedAt, Expr::value(tx.now.0))
+        .filter(jobs::Column::FileId.eq(file.0))
+        .filter(jobs::Column::State.is_in(open_states()))
+        .exec(&**tx)
+        .await?;
+    Ok(())
 }
 
 fn open_states() -> impl Iterator<Item = &'static str> {

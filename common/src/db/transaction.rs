@@ -85,12 +85,17 @@ impl Db {
     }
 }
 
+/// The database's clock as an expression in a statement.
+pub(super) const fn now_ms(backend: DbBackend) -> &'static str {
+    match backend {
+        DbBackend::Sqlite => "CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER)",
+        _ => "CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT)",
+    }
+}
+
 async fn clock(connection: &impl ConnectionTrait) -> Result<Timestamp, DbError> {
     let backend = connection.get_database_backend();
-    let sql = match backend {
-        DbBackend::Sqlite => "SELECT CAST(ROUND(unixepoch('subsec') * 1000) AS INTEGER) AS now",
-        _ => "SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000 AS BIGINT) AS now",
-    };
+    let sql = format!("SELECT {} AS now", now_ms(backend));
     let row = connection.query_one_raw(Statement::from_string(backend, sql)).await?;
     let row = row.ok_or_else(|| DbError::Garbled("the database's clock gave no row".to_owned()))?;
     Ok(Timestamp(row.try_get("", "now")?))

@@ -7,6 +7,7 @@ use crate::{
     ids::{DeliveryId, FileId, JobId, OrgId, UserId},
     job::{AttemptOutcome, Fence, JobKind, JobRecord, JobState},
     key::Key,
+    labels::{Labels, MetadataChange, Why},
     lease::{Epoch, PlaybackLease},
     quota::Excess,
     rendition::Rendition,
@@ -43,6 +44,7 @@ pub struct NewFile {
     pub staging_key: Key,
     /// Of one person's uploads those with the same are the same file.
     pub repeat_key: Option<String>,
+    pub labels: Labels,
 }
 
 /// What became of a row that was to be made.
@@ -118,15 +120,69 @@ pub struct PendingUpload {
     pub touched_at: Timestamp,
 }
 
-/// `GET /v1/files`: newest first.
-#[derive(Debug, Clone, Default)]
-pub struct FileFilter {
-    pub state: Option<FileState>,
-    pub kind: Option<FileKind>,
-    /// Only files older than this one (the last of the page before).
-    pub after: Option<FileId>,
-    /// 1 to 200.
-    pub limit: u64,
+/// `PATCH /v1/files/{id}`: what is `None` or empty stays as it is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct FileChange {
+    pub filename: Option<String>,
+    /// In the place of all that it has.
+    pub tags: Option<Vec<String>>,
+    pub metadata: MetadataChange,
+    /// `Some(None)`: never.
+    pub expires_at: Option<Option<Timestamp>>,
+    /// Only if nothing has changed it since.
+    pub unchanged_since: Option<Timestamp>,
+}
+
+impl FileChange {
+    /// The members of the file's JSON that it names.
+    #[must_use]
+    pub fn members(&self) -> Vec<&'static str> {
+        let named = [
+            ("filename", self.filename.is_some()),
+            ("tags", self.tags.is_some()),
+            ("metadata", !self.metadata.is_empty()),
+            ("expires_at", self.expires_at.is_some()),
+        ];
+        named.into_iter().filter_map(|(name, is_named)| is_named.then_some(name)).collect()
+    }
+}
+
+/// Answer to `change_file`.
+#[derive(Debug, Clone)]
+pub enum ChangedFile {
+    Done(Box<FileWithRenditions>),
+    /// The metadata would be too much.
+    TooMuch(Why),
+    /// It was changed since.
+    Moved,
+    NoSuchFile,
+}
+
+/// How a file goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removal {
+    /// To the trash, for so long. One that is still uploaded is deleted.
+    ToTrash(Duration),
+    /// At once, also out of the trash.
+    Deletion,
+    /// At once, but only if its time is over: it expires, or was in the trash for as long as it was to.
+    Ending,
+}
+
+/// Answer to `remove_file`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Removed {
+    Trashed,
+    Deleted,
+    NoSuchFile,
+}
+
+/// Answer to `restore_file`.
+#[derive(Debug, Clone)]
+pub enum RestoredFile {
+    /// With the jobs that wait again, which the caller may put into the queue.
+    Back(Box<FileWithRenditions>, Vec<DueJob>),
+    NoSuchFile,
 }
 
 /// A file with what has been published of its current generation.

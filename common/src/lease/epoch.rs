@@ -65,6 +65,19 @@ impl Epochs {
         [of.get(&Subject::Org), user, file].into_iter().flatten().copied().max()
     }
 
+    /// The last moment before which a token of this user would be void for some file: who issues one later dates it later, so that it
+    /// plays what went to the trash and came back at once.
+    #[must_use]
+    pub fn latest(&self, org: &OrgId, user: &UserId) -> Option<Timestamp> {
+        let concerns = |subject: &Subject| match subject {
+            Subject::Org | Subject::File(_) => true,
+            Subject::User(other) => other == user,
+            Subject::Lease(_) => false,
+        };
+        let of = self.of.get(org)?;
+        of.iter().filter(|(subject, _)| concerns(subject)).map(|(_, at)| *at).max()
+    }
+
     /// Whether a lease was revoked, by itself or with its token.
     #[must_use]
     pub fn revokes(&self, lease: &PlaybackLease) -> bool {

@@ -126,6 +126,7 @@ impl Load {
             filename: "clip.mp4".to_owned(),
             staging_key: Key::Staging { org: org.clone(), file },
             repeat_key: None,
+            labels: reelgate_common::labels::Labels::default(),
         };
         db.create_file(&new).await?;
         let job = NewJob { id: JobId::new(), kind: JobKind::Process, priority: DEFAULT_PRIORITY };

@@ -15,6 +15,7 @@ use reelgate_common::{
     hex::hex,
     ids::OrgId,
     key::Key,
+    listing::Sort,
 };
 use rustix::process::Signal;
 use sha2::{Digest, Sha256};
@@ -79,7 +80,7 @@ async fn rows(db: &Db) -> Result<Vec<FileWithRenditions>> {
         loop {
             let filter = FileFilter { after, limit: 200, ..FileFilter::default() };
             let page = db.list_files(&OrgId::new(org), &filter).await?;
-            after = page.last().map(|row| row.file.id);
+            after = page.last().map(|row| Sort::default().place_of(&row.file));
             rows.extend(page);
             if after.is_none() {
                 break;

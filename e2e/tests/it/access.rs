@@ -22,40 +22,42 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// `GET /v1/files/stream/{id}` of the video, of its exact upload and of a text, `by-loc` the same by location, `loc`
 /// `POST /v1/files/location`, `get` and `delete` `/v1/files/{id}`, `post` `POST /v1/files`, `job` `GET /v1/jobs/{id}`, `rerun` and
 /// `cancel` `POST` below it, `retry` `POST /v1/files/{id}/retry`; the video's job is done. `board`, `thumb` and `words` are the
-/// storyboard, a thumbnail and captions of the video, `caption` adds some.
+/// storyboard, a thumbnail and captions of the video, `caption` adds some. `patch` is `PATCH /v1/files/{id}`, `restore` `POST` below it of
+/// what is not in the trash, `many` `POST /v1/files/delete`.
 ///
 /// `422`: no `token` parameter. `401`: `not_signed_in`. `exp`, `inv`: 401 `token_expired`, `token_invalid`.
 /// `404`: `file_not_found`. `403`: `not_owner`, `scope`: 403 `scope_missing`. `adm`: 403 `not_admin`. `nojob`: 404
-/// `job_not_found`. `nrt`, `over`: 409 `not_retryable`, `job_over`.
+/// `job_not_found`. `nrt`, `over`, `nottr`: 409 `not_retryable`, `job_over`, `not_trashed`. `r403`, `r404`: 200, and `not_owner`,
+/// `file_not_found` with the file.
 const TABLE: &str = "
-                           mint best  source text  by-loc loc get   delete post list info poster jobs job   retry rerun cancel board thumb words caption
-    nobody                 401  422   422    422   422    401 401   401    401  401  401  401    401  401   401   401   401    401   401   401   401
-    owner                  ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     adm  ok    nrt   adm   adm    ok    ok    ok    ok
-    same-organisation      ok   ok    ok     ok    ok     ok  403   403    ok   ok   ok   ok     adm  403   403   adm   adm    ok    ok    ok    403
-    organisation-admin     ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     ok   ok    nrt   nrt   over   ok    ok    ok    ok
-    other-organisation     ok   404   404    404   404    404 404   404    ok   ok   404  404    adm  nojob 404   adm   adm    404   404   404   404
-    operator               ok   404   404    404   404    404 404   404    ok   ok   404  404    ok   ok    404   adm   adm    404   404   404   404
-    other-organisation-adm ok   404   404    404   404    404 404   404    ok   ok   404  404    ok   nojob 404   nojob nojob  404   404   404   404
-    expired                exp  exp   exp    exp   exp    exp exp   exp    exp  exp  exp  exp    exp  exp   exp   exp   exp    exp   exp   exp   exp
-    tampered               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv
-    alg-none               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv
-    wrong-key              inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv
-    stream-token-as-bearer inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv
-    ?owner                 401  ok    ok     ok    ok     401 ok    401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401
-    ?same-organisation     401  ok    ok     ok    ok     401 403   401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401
-    ?organisation-admin    401  ok    ok     ok    ok     401 403   401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401
-    ?other-organisation    401  404   404    404   404    401 404   401    401  401  401  404    401  401   401   401   401    404   404   404   401
-    ?expired               401  exp   exp    exp   exp    401 exp   401    401  401  401  exp    401  401   401   401   401    exp   exp   exp   401
-    ?tampered              401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
-    ?alg-none              401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
-    ?wrong-key             401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
-    ?sign-in-as-token      401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
-    ?empty                 401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401
-    ?of-another-file       401  404   404    404   404    401 404   401    401  401  401  404    401  401   401   401   401    404   404   404   401
-    ?of-these-files        401  ok    ok     ok    ok     401 ok    401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401
-    ?scope-play            401  ok    scope  scope ok     401 scope 401    401  401  401  scope  401  401   401   401   401    scope scope ok    401
-    ?scope-source          401  scope ok     scope scope  401 ok    401    401  401  401  scope  401  401   401   401   401    scope scope scope 401
-    ?scope-image           401  scope scope  scope scope  401 scope 401    401  401  401  ok     401  401   401   401   401    ok    ok    scope 401
+                           mint best  source text  by-loc loc get   delete post list info poster jobs job   retry rerun cancel board thumb words caption patch restore many
+    nobody                 401  422   422    422   422    401 401   401    401  401  401  401    401  401   401   401   401    401   401   401   401  401   401     401
+    owner                  ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     adm  ok    nrt   adm   adm    ok    ok    ok    ok   ok    nottr   ok
+    same-organisation      ok   ok    ok     ok    ok     ok  403   403    ok   ok   ok   ok     adm  403   403   adm   adm    ok    ok    ok    403  403   nottr   r403
+    organisation-admin     ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     ok   ok    nrt   nrt   over   ok    ok    ok    ok   ok    nottr   ok
+    other-organisation     ok   404   404    404   404    404 404   404    ok   ok   404  404    adm  nojob 404   adm   adm    404   404   404   404  404   404     r404
+    operator               ok   404   404    404   404    404 404   404    ok   ok   404  404    ok   ok    404   adm   adm    404   404   404   404  404   404     r404
+    other-organisation-adm ok   404   404    404   404    404 404   404    ok   ok   404  404    ok   nojob 404   nojob nojob  404   404   404   404  404   404     r404
+    expired                exp  exp   exp    exp   exp    exp exp   exp    exp  exp  exp  exp    exp  exp   exp   exp   exp    exp   exp   exp   exp  exp   exp     exp
+    tampered               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
+    alg-none               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
+    wrong-key              inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
+    stream-token-as-bearer inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
+    ?owner                 401  ok    ok     ok    ok     401 ok    401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
+    ?same-organisation     401  ok    ok     ok    ok     401 403   401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
+    ?organisation-admin    401  ok    ok     ok    ok     401 403   401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
+    ?other-organisation    401  404   404    404   404    401 404   401    401  401  401  404    401  401   401   401   401    404   404   404   401  401   401     401
+    ?expired               401  exp   exp    exp   exp    401 exp   401    401  401  401  exp    401  401   401   401   401    exp   exp   exp   401  401   401     401
+    ?tampered              401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?alg-none              401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?wrong-key             401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?sign-in-as-token      401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?empty                 401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?of-another-file       401  404   404    404   404    401 404   401    401  401  401  404    401  401   401   401   401    404   404   404   401  401   401     401
+    ?of-these-files        401  ok    ok     ok    ok     401 ok    401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
+    ?scope-play            401  ok    scope  scope ok     401 scope 401    401  401  401  scope  401  401   401   401   401    scope scope ok    401  401   401     401
+    ?scope-source          401  scope ok     scope scope  401 ok    401    401  401  401  scope  401  401   401   401   401    scope scope scope 401  401   401     401
+    ?scope-image           401  scope scope  scope scope  401 scope 401    401  401  401  ok     401  401   401   401   401    ok    ok    scope 401  401   401     401
 ";
 
 const CAPTIONS: &str = "WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n";
@@ -90,7 +92,8 @@ struct Stage {
     job: String,
     location: String,
     text: String,
-    victims: Vec<String>,
+    /// Two for each row.
+    victims: Vec<(String, String)>,
     credentials: BTreeMap<&'static str, String>,
 }
 
@@ -115,8 +118,10 @@ impl Stage {
         let video = owner.upload_one(Upload::file("clip.mp4", "video/mp4", web_safe_clip(&folder)?)).await?;
         let text = owner.upload_one(Upload::text("notes.txt", "notes")).await?;
         let another = owner.upload_one(Upload::text("another.txt", "another")).await?;
-        let victims = rows().1.iter().map(|(name, _)| Upload::text("victim.txt", *name)).collect();
-        let victims = owner.upload(victims).await?.iter().map(id_of).collect::<Result<_>>()?;
+        let victims = || rows().1.iter().map(|(name, _)| Upload::text("victim.txt", *name)).collect();
+        let victims = [owner.upload(victims()).await?, owner.upload(victims()).await?];
+        let [victims, crowd] = victims.map(|files| files.iter().map(id_of).collect::<Result<Vec<_>>>());
+        let victims = victims?.into_iter().zip(crowd?).collect();
         owner.wait_settled(&video, PATIENCE).await?;
         let captions = format!("/v1/files/{video}/captions?language=en");
         owner.send(Method::POST, &captions, &[], CAPTIONS).await?.expect(200)?;
@@ -144,7 +149,7 @@ impl Stage {
         Ok(wrong)
     }
 
-    async fn ask(&self, row: &str, column: &str, victim: &str) -> Result<Answer> {
+    async fn ask(&self, row: &str, column: &str, (victim, crowd): &(String, String)) -> Result<Answer> {
         let (client, token) = match self.credentials.get(row) {
             None => (self.nobody.clone(), None),
             Some(token) if row.starts_with('?') => (self.nobody.clone(), Some(token)),
@@ -172,6 +177,9 @@ impl Stage {
             "thumb" => format!("/v1/files/{video}/thumbnail?t=0&w=160"),
             "words" => format!("/v1/files/{video}/captions/en.vtt"),
             "caption" => format!("/v1/files/{video}/captions?language=en"),
+            "patch" => format!("/v1/files/{video}"),
+            "restore" => format!("/v1/files/{video}/restore"),
+            "many" => "/v1/files/delete".to_owned(),
             _ => panic!("no column {column}"),
         };
         if let Some(token) = token {
@@ -179,9 +187,13 @@ impl Stage {
             path.push_str(&format!("token={token}"));
         }
         match column {
-            "mint" | "retry" | "rerun" | "cancel" => client.send(Method::POST, &path, &[], Bytes::new()).await,
+            "mint" | "retry" | "rerun" | "cancel" | "restore" => {
+                client.send(Method::POST, &path, &[], Bytes::new()).await
+            }
             "loc" => client.post_json(&path, &json!({ "location": location })).await,
             "delete" => client.delete(&path).await,
+            "patch" => client.send(Method::PATCH, &path, &[], json!({ "tags": [row] }).to_string()).await,
+            "many" => client.post_json(&path, &json!({ "ids": [crowd] })).await,
             "caption" => client.send(Method::POST, &path, &[], CAPTIONS).await,
             "post" => client.post_files(&path, vec![Upload::text("new.txt", "new")]).await,
             _ => client.get(&path).await,
@@ -195,12 +207,17 @@ impl Stage {
         column: &str,
         cell: &str,
         answer: &Answer,
-        victim: &str,
+        (victim, crowd): &(String, String),
     ) -> Result<Option<String>> {
         let complaint = match column {
-            "delete" => {
-                let gone = self.owner.get(&format!("/v1/files/{victim}/info")).await?.status == 404;
+            "delete" | "many" => {
+                let target = if column == "many" { crowd } else { victim };
+                let gone = self.owner.get(&format!("/v1/files/{target}/info")).await?.status == 404;
                 (gone != (cell == "ok")).then_some("the file's life contradicts the answer")
+            }
+            "patch" => {
+                let bears = self.owner.info(&self.video).await?["tags"] == json!([row]);
+                (bears != (cell == "ok")).then_some("what is said about the file contradicts the answer")
             }
             "list" if cell == "ok" => {
                 let listed = String::from_utf8_lossy(&answer.body).contains(&self.video);
@@ -224,7 +241,9 @@ impl Stage {
 
 fn described(answer: &Answer) -> String {
     if answer.status.is_success() {
-        answer.status.as_str().to_owned()
+        let result = answer.json().ok().and_then(|body| Some(body["results"][0]["error"]["code"].as_str()?.to_owned()));
+        let with = result.map(|code| format!(" with {code}")).unwrap_or_default();
+        format!("{}{with}", answer.status.as_str())
     } else {
         format!("{} {}", answer.status.as_str(), answer.code())
     }
@@ -241,6 +260,9 @@ fn meaning(cell: &str) -> String {
         "adm" => "403 not_admin",
         "nrt" => "409 not_retryable",
         "over" => "409 job_over",
+        "nottr" => "409 not_trashed",
+        "r403" => "200 with not_owner",
+        "r404" => "200 with file_not_found",
         "nojob" => "404 job_not_found",
         "404" => "404 file_not_found",
         "422" => "422 validation_failed",

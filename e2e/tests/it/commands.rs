@@ -1,4 +1,4 @@
-//! The commands of somebody who uses a server: `reelgate upload`, `ls`, `info`, `watch` and `rm`, beside a running one.
+//! The commands of somebody who uses a server: `reelgate upload`, `ls`, `info`, `tag`, `watch`, `rm` and `restore`, beside a running one.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use anyhow::{Context, Result, ensure};
@@ -70,7 +70,24 @@ async fn check(footing: Footing) -> Result<()> {
     let (_, info) = desk.say(&["info", ids[0]])?;
     assert_eq!(serde_json::from_str::<Value>(&info)?["media"]["video"]["width"], stored[0]["media"]["video"]["width"]);
 
-    assert!(desk.say(&["rm", ids[0], ids[1]])?.0);
+    let said = ["tag", ids[1], "--add=x", "--add=y", "--set=k=v", "--expires-at=2126-11-30T12:00:00Z", "--json"];
+    assert_eq!(desk.files(&said)?[0]["tags"], serde_json::json!(["x", "y"]));
+    let row = &desk.files(&["tag", ids[1], "--remove=x", "--unset=k", "--expires-at=never", "--json"])?[0];
+    assert_eq!((&row["tags"], &row["metadata"]), (&serde_json::json!(["y"]), &serde_json::json!({})));
+    assert!(row["expires_at"].is_null(), "{row}");
+    let found =
+        |arguments: &[&str]| Ok::<_, anyhow::Error>(desk.files(&[&["ls", "--json"][..], arguments].concat())?.len());
+    assert_eq!(
+        found(&["--tag=y", "-q", "FILM", "--sort=-name", "--state=ready,failed", "--size-max=5", "--owner=me"])?,
+        1
+    );
+    assert_eq!((found(&["--tag=x"])?, found(&["--trashed"])?), (0, 0));
+    assert!(desk.refused(&["ls", "--created-after=now"])?.contains("RFC 3339"));
+    assert!(desk.say(&["ls"])?.1.contains("[y]"), "the table shows tags");
+    assert!(desk.refused(&["restore", ids[0]])?.contains("not_trashed"));
+
+    let removed = desk.files(&["rm", ids[0], ids[1], "--permanent", "--json"])?;
+    assert_eq!(removed.iter().map(|it| it["deleted"].as_bool()).collect::<Vec<_>>(), [Some(true), Some(true)]);
     assert!(desk.refused(&["rm", ids[0]])?.contains("file_not_found"));
     assert!(desk.files(&["ls", "--json"])?.is_empty());
     let missing = desk.refused(&["upload", "/no/such/file", text, "--json"])?;

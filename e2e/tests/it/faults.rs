@@ -30,7 +30,7 @@ fn as_alice(gateway: &Gateway) -> Client {
 /// Everything of the one organisation: rows, uploads that count as under way, objects, unfinished multipart uploads.
 async fn traces(site: &Site) -> Result<Vec<String>> {
     let db = site.database().await?;
-    let filter = FileFilter { state: None, kind: None, after: None, limit: 200 };
+    let filter = FileFilter { limit: 200, ..FileFilter::default() };
     let files = db.list_files(&OrgId::new(ORG), &filter).await?;
     let uploads = db.silent_uploads(Duration::ZERO, 200).await?;
     let mut traces = site.stored("staging/").await?;

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
-const OF_ALL: [(&str, &str); 60] = [
+const OF_ALL: [(&str, &str); 62] = [
     ("connect", "no query"),
     ("ping", "no query"),
     ("close", "no query"),
@@ -42,6 +42,8 @@ const OF_ALL: [(&str, &str); 60] = [
     ("files_after", "the reconciler"),
     ("stuck_files", "the reconciler"),
     ("tombstones", "maintenance"),
+    ("ended_files", "maintenance"),
+    ("fold_names", "maintenance"),
     ("purge_file", "maintenance: of a tombstone"),
     ("unpromoted", "maintenance"),
     ("set_source_key", "a step of promotion, guarded by the old key"),

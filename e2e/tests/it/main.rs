@@ -32,6 +32,7 @@ mod journeys;
 mod languages;
 mod large;
 mod leases;
+mod listing;
 mod memory;
 mod packaging;
 mod playlists;

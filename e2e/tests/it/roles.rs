@@ -24,12 +24,15 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Statements that a stolen worker would like to run, and may not.
-const NOT_FOR_WORKERS: [&str; 17] = [
+const NOT_FOR_WORKERS: [&str; 20] = [
     "delete from files",
     "update files set owner_id = 'mallory'",
     "update files set org_id = 'mallory'",
     "update files set deleted_at = 1",
     "update files set generation = 99",
+    "update files set trashed_at = null",
+    "update files set expires_at = 1",
+    "delete from file_tags",
     "insert into files select * from files",
     "delete from jobs",
     "delete from renditions",

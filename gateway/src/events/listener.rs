@@ -260,6 +260,7 @@ mod tests {
             filename: "f".to_owned(),
             staging_key: Key::Staging { org: org_id.clone(), file: id },
             repeat_key: None,
+            labels: reelgate_common::labels::Labels::default(),
         };
         app.db.create_file(&new).await.unwrap();
         app.db.abandon_upload(&org_id, id).await.unwrap();

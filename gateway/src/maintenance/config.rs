@@ -19,7 +19,7 @@ pub struct MaintenanceConfig {
     pub sweep_ms: u64,
     /// An upload that no gateway has touched for this long is abandoned.
     pub upload_silence_ms: u64,
-    /// How often deleted files are purged.
+    /// How often deleted files are purged, and files looked for whose time is over.
     pub purge_ms: u64,
     /// How often sources are moved out of staging.
     pub promote_ms: u64,

@@ -26,7 +26,7 @@ pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
 pub(super) async fn close(ground: &Ground, upload: &PendingUpload) -> Result<bool, DutyError> {
     let backends = &ground.backends;
     backends.db.abandon_upload(&upload.org_id, upload.file_id).await?;
-    if backends.db.find_file(&upload.org_id, upload.file_id).await?.is_some() {
+    if backends.db.file_stands(&upload.org_id, upload.file_id).await? {
         return Ok(false);
     }
     if let Some(multipart) = &upload.multipart {

@@ -55,6 +55,7 @@ impl Bench {
             filename: "a".to_owned(),
             staging_key: key.clone(),
             repeat_key: None,
+            labels: reelgate_common::labels::Labels::default(),
         };
         self.ground.backends.db.create_file(&new).await.unwrap();
         (id, key)

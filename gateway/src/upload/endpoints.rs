@@ -1,5 +1,6 @@
 //! What `POST /v1/files` is, for the document.
 
+use reelgate_common::timestamp::Timestamp;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
@@ -41,6 +42,12 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 #[schema(as = Body_upload_files_route_v1_files_post)]
 #[expect(dead_code, reason = "read by the derived schema alone")]
 struct UploadForm {
+    /// For the files behind it, with commas between them.
+    tags: Option<String>,
+    /// For the files behind it: a JSON object of strings.
+    metadata: Option<String>,
+    /// When the files behind it end.
+    expires_at: Option<Timestamp>,
     /// Each with a filename. A part may bear `Repr-Digest`, which is then held against its bytes.
     #[schema(min_items = 1)]
     files: Vec<FileBytes>,
@@ -53,7 +60,10 @@ struct UploadForm {
 struct FileBytes(Vec<u8>);
 
 fn form() -> Value {
-    json!({ "multipart/form-data": { "schema": { "$ref": "#/components/schemas/Body_upload_files_route_v1_files_post" } } })
+    let schema = json!({ "$ref": "#/components/schemas/Body_upload_files_route_v1_files_post" });
+    let example =
+        json!({ "tags": "holiday,2026", "metadata": "{\"album\": \"17\"}", "files": ["the bytes of a film"] });
+    json!({ "multipart/form-data": { "schema": schema, "example": example } })
 }
 
 fn answer() -> Value {

@@ -4,7 +4,10 @@ use http::StatusCode;
 use reelgate_common::{db::DbError, quota::Excess, storage::StorageError};
 
 use super::{budget::Evicted, multipart::MultipartError};
-use crate::{body::RequestBodyError, error::ApiError};
+use crate::{
+    body::RequestBodyError,
+    error::{ApiError, Violation},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UploadError {
@@ -28,6 +31,8 @@ pub(crate) enum UploadError {
     QueueFull,
     #[error("The form cannot be read: {0}")]
     Malformed(#[from] MultipartError),
+    #[error("{why}")]
+    BadField { name: &'static str, why: &'static str },
     #[error("The upload did not arrive whole")]
     Body(#[from] RequestBodyError),
     #[error("The upload was closed or deleted before it was complete")]
@@ -84,6 +89,9 @@ impl From<UploadError> for ApiError {
             UploadError::TooManyOwnUploads => of(StatusCode::TOO_MANY_REQUESTS, "too_many_own_uploads").retry_after(5),
             UploadError::QueueFull => of(StatusCode::SERVICE_UNAVAILABLE, "queue_full").retry_after(30),
             UploadError::Malformed(_) => of(StatusCode::BAD_REQUEST, "malformed_form"),
+            UploadError::BadField { name, why } => {
+                Self::invalid(vec![Violation::new(["body".into(), name.into()], why, "value_error")])
+            }
             UploadError::Body(RequestBodyError::Stalled(_)) => of(StatusCode::REQUEST_TIMEOUT, "upload_stalled"),
             UploadError::Body(RequestBodyError::Cut(_)) => of(StatusCode::BAD_REQUEST, "upload_incomplete"),
             // The object is of this upload alone: whoever closed the upload took it away.

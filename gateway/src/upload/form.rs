@@ -1,15 +1,17 @@
-//! Walks through the parts of one request: files become transfers, fields are counted and thrown away.
+//! Walks through the parts of one request: files become transfers, fields say what the files behind them bear, or are counted and
+//! thrown away.
 //!
 //! A file that fails does not fail the ones before it, nor those after it as long as the form can be read on.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
-use reelgate_common::{auth::Caller, backends::Backends, db::FileWithRenditions};
+use reelgate_common::{auth::Caller, backends::Backends, db::FileWithRenditions, labels::Labels};
 
 use super::{
     Uploads,
     budget::Evicted,
     error::UploadError,
+    fields::Field,
     location,
     multipart::{Event, Parser, PartHead},
     repeat::{Repeat, RepeatKey},
@@ -29,7 +31,8 @@ pub(crate) enum Outcome {
 /// What the part being read is.
 enum Current {
     Nothing,
-    Field,
+    /// Its text, if anything is done with it.
+    Field(Option<(Field, Vec<u8>)>),
     File(Box<Transfer>),
     /// One that was sent before.
     Repeated(Box<Repeat>),
@@ -43,6 +46,8 @@ pub(crate) struct Form<'a> {
     caller: &'a Caller,
     length: Option<u64>,
     repeat_key: Option<RepeatKey>,
+    /// Of the files that follow.
+    labels: Labels,
     current: Current,
     files: usize,
     fields: usize,
@@ -66,6 +71,7 @@ impl<'a> Form<'a> {
             caller,
             length,
             repeat_key,
+            labels: Labels::default(),
             current: Current::Nothing,
             files: 0,
             fields: 0,
@@ -136,7 +142,7 @@ impl<'a> Form<'a> {
         let config = &self.uploads.config;
         if !head.is_file() {
             self.fields += 1;
-            self.current = Current::Field;
+            self.current = Current::Field(Field::named(&head.name).map(|field| (field, Vec::new())));
             let too_many = self.fields > config.max_fields;
             return if too_many { Err(UploadError::TooManyFields(config.max_fields)) } else { Ok(()) };
         }
@@ -145,7 +151,8 @@ impl<'a> Form<'a> {
             return Err(UploadError::TooManyFiles(config.max_files));
         }
         let key = self.repeat_key.as_ref().map(|key| key.of_file(self.files));
-        match Transfer::begin(self.uploads, self.backends, self.caller, &head, self.length, key).await {
+        let said = (self.length, key, self.labels.clone());
+        match Transfer::begin(self.uploads, self.backends, self.caller, &head, said).await {
             Ok(Begun::New(transfer)) => {
                 self.current = Current::File(transfer);
                 Ok(())
@@ -161,7 +168,12 @@ impl<'a> Form<'a> {
     async fn data(&mut self, data: Bytes) -> Result<(), UploadError> {
         match &mut self.current {
             Current::Nothing => Ok(()),
-            Current::Field => self.count_field(data.len()),
+            Current::Field(kept) => {
+                if let Some((_, text)) = kept {
+                    text.extend_from_slice(&data);
+                }
+                self.count_field(data.len())
+            }
             Current::Failed => self.skip(data.len() as u64),
             Current::Repeated(repeat) => match repeat.write(&data) {
                 Ok(()) => Ok(()),
@@ -185,7 +197,8 @@ impl<'a> Form<'a> {
         let (filename, ended) = match std::mem::replace(&mut self.current, Current::Nothing) {
             Current::File(transfer) => (transfer.filename().to_owned(), transfer.finish().await),
             Current::Repeated(repeat) => (repeat.filename().to_owned(), repeat.finish().await),
-            Current::Nothing | Current::Field | Current::Failed => return Ok(()),
+            Current::Field(Some((field, text))) => return field.read(&text, &mut self.labels),
+            Current::Nothing | Current::Field(None) | Current::Failed => return Ok(()),
         };
         match ended {
             Ok(stored) => self.outcomes.push(Outcome::Stored(Box::new(stored))),

@@ -220,7 +220,8 @@ async fn an_upload_that_was_closed_meanwhile_drops_its_object() {
     for length in [100, 5 * PART] {
         let head = PartHead { filename: Some("film.mp4".to_owned()), ..PartHead::default() };
         let (backends, caller) = (&bench.fixture.backends, Fixture::caller());
-        let begun = Transfer::begin(&bench.uploads, backends, &caller, &head, None, None).await.unwrap();
+        let said = (None, None, reelgate_common::labels::Labels::default());
+        let begun = Transfer::begin(&bench.uploads, backends, &caller, &head, said).await.unwrap();
         let Begun::New(mut transfer) = begun else { panic!("nothing was sent before") };
         transfer.write(noise(length).into()).await.unwrap();
         let file = bench.uploads.live.list()[0];

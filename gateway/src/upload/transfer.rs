@@ -10,6 +10,7 @@ use reelgate_common::{
     hex::hex,
     ids::{FileId, OrgId},
     key::Key,
+    labels::Labels,
     quota::{Excess, Quota},
     storage::{MultipartId, ObjectMeta, PartTag, StorageError},
     timestamp::Timestamp,
@@ -64,14 +65,14 @@ pub(crate) struct Transfer {
 }
 
 impl Transfer {
-    /// Writes the row, unless there is one with that key. `length` is the request's, if it says one.
+    /// Writes the row, unless there is one with that key. Of the request: its length, if it says one, the file's key, if it bears one,
+    /// and what it says of its files.
     pub(crate) async fn begin(
         uploads: &Uploads,
         backends: &Backends,
         caller: &Caller,
         head: &PartHead,
-        length: Option<u64>,
-        repeat_key: Option<String>,
+        (length, repeat_key, labels): (Option<u64>, Option<String>, Labels),
     ) -> Result<Begun, UploadError> {
         let file = FileId::new();
         let org = caller.org.clone();
@@ -85,6 +86,7 @@ impl Transfer {
             filename: filename.clone(),
             staging_key: key.clone(),
             repeat_key,
+            labels,
         };
         let alive = uploads.live.enter(file, &org);
         let course = uploads.live.course(file);

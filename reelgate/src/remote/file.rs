@@ -41,12 +41,19 @@ impl RemoteFile {
         Some(format!("{} ({})", text("message"), text("code")))
     }
 
+    /// `None` without any.
+    fn tags(&self) -> Option<String> {
+        let tags: Vec<&str> = self.0["tags"].as_array()?.iter().filter_map(Value::as_str).collect();
+        (!tags.is_empty()).then(|| shown(&tags.join(", ")))
+    }
+
     fn row(&self) -> String {
         let size = indicatif::BinaryBytes(self.0["size_bytes"].as_u64().unwrap_or(0)).to_string();
         let id = self.0["id"].as_str().unwrap_or("?");
         let percent = format!("{:.0} %", self.progress() * 100.0);
         let why = self.failure().map(|failure| format!("  {failure}")).unwrap_or_default();
-        format!("{id}  {:<10} {percent:>5}  {size:>11}  {}{why}", self.state(), shown(self.name()))
+        let tags = self.tags().map(|tags| format!("  [{tags}]")).unwrap_or_default();
+        format!("{id}  {:<10} {percent:>5}  {size:>11}  {}{tags}{why}", self.state(), shown(self.name()))
     }
 }
 

@@ -8,7 +8,7 @@ use http::{
     Method, Request, Response, StatusCode, Uri,
     header::{AUTHORIZATION, CONTENT_TYPE, RETRY_AFTER},
 };
-use http_body_util::{BodyExt, Either, Empty, Limited, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Either, Full, Limited, combinators::UnsyncBoxBody};
 use reelgate_common::{
     config::RawConfig,
     http_client::{HttpClient, http_client},
@@ -26,7 +26,7 @@ const LONGEST_ANSWER: usize = 64 << 20;
 /// A server that is further away than this is none.
 const CONNECTING: Duration = Duration::from_secs(10);
 
-type Body = Either<Empty<Bytes>, Content>;
+type Body = Either<Full<Bytes>, Content>;
 
 #[derive(Clone)]
 pub(super) struct Server {
@@ -77,7 +77,14 @@ impl Server {
             url.query_pairs_mut().extend_pairs(query);
         }
         let request = Request::builder().method(method).uri(Uri::try_from(url.as_str())?);
-        self.send(request, Either::Left(Empty::new())).await
+        self.send(request, Either::Left(Full::default())).await
+    }
+
+    /// The same, with a JSON body.
+    pub(super) async fn say(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = Request::builder().method(method).uri(Uri::try_from(self.url.join(path)?.as_str())?);
+        let request = request.header(CONTENT_TYPE, "application/json");
+        self.send(request, Either::Left(Full::from(body.to_string()))).await
     }
 
     pub(super) async fn file(&self, file: FileId) -> anyhow::Result<RemoteFile> {
@@ -93,7 +100,7 @@ impl Server {
         let mut url = self.url.join("v1/events")?;
         url.query_pairs_mut().append_pair("file_id", &file.to_string());
         let request = Request::builder().uri(Uri::try_from(url.as_str())?).header(AUTHORIZATION, &self.authorization);
-        let answer = self.client.request(request.body(Either::Left(Empty::new()))?).await?;
+        let answer = self.client.request(request.body(Either::Left(Full::default()))?).await?;
         anyhow::ensure!(answer.status() == StatusCode::OK, "no events");
         Ok(answer.into_body().map_err(anyhow::Error::from).boxed_unsync())
     }
@@ -111,7 +118,7 @@ impl Server {
     pub(super) async fn begin(&self, size: u64, metadata: &str) -> anyhow::Result<Begun> {
         let request = self.tus(Method::POST, "v1/uploads")?;
         let request = request.header("upload-length", size).header("upload-metadata", metadata);
-        let answer = self.exchange(request, Either::Left(Empty::new())).await?;
+        let answer = self.exchange(request, Either::Left(Full::default())).await?;
         let address = said(&answer, "location")?.trim_start_matches('/').to_owned();
         Ok(Begun { address, file: said(&answer, "reelgate-file-id")?.parse()? })
     }
@@ -119,7 +126,7 @@ impl Server {
     /// Bytes of it that the server has.
     pub(super) async fn reached(&self, begun: &Begun) -> anyhow::Result<u64> {
         let request = self.tus(Method::HEAD, &begun.address)?;
-        Ok(said(&self.exchange(request, Either::Left(Empty::new())).await?, "upload-offset")?.parse()?)
+        Ok(said(&self.exchange(request, Either::Left(Full::default())).await?, "upload-offset")?.parse()?)
     }
 
     pub(super) async fn append(&self, begun: &Begun, at: u64, content: Content) -> anyhow::Result<()> {

@@ -98,6 +98,7 @@ impl Footing {
             filename: "film.bin".to_owned(),
             staging_key: staging_key.clone(),
             repeat_key: None,
+            labels: reelgate_common::labels::Labels::default(),
         })
         .await
         .unwrap();

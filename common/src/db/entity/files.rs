@@ -8,6 +8,7 @@ use crate::{
     file::{Failure, FileRecord, FileState},
     ids::{FileId, OrgId, UserId},
     job::JobState,
+    labels::Labels,
     states::file::FileView,
     storage::Version,
     timestamp::Timestamp,
@@ -40,6 +41,14 @@ pub struct Model {
     pub updated_at: i64,
     pub ready_at: Option<i64>,
     pub deleted_at: Option<i64>,
+    pub name_key: String,
+    /// JSON; `file_tags` says them again.
+    pub tags: Option<String>,
+    /// JSON.
+    pub metadata: Option<String>,
+    pub expires_at: Option<i64>,
+    pub trashed_at: Option<i64>,
+    pub trash_ends_at: Option<i64>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -52,20 +61,34 @@ impl Model {
         self.state == state.as_str()
     }
 
+    /// Deleted, or in the trash: nothing about it changes then, but that it comes back.
+    pub(in crate::db) fn is_away(&self) -> bool {
+        self.deleted_at.is_some() || self.trashed_at.is_some()
+    }
+
+    pub(in crate::db) fn labels(&self) -> Result<Labels, DbError> {
+        Ok(Labels {
+            tags: self.tags.as_deref().map(read_json).transpose()?.unwrap_or_default(),
+            metadata: self.metadata.as_deref().map(read_json).transpose()?.unwrap_or_default(),
+            expires_at: self.expires_at.map(Timestamp),
+        })
+    }
+
     /// What the state machine looks at.
     pub(in crate::db) fn view(&self) -> Result<FileView, DbError> {
-        Ok(FileView { state: parse(&self.state)?, deleted: self.deleted_at.is_some() })
+        Ok(FileView { state: parse(&self.state)?, deleted: self.is_away() })
     }
 
     /// `job` is how the one of the file's generation stands, if it has one: it knows the progress.
     pub(in crate::db) fn into_record(self, job: Option<(JobState, f64)>) -> Result<FileRecord, DbError> {
-        let state = parse(&self.state)?;
+        let (state, labels) = (parse(&self.state)?, self.labels()?);
         Ok(FileRecord {
             id: FileId(self.id),
             org_id: OrgId::new(self.org_id),
             owner_id: UserId::new(self.owner_id),
             location: self.location,
             filename: self.filename,
+            name_key: self.name_key,
             content_type: self.content_type,
             size_bytes: unsigned(self.size_bytes)?,
             sha256: self.sha256,
@@ -81,6 +104,8 @@ impl Model {
             created_at: Timestamp(self.created_at),
             updated_at: Timestamp(self.updated_at),
             ready_at: self.ready_at.map(Timestamp),
+            labels,
+            trashed_at: self.trashed_at.map(Timestamp),
             deleted_at: self.deleted_at.map(Timestamp),
         })
     }

@@ -115,6 +115,7 @@ async fn file_row(db: &Db, number: usize, size_bytes: u64) -> anyhow::Result<Key
         filename,
         staging_key: source.clone(),
         repeat_key: None,
+        labels: reelgate_common::labels::Labels::default(),
     };
     db.create_file(&new).await?;
     let staged = StagedFile {

@@ -91,6 +91,7 @@ async fn accepted(site: &Site, clip: &Path) -> Result<(FileId, u64)> {
         filename: "beyond.mp4".to_owned(),
         staging_key,
         repeat_key: None,
+        labels: reelgate_common::labels::Labels::default(),
     })
     .await?;
     let staged = StagedFile {

@@ -7,6 +7,7 @@ mod events;
 mod extras;
 mod files;
 mod leases;
+mod listing;
 mod offices;
 mod outages;
 mod queue_side;
@@ -14,6 +15,7 @@ mod results;
 mod schema;
 mod setup;
 mod stuck;
+mod trash;
 mod webhooks;
 
 /// Makes two tests of each function: `sqlite::name` and `postgres::name`.

@@ -12,7 +12,7 @@ use reelgate_common::{
 use super::{
     Desk, Secret, answer,
     error::TusError,
-    headers::{Append, Creation, Kind},
+    headers::{Append, BadHead, Creation, Kind},
     metadata::Metadata,
     receive::Received,
     take::Outcome,
@@ -30,6 +30,7 @@ impl Desk {
         let warrant = self.warrant(headers).await?;
         let mut asked = Creation::parse(headers).map_err(TusError::from)?;
         warrant.narrow(&mut asked.metadata)?;
+        asked.metadata.labels().map_err(|_| TusError::from(BadHead::Header("Upload-Metadata")))?;
         let _place = self.uploads().admission.enter(self.db(), &warrant.caller.org).await?;
         match std::mem::replace(&mut asked.kind, Kind::Whole(None)) {
             Kind::Final(pieces) => Ok(self.put_together(&warrant, &pieces, &asked.metadata).await?),
@@ -116,6 +117,8 @@ impl Desk {
             filename,
             claimed_type: metadata.text("filetype").or_else(|| metadata.text("type")),
             metadata: metadata.header(),
+            // Read before, when the upload was asked for.
+            labels: metadata.labels().unwrap_or_default(),
             sources: Vec::new(),
             length: None,
             max_bytes: self.uploads().config.max_file_bytes,

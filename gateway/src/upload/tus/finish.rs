@@ -148,7 +148,7 @@ pub(crate) async fn close(
     upload: Option<&Resumable>,
 ) -> Result<(), UploadError> {
     backends.db.close_resumable(org, file).await?;
-    if backends.db.find_file(org, file).await?.is_some() {
+    if backends.db.file_stands(org, file).await? {
         return Ok(());
     }
     let key = Key::Staging { org: org.clone(), file };

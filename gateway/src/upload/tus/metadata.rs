@@ -1,6 +1,9 @@
 //! `Upload-Metadata`: names with values in base64. Pure.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use reelgate_common::labels::{self, Labels, MAX_PAIRS};
+
+use crate::upload::fields;
 
 /// More is refused: it is kept and sent back with every `HEAD`.
 pub(super) const MAX_METADATA: usize = 4 * 1024;
@@ -43,6 +46,31 @@ impl Metadata {
         String::from_utf8(self.get(name)?.to_vec()).ok()
     }
 
+    /// What of it the file bears: `tags` and `expires_at` as what they are, all other pairs that are text as its metadata. What does not fit
+    /// there is said again by `HEAD` alone.
+    ///
+    /// # Errors
+    /// `tags` or `expires_at` cannot be read.
+    pub(super) fn labels(&self) -> Result<Labels, BadMetadata> {
+        let mut labels = Labels::default();
+        for (name, value) in &self.pairs {
+            match (name.as_str(), std::str::from_utf8(value)) {
+                ("filename" | "name" | "filetype" | "type", _) => {}
+                ("tags", text) => {
+                    labels.tags = fields::tags(text.map_err(|_| BadMetadata)?).map_err(|_| BadMetadata)?
+                }
+                ("expires_at", text) => {
+                    labels.expires_at = fields::expiry(text.map_err(|_| BadMetadata)?).map_err(|_| BadMetadata)?
+                }
+                (name, Ok(text)) if labels::pair(name, text).is_ok() && labels.metadata.len() < MAX_PAIRS => {
+                    labels.metadata.insert(name.to_owned(), text.to_owned());
+                }
+                _ => {}
+            }
+        }
+        Ok(labels)
+    }
+
     /// Puts a value in the place of the client's.
     pub(super) fn set(&mut self, name: &str, value: &str) {
         self.pairs.retain(|(known, _)| known != name);
@@ -78,5 +106,25 @@ mod tests {
         for wrong in ["a !", "a YQ==,a YQ==", "\u{e4} YQ==", "a YQ== YQ==", &"a".repeat(MAX_METADATA + 1)] {
             assert_eq!(Metadata::parse(wrong), Err(BadMetadata), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_file_bears_what_its_metadata_says() {
+        // album=Sommer, tags="a, b", expires_at=2126-11-30T12:00:00Z, raw=\xff
+        let header =
+            "filename YS5tcDQ=,album U29tbWVy,tags YSwgYg==,expires_at MjEyNi0xMS0zMFQxMjowMDowMFo=,raw /w==,flag";
+        let labels = Metadata::parse(header).unwrap().labels().unwrap();
+        assert_eq!(labels.tags, ["a", "b"]);
+        let pairs: Vec<_> = labels.metadata.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(pairs, [("album", "Sommer"), ("flag", "")]);
+        assert_eq!(labels.expires_at.map(|at| at.to_string()).as_deref(), Some("2126-11-30T12:00:00Z"));
+    }
+
+    #[test]
+    fn tags_and_times_that_are_none_are_refused() {
+        for wrong in ["expires_at eA==", "expires_at MjAwMC0xMS0zMFQxMjowMDowMFo=", "tags /w=="] {
+            assert_eq!(Metadata::parse(wrong).unwrap().labels(), Err(BadMetadata), "{wrong}");
+        }
+        assert_eq!(Metadata::parse("tags,expires_at").unwrap().labels(), Ok(Labels::default()));
     }
 }

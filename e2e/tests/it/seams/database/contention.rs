@@ -56,7 +56,7 @@ async fn fifty_writers_get_their_turn(place: Place) -> Result<()> {
     for life in join_all(lives).await {
         life??;
     }
-    let filter = FileFilter { state: Some(FileState::Ready), limit: 200, ..FileFilter::default() };
+    let filter = FileFilter { states: vec![FileState::Ready], limit: 200, ..FileFilter::default() };
     assert_eq!(db.list_files(&acme, &filter).await?.len(), 50);
     Ok(())
 }

@@ -105,13 +105,14 @@ async fn a_list_is_walked_newest_first_page_by_page(place: Place) -> Result<()> 
     loop {
         let page = db.list_files(&acme, &filter).await?;
         let Some(last) = page.last() else { break };
-        filter.after = Some(last.file.id);
+        filter.after = Some(filter.sort.place_of(&last.file));
         walked.extend(page.into_iter().map(|found| found.file.id));
     }
     assert_eq!(walked, [made[4], made[3], made[1], made[0]]);
 
     db.stage_file(&acme, made[1], &staged(FileState::Ready), None).await?;
-    let narrowed = FileFilter { state: Some(FileState::Ready), kind: Some(FileKind::Video), after: None, limit: 50 };
+    let narrowed =
+        FileFilter { states: vec![FileState::Ready], kinds: vec![FileKind::Video], limit: 50, ..FileFilter::default() };
     let found = db.list_files(&acme, &narrowed).await?;
     assert_eq!(found.iter().map(|found| found.file.id).collect::<Vec<_>>(), [made[1]]);
     Ok(())

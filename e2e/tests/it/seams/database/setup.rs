@@ -126,6 +126,7 @@ pub(super) fn new_file(org: &OrgId) -> NewFile {
         filename: "clip.mp4".to_owned(),
         staging_key: Key::Staging { org: org.clone(), file: id },
         repeat_key: None,
+        labels: reelgate_common::labels::Labels::default(),
     }
 }
 
