@@ -20,7 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Columns, in the order of the table: `mint` is `POST /v1/files/token`, `best`, `source` and `text` are
 /// `GET /v1/files/stream/{id}` of the video, of its exact upload and of a text, `by-loc` the same by location, `loc`
-/// `POST /v1/files/location`, `get` and `delete` `/v1/files/{id}`, `post` `POST /v1/files`, `job` `GET /v1/jobs/{id}`, `rerun` and
+/// `POST /v1/files/location`, `get` and `delete` `/v1/files/{id}`, `post` `POST /v1/files`, `jobs` the list of the video's, `job` `GET /v1/jobs/{id}`, `rerun` and
 /// `cancel` `POST` below it, `retry` `POST /v1/files/{id}/retry`; the video's job is done. `board`, `thumb` and `words` are the
 /// storyboard, a thumbnail and captions of the video, `caption` adds some. `patch` is `PATCH /v1/files/{id}`, `restore` `POST` below it of
 /// what is not in the trash, `many` `POST /v1/files/delete`.
@@ -32,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const TABLE: &str = "
                            mint best  source text  by-loc loc get   delete post list info poster jobs job   retry rerun cancel board thumb words caption patch restore many
     nobody                 401  422   422    422   422    401 401   401    401  401  401  401    401  401   401   401   401    401   401   401   401  401   401     401
-    owner                  ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     adm  ok    nrt   adm   adm    ok    ok    ok    ok   ok    nottr   ok
+    owner                  ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     ok   ok    nrt   adm   adm    ok    ok    ok    ok   ok    nottr   ok
     same-organisation      ok   ok    ok     ok    ok     ok  403   403    ok   ok   ok   ok     adm  403   403   adm   adm    ok    ok    ok    403  403   nottr   r403
     organisation-admin     ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     ok   ok    nrt   nrt   over   ok    ok    ok    ok   ok    nottr   ok
     other-organisation     ok   404   404    404   404    404 404   404    ok   ok   404  404    adm  nojob 404   adm   adm    404   404   404   404  404   404     r404
