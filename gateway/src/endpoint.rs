@@ -151,11 +151,11 @@ impl Endpoint {
     fn body<T: ToSchema>(mut self, sentence: &'static str, example: &Value, required: bool) -> Self {
         let schema = self.schemas.add::<T>();
         let content = json!({ "application/json": { "schema": schema, "example": example } });
-        self.fails(failures::JSON_BODY).takes_content(sentence, content, required)
+        self.fails(failures::JSON_BODY).takes_content(sentence, &content, required)
     }
 
     /// Any other body: media types with what they hold.
-    pub(crate) fn takes_content(self, sentence: &'static str, content: Value, required: bool) -> Self {
+    pub(crate) fn takes_content(self, sentence: &'static str, content: &Value, required: bool) -> Self {
         let body = json!({ "description": sentence, "required": required, "content": content });
         Self { body: Some(body), ..self }
     }

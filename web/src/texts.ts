@@ -71,7 +71,7 @@ export const texts = {
     selectAll: "Select all shown",
     unselect: "Clear selection",
     bulk: "Selection",
-    trashSelected: "Move to trash",
+    trashSelected: "Delete",
     left: (time: string) => `${time} left`,
     percent: (percent: number) => `${percent} %`,
     queued: (position: number) => `Number ${position} in the queue`,
@@ -80,7 +80,7 @@ export const texts = {
     title: "Trash",
     lead: "Files here can be restored until they are deleted for good.",
     empty: "The trash is empty",
-    emptyHint: "What you delete lies here for a while.",
+    emptyHint: "Where the trash is switched on, what you delete lies here for a while.",
     restore: "Restore",
     restoreName: (name: string) => `Restore ${name}`,
     since: (time: string) => `In the trash since ${time}`,
@@ -303,7 +303,8 @@ export const texts = {
     cancelUpload: (name: string) => `Cancel the upload of ${name}? What was sent of it is thrown away.`,
     deleteForGood: (count: number) =>
       count === 1 ? "Delete this file for good? This cannot be undone." : `Delete ${count} files for good? This cannot be undone.`,
-    deleteNow: (count: number) => (count === 1 ? "Delete this file?" : `Delete ${count} files?`),
+    deleteNow: (count: number) =>
+      `${count === 1 ? "Delete this file?" : `Delete ${count} files?`} Where the trash is switched on it can be undone, else not.`,
     yes: "Delete",
     cancelYes: "Cancel upload",
     no: "Keep",

@@ -146,7 +146,8 @@ test("whoever rests on a card sees the film pass", async () => {
 test("what is deleted lies in the trash, comes back, and goes for good", async () => {
   const { page } = shown
   await page.getByLabel("Select beach.mp4").check()
-  await page.getByRole("button", { name: "Move to trash" }).click()
+  await page.getByRole("button", { name: "Delete", exact: true }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click()
   await page.getByRole("heading", { name: "No films yet" }).waitFor()
   await go(page, "#/trash")
   await page.getByRole("button", { name: "Restore beach.mp4" }).click()
@@ -154,6 +155,7 @@ test("what is deleted lies in the trash, comes back, and goes for good", async (
   await go(page, "#/")
   await page.getByRole("link", { name: "beach.mp4" }).click()
   await page.getByRole("button", { name: "Delete", exact: true }).click()
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click()
   await page.getByRole("heading", { name: "No films yet" }).waitFor()
   await go(page, "#/trash")
   await page.getByLabel("Select beach.mp4").check()

@@ -14,7 +14,7 @@ impl Dice {
         Self { state: seed }
     }
 
-    pub fn next(&mut self) -> u64 {
+    pub fn throw(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.state;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -24,13 +24,13 @@ impl Dice {
 
     /// From 0 to `count - 1`.
     pub fn below(&mut self, count: usize) -> usize {
-        usize::try_from(self.next() % count.max(1) as u64).unwrap_or(0)
+        usize::try_from(self.throw() % count.max(1) as u64).unwrap_or(0)
     }
 
     /// From 0.0 to 1.0.
     #[expect(clippy::cast_precision_loss, reason = "a fraction needs 32 bits")]
     pub fn fraction(&mut self) -> f64 {
-        (self.next() >> 32) as f64 / f64::from(u32::MAX)
+        (self.throw() >> 32) as f64 / f64::from(u32::MAX)
     }
 
     pub fn pick<'a, T>(&mut self, among: &'a [T]) -> &'a T {
@@ -42,7 +42,7 @@ impl Dice {
     }
 
     pub fn bytes(&mut self, length: usize) -> Vec<u8> {
-        std::iter::repeat_with(|| self.next().to_le_bytes()).flatten().take(length).collect()
+        std::iter::repeat_with(|| self.throw().to_le_bytes()).flatten().take(length).collect()
     }
 }
 

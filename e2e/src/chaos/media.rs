@@ -54,7 +54,7 @@ impl Media {
 
     /// The name and the bytes of a new upload.
     pub(super) fn upload(&self, dice: &mut Dice) -> (Kind, String, Bytes) {
-        let number = dice.next();
+        let number = dice.throw();
         match dice.below(10) {
             0..=2 => (Kind::WebSafe, format!("{number}.mp4"), with_free_box(&self.web_safe, dice)),
             3..=6 => (Kind::Foreign, format!("{number}.mkv"), with_void(&self.foreign, dice)),

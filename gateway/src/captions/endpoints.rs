@@ -21,7 +21,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .query("language", language(), "A tag of BCP 47; with a form, a field of that name.", json!("pt-BR"))
         .query("label", json!({ "type": "string", "maxLength": 128 }), "For people.", json!("Português"))
         .query("default", json!({ "type": "boolean" }), "Shown unless the viewer chooses otherwise.", json!(false))
-        .takes_content("The document, of at most 1 MiB.", bodies(), true)
+        .takes_content("The document, of at most 1 MiB.", &bodies(), true)
         .answers::<RenditionJson<'_>>(200, "The captions, as a rendition of the file.", &file_json::captions_example())
         .fails(&["not_owner", "not_ready", "captions_too_large", "too_many_captions", "malformed_form"])
         .fails(&["body_timeout", "body_cut"])

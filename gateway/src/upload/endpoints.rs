@@ -24,7 +24,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .signed_in()
         .header("Idempotency-Key", key, "Makes it safe to send the request again, for a day.", json!("b1946ac9-2d1f"))
         .knows::<UploadForm>()
-        .takes_content("The files.", form(), true)
+        .takes_content("The files.", &form(), true)
         .answers::<Uploaded<'_>>(200, "What became of each file, in the order sent.", &answer())
         .refuses_with::<Refusal<'_>>()
         .fails(&["validation_failed", "not_multipart", "malformed_form", "file_too_large", "too_many_files"])

@@ -16,7 +16,7 @@ const AT_ONCE = 200
 
 /** Away from the list; where the server has a trash it can be taken back. Says whether it was done. */
 export async function remove(session: Session, files: FileRecord[], shown: Shown): Promise<boolean> {
-  if (files.length > 1 && !(await ask(texts.confirm.deleteNow(files.length), texts.confirm.yes))) return false
+  if (!(await ask(texts.confirm.deleteNow(files.length), texts.confirm.yes))) return false
   return gone(session, files, shown, false)
 }
 

@@ -51,7 +51,9 @@ fn what_needs_no_browser_is_decided_right() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_is_dropped_interrupted_watched_shared_and_thrown_away_on_either_footing() -> Result<()> {
     for footing in Footing::ALL {
-        run("journey", Site::builder(footing)).await.with_context(|| format!("{footing:?}"))?;
+        run("journey", Site::builder(footing).env("REELGATE__TRASH__KEEP_MS", "86400000"))
+            .await
+            .with_context(|| format!("{footing:?}"))?;
     }
     Ok(())
 }

@@ -44,7 +44,7 @@ impl Plan {
         let (bytes, seed) = (number("UPLOAD_MIB", 256) * MIB, number("UPLOAD_SEED", 20_261_130));
         let mut dice = Dice::new(seed);
         // Of the file's bytes, so that each is met even if nothing is sent twice.
-        let mut points = |count| (0..count).map(|_| dice.next() % bytes).collect::<Vec<_>>();
+        let mut points = |count| (0..count).map(|_| dice.throw() % bytes).collect::<Vec<_>>();
         let cuts = points(number("UPLOAD_CUTS", 12));
         let mut kills = points(number("UPLOAD_KILLS", 2));
         kills.sort_unstable();

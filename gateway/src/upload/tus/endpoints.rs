@@ -38,7 +38,7 @@ fn create() -> Endpoint {
         .header("Upload-Concat", text(), "`partial`, or `final;` with the addresses of the pieces.", json!("partial"))
         .header("Upload-Checksum", text(), "Of the bytes that come along.", json!("sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk="));
     spoken(said)
-        .takes_content("The first bytes.", bytes(), false)
+        .takes_content("The first bytes.", &bytes(), false)
         .ends(201, "It has begun.")
         .bears(
             "Location",
@@ -91,7 +91,7 @@ fn append() -> Endpoint {
         .header("Upload-Length", number(), "Said now, where it was to come later.", json!(48_231_004))
         .header("Upload-Checksum", text(), "Of these bytes.", json!("sha1 2jmj7l5rSw0yVb/vlWAYkK/YBwk="));
     one(said)
-        .takes_content("The bytes.", bytes(), true)
+        .takes_content("The bytes.", &bytes(), true)
         .ends(204, "They are safe.")
         .bears("Upload-Offset", "Bytes that are safe now.", "48231004")
         .bears("Upload-Expires", "Until when it may be gone on with.", EXPIRES)

@@ -57,10 +57,10 @@ impl Metadata {
             match (name.as_str(), std::str::from_utf8(value)) {
                 ("filename" | "name" | "filetype" | "type", _) => {}
                 ("tags", text) => {
-                    labels.tags = fields::tags(text.map_err(|_| BadMetadata)?).map_err(|_| BadMetadata)?
+                    labels.tags = fields::tags(text.map_err(|_| BadMetadata)?).map_err(|_| BadMetadata)?;
                 }
                 ("expires_at", text) => {
-                    labels.expires_at = fields::expiry(text.map_err(|_| BadMetadata)?).map_err(|_| BadMetadata)?
+                    labels.expires_at = fields::expiry(text.map_err(|_| BadMetadata)?).map_err(|_| BadMetadata)?;
                 }
                 (name, Ok(text)) if labels::pair(name, text).is_ok() && labels.metadata.len() < MAX_PAIRS => {
                     labels.metadata.insert(name.to_owned(), text.to_owned());

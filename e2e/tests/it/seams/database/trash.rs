@@ -28,7 +28,7 @@ async fn what_is_in_the_trash_is_gone_and_comes_back_whole(place: Place) -> Resu
     let (id, fence) = running(db, &acme).await?;
     db.publish(&fence, &rendition(&fence, "720p", RenditionKind::Video)).await?;
     db.finish_job(&fence).await?;
-    let before = db.find_file(&acme, id).await?.unwrap();
+    let before = db.find_file(&acme, id).await?.expect("it was stored");
     let usage = db.usage(&acme).await?;
 
     assert_eq!(db.remove_file(&other, id, KEEP).await?, Removed::NoSuchFile);
