@@ -4,6 +4,7 @@
 
 use std::{
     path::{Path, PathBuf},
+    process::{Command, Stdio},
     time::Duration,
 };
 
@@ -12,7 +13,7 @@ use reelgate_e2e::{
     client::Upload,
     process::{Folder, Launch, eventually},
     sign_in::SignIn,
-    site::{Footing, Site, web_safe_clip},
+    site::{Footing, Site, program, web_safe_clip},
 };
 
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -41,7 +42,7 @@ async fn the_clients_own_tests_pass(footing: Footing) -> Result<()> {
     let output = node.output();
     ensure!(node.wait(PATIENCE)?.success(), "{output}\n{}", site.output());
     let passed = output.lines().find_map(|line| line.trim_start_matches(['#', 'ℹ', ' ']).strip_prefix("pass "));
-    ensure!(passed.is_some_and(|count| count.parse::<u32>().is_ok_and(|count| count >= 8)), "too few ran: {output}");
+    ensure!(passed.is_some_and(|count| count.parse::<u32>().is_ok_and(|count| count >= 11)), "too few ran: {output}");
     Ok(())
 }
 
@@ -53,4 +54,17 @@ async fn the_clients_own_tests_pass_embedded() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_clients_own_tests_pass_in_production() -> Result<()> {
     the_clients_own_tests_pass(Footing::Production).await
+}
+
+/// `reelgate openapi | node api.mjs > src/api.ts` in `web/client` makes them anew.
+#[test]
+fn the_clients_types_are_those_of_the_document() -> Result<()> {
+    let mut document = Command::new(program("reelgate")?).arg("openapi").stdout(Stdio::piped()).spawn()?;
+    let output = document.stdout.take().context("it is piped")?;
+    let made = Command::new("node").arg("api.mjs").current_dir(client()).stdin(output).output()?;
+    ensure!(document.wait()?.success(), "no document");
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    let kept = std::fs::read(client().join("src/api.ts"))?;
+    ensure!(kept == made.stdout, "web/client/src/api.ts is not that of the document: see web/client/README.md");
+    Ok(())
 }

@@ -1,9 +1,9 @@
 // A Reelgate server, as a page or a program sees it.
 import { Credential, type Mint } from "./credentials.js"
 import { type EventsWish, Listener, TokenListener } from "./events.js"
-import { Http } from "./http.js"
+import { Http, type Query } from "./http.js"
 import { PlayerSource, type StreamToken } from "./player.js"
-import type { FileJson, FileList, ListQuery } from "./types.js"
+import type { FileJson, FileList, ListQuery, TokenWish } from "./types.js"
 import { type Source, Upload, type UploadWish } from "./upload.js"
 
 export interface Settings {
@@ -14,7 +14,7 @@ export interface Settings {
   /** A token to upload with (`POST /v1/uploads/token`), from the product's own server: the page then needs no JWT for that. */
   uploadToken?: Mint
   /** A token to play a file with (`POST /v1/files/token`), from there, too. */
-  streamToken?: (wish: { file_ids?: string[]; scope: string[] }) => Promise<StreamToken>
+  streamToken?: (wish: TokenWish) => Promise<StreamToken>
   fetch?: typeof fetch
 }
 
@@ -64,7 +64,7 @@ export class Reelgate {
   }
 
   files(query: ListQuery = {}): Promise<FileList> {
-    return this.http.json("/v1/files", { query: query as Record<string, string | number | undefined> })
+    return this.http.json("/v1/files", { query: query as Query })
   }
 
   /** All that match, page by page as they are asked for. */
@@ -81,7 +81,7 @@ export class Reelgate {
     await this.http.answer(`/v1/files/${encodeURIComponent(id)}`, { method: "DELETE" })
   }
 
-  private streamToken(wish: { file_ids?: string[]; scope: string[] }): Promise<StreamToken> {
+  private streamToken(wish: TokenWish): Promise<StreamToken> {
     if (this.settings.streamToken) return this.settings.streamToken(wish)
     return this.http.json("/v1/files/token", { method: "POST", body: wish })
   }

@@ -2,9 +2,13 @@
 import type { Credential } from "./credentials.js"
 import { ReelgateError } from "./error.js"
 
+type Value = string | number | boolean
+/** A list is one pair for each of its members. */
+export type Query = Record<string, Value | Value[] | undefined>
+
 export interface Ask {
   method?: string
-  query?: Record<string, string | number | undefined>
+  query?: Query
   body?: unknown
   headers?: Record<string, string>
   signal?: AbortSignal | undefined
@@ -21,9 +25,9 @@ export class Http {
     this.base = url.replace(/\/+$/, "")
   }
 
-  address(path: string, query: Ask["query"] = {}): string {
-    const pairs = Object.entries(query).filter(([, value]) => value !== undefined)
-    const search = new URLSearchParams(pairs.map(([name, value]) => [name, String(value)])).toString()
+  address(path: string, query: Query = {}): string {
+    const pairs = Object.entries(query).flatMap(([name, value]) => [value ?? []].flat().map((one) => [name, String(one)]))
+    const search = new URLSearchParams(pairs).toString()
     return `${this.base}${path}${search ? `?${search}` : ""}`
   }
 

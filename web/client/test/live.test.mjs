@@ -106,8 +106,28 @@ test("hls.js gets another address when the lease is over, where it was, and not 
 test("all files are listed page by page, and one is deleted", async () => {
   const reelgate = new Reelgate({ url, jwt })
   const ids = []
-  for await (const file of reelgate.all({ limit: 2 })) ids.push(file.id)
+  for await (const file of reelgate.all({ limit: 2, state: ["staged", "processing", "ready"], kind: ["other", "video"] })) ids.push(file.id)
   assert.ok(ids.length >= 5 && new Set(ids).size === ids.length, `${ids}`)
   await reelgate.delete(ids[0])
   await assert.rejects(reelgate.file(ids[0]), (error) => error.code === "file_not_found")
+})
+
+test("what happens is heard, of whatever file it is", async () => {
+  const reelgate = new Reelgate({ url, jwt })
+  const heard = new Map()
+  const waiting = new Map()
+  let listener
+  await new Promise((resolve) => {
+    listener = reelgate.events({
+      onState: (live) => live && resolve(),
+      onEvent: ({ type, file_id }) => {
+        heard.set(file_id, [...(heard.get(file_id) ?? []), type])
+        if (type === "file.ready") waiting.get(file_id)?.()
+      },
+    })
+  })
+  const id = await reelgate.upload(Buffer.from("hello"), { filename: "heard.txt" }).done
+  if (!heard.get(id)?.includes("file.ready")) await new Promise((resolve) => waiting.set(id, resolve))
+  listener.close()
+  assert.ok(heard.get(id).includes("file.staged"), `${heard.get(id)}`)
 })
