@@ -80,6 +80,11 @@ fuzz: ## every fuzz target for FUZZ_SECONDS (60) each; scripts/fuzz TARGET for o
 lint-http: ## every endpoint's answers before httplint (PyPI)
 	@scripts/lint-http
 
+.PHONY: lint-api
+lint-api: ## every operation of /openapi.json before schemathesis (PyPI), with EXAMPLES (50) requests of chance each; SEED
+	@cargo build --bin reelgate
+	@scripts/lint-api
+
 .PHONY: audit
 audit: ## known holes of the dependencies, by the advisory database of RustSec from the internet (ADVISORY_DB: another copy's address)
 	@scripts/audit
