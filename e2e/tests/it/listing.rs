@@ -91,7 +91,10 @@ async fn lists_and_labels(footing: Footing) -> Result<()> {
     ensure!(row["location"] == rows[0]["location"], "it stays where it is");
     let row = patch(&admin, ids[0], &json!({"metadata": {"k": null}})).await?.expect(200)?.json()?;
     ensure!(row["metadata"] == json!({"l": "w"}) && row["tags"] == json!(["a", "b"]), "{row}");
-    ensure!(client.info(ids[0]).await? == row, "the same everywhere");
+    // Meanwhile its source may have been moved out of staging.
+    let mut info = client.info(ids[0]).await?;
+    info["updated_at"] = row["updated_at"].clone();
+    ensure!(info == row, "the same everywhere: {info} and {row}");
     let stored = client.get(&format!("/v1/files/{}", ids[0])).await?.expect(200)?;
     let named = stored.headers[header::CONTENT_DISPOSITION].to_str()?;
     ensure!(named.contains("Renamed.txt"), "{named}");
