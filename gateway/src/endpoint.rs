@@ -21,6 +21,7 @@ pub(crate) use self::{
     schema::{Schemas, inline},
     tag::Tag,
 };
+use crate::query::{DEFAULT_LIMIT, MAX_LIMIT};
 
 /// Security schemes of the document.
 pub(crate) const BEARER: &str = "bearer";
@@ -119,6 +120,12 @@ impl Endpoint {
     /// An optional parameter of the query.
     pub(crate) fn query(self, name: &'static str, schema: Value, sentence: &'static str, example: Value) -> Self {
         self.parameter(Place::Query, name, (schema, sentence, example))
+    }
+
+    /// A page of a list, as long as the caller says.
+    pub(crate) fn limited(self) -> Self {
+        let limits = json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT });
+        self.query("limit", limits, "As many at most.", json!(DEFAULT_LIMIT))
     }
 
     /// An optional header.

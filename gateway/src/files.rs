@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 pub(crate) use self::change::change;
-use self::filter::{DEFAULT_LIMIT, MAX_LIMIT, MAX_TEXT, parse};
+use self::filter::{MAX_TEXT, parse};
 use crate::{
     app::App,
     endpoint::{Endpoint, Tag, failures::DATABASE, inline},
@@ -39,7 +39,6 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 
 fn listed() -> Endpoint {
     let several = |of: Value| json!({ "type": "array", "items": of });
-    let limits = json!({ "type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT });
     let bytes = || json!({ "type": "integer", "minimum": 0 });
     let tag = json!({ "type": "string", "minLength": 1, "maxLength": MAX_WORD, "pattern": "^[^,]+$" });
     let tags = json!({ "type": "array", "items": tag, "maxItems": MAX_TAGS });
@@ -69,7 +68,7 @@ fn listed() -> Endpoint {
         .query("expires_before", inline::<Timestamp>(), "Only files that end before.", json!(time))
         .query("trashed", inline::<bool>(), "What is in the trash: the own files, all of them to admins.", json!(false))
         .query("sort", order, "In this order; with `-` the other way round.", json!("-created_at"))
-        .query("limit", limits, "As many at most.", json!(DEFAULT_LIMIT))
+        .limited()
         .query("cursor", text(2_048), "`next` of the page before, in the same order.", json!(CURSOR))
         .answers::<Page<'_>>(200, "A page.", &json!({ "files": [file_json::example()], "next": null }))
         .fails(&["validation_failed", "not_admin"])

@@ -2,8 +2,6 @@
 //! organisation's admins; a file's owner may see its job and run it again. Operators see the jobs of all organisations, and change
 //! none.
 
-use std::str::FromStr;
-
 use reelgate_common::{
     auth::Caller,
     db::{Cancelled, DueJob, JobFilter, Reach, Retried},
@@ -19,29 +17,24 @@ use utoipa::ToSchema;
 use crate::{
     app::App,
     endpoint::{Endpoint, Tag, failures::DATABASE, inline, media},
-    error::{ApiError, Violation},
+    error::ApiError,
     grant::Grant,
     job_json::{self, Explained, JobJson},
-    query::Query,
+    query::{Query, Reader},
     respond::{Response, ok},
     revoke::only_admins,
 };
-
-const DEFAULT_LIMIT: u64 = 50;
-const LIMITS: std::ops::RangeInclusive<u64> = 1..=200;
 
 const JOB: &str = "0193d2c8-6a11-7b02-8f4c-2d9e1c55a0b7";
 
 /// What `/v1/jobs` and `POST /v1/files/{file_id}/retry` are.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
-    let limits =
-        json!({ "type": "integer", "minimum": LIMITS.start(), "maximum": LIMITS.end(), "default": DEFAULT_LIMIT });
     let list = Endpoint::get("/v1/jobs", "listJobs", Tag::Jobs)
         .says("Lists jobs", "Those of the organisation, the newest first, for its admins; those of one file for its owner, too; operators see those of all.")
         .signed_in()
         .query("state", inline::<JobState>(), "Only jobs in this state.", json!("dead"))
         .query("file_id", inline::<FileId>(), "Only those of this file.", json!(media::FILE))
-        .query("limit", limits, "As many at most.", json!(DEFAULT_LIMIT))
+        .limited()
         .query("cursor", inline::<JobId>(), "`next` of the page before.", json!(JOB))
         .answers::<Page>(200, "A page.", &json!({ "jobs": [job_json::example()], "next": null }))
         .fails(&["validation_failed", "not_admin"])
@@ -206,30 +199,14 @@ fn conflict(code: &'static str, detail: &'static str) -> ApiError {
 }
 
 fn parse(query: &Query<'_>) -> Result<JobFilter, ApiError> {
-    let mut wrong = Vec::new();
-    let state: Option<JobState> = word(query, "state", "Input should be a job state", "enum", &mut wrong);
-    let uuid = "Input should be a valid UUID in its hyphenated form";
-    let file = word(query, "file_id", uuid, "uuid_parsing", &mut wrong);
-    let after = word(query, "cursor", "Input should be the `next` of an earlier page", "value_error", &mut wrong);
-    let limit = word(query, "limit", "Input should be a valid integer", "int_parsing", &mut wrong);
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    if !LIMITS.contains(&limit) {
-        let message = "Input should be from 1 to 200";
-        wrong.push(Violation::new(["query".into(), "limit".into()], message, "less_than_equal"));
-    }
-    if wrong.is_empty() { Ok(JobFilter { state, file, after, limit }) } else { Err(ApiError::invalid(wrong)) }
-}
-
-/// An empty parameter is as good as none: forms send those.
-fn word<T: FromStr>(
-    query: &Query<'_>,
-    name: &'static str,
-    message: &'static str,
-    kind: &'static str,
-    wrong: &mut Vec<Violation>,
-) -> Option<T> {
-    let parsed = query.get(name).filter(|text| !text.is_empty())?.parse();
-    parsed.map_err(|_| wrong.push(Violation::new(["query".into(), name.into()], message, kind))).ok()
+    let mut read = Reader::new(query);
+    let filter = JobFilter {
+        state: read.parsed("state", "Input should be a job state", "enum"),
+        file: read.parsed("file_id", "Input should be a valid UUID in its hyphenated form", "uuid_parsing"),
+        after: read.parsed("cursor", "Input should be the `next` of an earlier page", "value_error"),
+        limit: read.limit(),
+    };
+    read.done(filter)
 }
 
 #[cfg(test)]

@@ -1,7 +1,11 @@
 //! The query string, decoded once. A parameter that is given twice has no value anybody could agree on, so it is an error
 //! where it matters (tokens) and the first wins elsewhere.
 
+mod reader;
+
 use std::borrow::Cow;
+
+pub(crate) use self::reader::{DEFAULT_LIMIT, MAX_LIMIT, Reader};
 
 /// Decoded parameters in the order given.
 #[derive(Debug, Clone, Default)]
@@ -18,10 +22,10 @@ impl<'a> Query<'a> {
     /// The first value of a parameter.
     #[must_use]
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.all(name).next()
+        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
     }
 
-    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn all<'q>(&'q self, name: &'q str) -> impl Iterator<Item = &'q str> + use<'q, 'a> {
         self.pairs.iter().filter(move |(key, _)| key == name).map(|(_, value)| value.as_ref())
     }
 }

@@ -11,12 +11,10 @@ use reelgate_common::{
 };
 
 use crate::{
-    error::{ApiError, Violation},
-    query::Query,
+    error::ApiError,
+    query::{Query, Reader},
 };
 
-pub(super) const DEFAULT_LIMIT: u64 = 50;
-pub(super) const MAX_LIMIT: u64 = 200;
 /// Characters; a name has not many more.
 pub(super) const MAX_TEXT: usize = 255;
 
@@ -28,106 +26,59 @@ const SIZE: &str = "Input should be a number of bytes";
 /// # Errors
 /// 422.
 pub(super) fn parse(query: &Query, me: &UserId) -> Result<FileFilter, ApiError> {
-    let mut read = Reader { query, wrong: Vec::new() };
-    let sort = read.sort();
+    let mut read = Reader::new(query);
+    let sort = sort(&mut read);
     let filter = FileFilter {
-        states: read.words("state", "Input should be file states"),
-        kinds: read.words("kind", "Input should be 'video', 'audio', 'image' or 'other'"),
-        owner: read.owner(me),
+        states: words(&mut read, "state", "Input should be file states"),
+        kinds: words(&mut read, "kind", "Input should be 'video', 'audio', 'image' or 'other'"),
+        owner: owner(&mut read, me),
         created_after: read.one("created_after", TIME, "datetime_parsing", Timestamp::parse),
         created_before: read.one("created_before", TIME, "datetime_parsing", Timestamp::parse),
-        size_min: read.one("size_min", SIZE, "int_parsing", number),
-        size_max: read.one("size_max", SIZE, "int_parsing", number),
+        size_min: read.parsed("size_min", SIZE, "int_parsing"),
+        size_max: read.parsed("size_max", SIZE, "int_parsing"),
         name: read.one("q", "Input should be at most 255 characters of text", "string_too_long", text),
-        tags: read.tags(),
+        tags: tags(&mut read),
         expires_before: read.one("expires_before", TIME, "datetime_parsing", Timestamp::parse),
-        trashed: read.one("trashed", "Input should be 'true' or 'false'", "bool_parsing", truth).unwrap_or(false),
+        trashed: read.parsed("trashed", "Input should be 'true' or 'false'", "bool_parsing").unwrap_or(false),
         sort,
-        after: read.place(sort),
+        after: place(&mut read, sort),
         limit: read.limit(),
     };
-    if read.wrong.is_empty() { Ok(filter) } else { Err(ApiError::invalid(read.wrong)) }
+    read.done(filter)
 }
 
-struct Reader<'q> {
-    query: &'q Query<'q>,
-    wrong: Vec<Violation>,
+/// Members of a closed set, given several times or with commas between them.
+fn words<T: FromStr>(read: &mut Reader<'_>, name: &'static str, message: &'static str) -> Vec<T> {
+    let words = read.all(name).flat_map(|value| value.split(',')).filter(|word| !word.is_empty());
+    let members: Result<Vec<T>, _> = words.map(str::parse).collect();
+    members.unwrap_or_else(|_| {
+        read.refuse(name, message, "enum");
+        Vec::new()
+    })
 }
 
-impl<'q> Reader<'q> {
-    fn refuse(&mut self, name: &'static str, message: &'static str, kind: &'static str) {
-        self.wrong.push(Violation::new(["query".into(), name.into()], message, kind));
-    }
-
-    /// The first value. An empty parameter is as good as none: forms send those.
-    fn one<T>(
-        &mut self,
-        name: &'static str,
-        message: &'static str,
-        kind: &'static str,
-        read: impl FnOnce(&str) -> Option<T>,
-    ) -> Option<T> {
-        let value = read(self.query.get(name).filter(|text| !text.is_empty())?);
-        if value.is_none() {
-            self.refuse(name, message, kind);
-        }
-        value
-    }
-
-    /// Members of a closed set, given several times or with commas between them.
-    fn words<T: FromStr>(&mut self, name: &'static str, message: &'static str) -> Vec<T> {
-        let words = self.query.all(name).flat_map(|value| value.split(',')).filter(|word| !word.is_empty());
-        let read: Result<Vec<T>, _> = words.map(str::parse).collect();
-        read.unwrap_or_else(|_| {
-            self.refuse(name, message, "enum");
-            Vec::new()
-        })
-    }
-
-    fn owner(&mut self, me: &UserId) -> Option<UserId> {
-        self.one("owner", "Input should be 'me' or a user", "value_error", |text| match text {
-            "me" => Some(me.clone()),
-            text => usable_identifier(text).then(|| UserId::new(text)),
-        })
-    }
-
-    fn tags(&mut self) -> Vec<String> {
-        let tags = self.query.all("tag").filter(|tag| !tag.is_empty());
-        labels::tags(tags).unwrap_or_else(|(_, why)| {
-            self.refuse("tag", why, "value_error");
-            Vec::new()
-        })
-    }
-
-    fn sort(&mut self) -> Sort {
-        let message = "Input should be created_at, updated_at, size or name, with or without a '-' before it";
-        self.one("sort", message, "enum", |text| text.parse().ok()).unwrap_or_default()
-    }
-
-    fn place(&mut self, sort: Sort) -> Option<Place> {
-        let message = "Input should be the `next` of an earlier page in the same order";
-        self.one("cursor", message, "value_error", |text| sort.place(text))
-    }
-
-    fn limit(&mut self) -> u64 {
-        let limit = self.one("limit", "Input should be a valid integer", "int_parsing", number);
-        let limit = limit.unwrap_or(DEFAULT_LIMIT);
-        if limit < 1 {
-            self.refuse("limit", "Input should be greater than or equal to 1", "greater_than_equal");
-        }
-        if limit > MAX_LIMIT {
-            self.refuse("limit", "Input should be less than or equal to 200", "less_than_equal");
-        }
-        limit
-    }
+fn owner(read: &mut Reader<'_>, me: &UserId) -> Option<UserId> {
+    read.one("owner", "Input should be 'me' or a user", "value_error", |text| match text {
+        "me" => Some(me.clone()),
+        text => usable_identifier(text).then(|| UserId::new(text)),
+    })
 }
 
-fn number(text: &str) -> Option<u64> {
-    text.parse().ok()
+fn tags(read: &mut Reader<'_>) -> Vec<String> {
+    labels::tags(read.all("tag")).unwrap_or_else(|(_, why)| {
+        read.refuse("tag", why, "value_error");
+        Vec::new()
+    })
 }
 
-fn truth(text: &str) -> Option<bool> {
-    text.parse().ok()
+fn sort(read: &mut Reader<'_>) -> Sort {
+    let message = "Input should be created_at, updated_at, size or name, with or without a '-' before it";
+    read.parsed("sort", message, "enum").unwrap_or_default()
+}
+
+fn place(read: &mut Reader<'_>, sort: Sort) -> Option<Place> {
+    let message = "Input should be the `next` of an earlier page in the same order";
+    read.one("cursor", message, "value_error", |text| sort.place(text))
 }
 
 /// Postgres takes no NUL in a text, and no name has one.
@@ -144,7 +95,10 @@ mod tests {
     };
 
     use super::*;
-    use crate::error::Detail;
+    use crate::{
+        error::{Detail, Violation},
+        query::DEFAULT_LIMIT,
+    };
 
     fn of(query: &str) -> Result<FileFilter, ApiError> {
         parse(&Query::parse(Some(query)), &UserId::new("alice"))

@@ -58,11 +58,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 }
 
 fn log() -> Endpoint {
-    let limits = json!({ "type": "integer", "minimum": 1, "maximum": 200, "default": 50 });
     of_webhook(Endpoint::get("/v1/webhooks/{webhook_id}/deliveries", "listDeliveries", Tag::Webhooks))
         .says("Lists deliveries", "What was sent to the webhook and what waits, the newest first.")
         .query("state", inline::<DeliveryState>(), "Only deliveries in this state.", json!("given_up"))
-        .query("limit", limits, "As many at most.", json!(50))
+        .limited()
         .query("cursor", inline::<DeliveryId>(), "`next` of the page before.", json!(DELIVERY))
         .answers::<DeliveriesPage>(200, "A page.", &json!({ "deliveries": [delivery()], "next": null }))
 }

@@ -1,13 +1,10 @@
 //! `/v1/webhooks/{id}/deliveries`: what was sent to an endpoint, and sending some of it once more.
 
-use std::str::FromStr;
-
 use http::StatusCode;
 use reelgate_common::{
     auth::Caller,
     db::{DeliveryFilter, Resent},
     ids::{DeliveryId, WebhookId},
-    webhook::DeliveryState,
 };
 
 use super::{
@@ -16,13 +13,10 @@ use super::{
 };
 use crate::{
     app::App,
-    error::{ApiError, Violation},
-    query::Query,
+    error::ApiError,
+    query::{Query, Reader},
     respond::{Response, ok},
 };
-
-const DEFAULT_LIMIT: u64 = 50;
-const LIMITS: std::ops::RangeInclusive<u64> = 1..=200;
 
 /// `?state&limit&cursor`, newest first.
 pub(super) async fn list(
@@ -64,33 +58,21 @@ pub(super) async fn resend(
 }
 
 fn parse(query: &Query<'_>) -> Result<DeliveryFilter, ApiError> {
-    let mut wrong = Vec::new();
-    let state: Option<DeliveryState> = word(query, "state", "Input should be a delivery state", "enum", &mut wrong);
-    let after = word(query, "cursor", "Input should be the `next` of an earlier page", "value_error", &mut wrong);
-    let limit = word(query, "limit", "Input should be a valid integer", "int_parsing", &mut wrong);
-    let limit = limit.unwrap_or(DEFAULT_LIMIT);
-    if !LIMITS.contains(&limit) {
-        let message = "Input should be from 1 to 200";
-        wrong.push(Violation::new(["query".into(), "limit".into()], message, "less_than_equal"));
-    }
-    if wrong.is_empty() { Ok(DeliveryFilter { state, after, limit }) } else { Err(ApiError::invalid(wrong)) }
-}
-
-/// An empty parameter is as good as none: forms send those.
-fn word<T: FromStr>(
-    query: &Query<'_>,
-    name: &'static str,
-    message: &'static str,
-    kind: &'static str,
-    wrong: &mut Vec<Violation>,
-) -> Option<T> {
-    let parsed = query.get(name).filter(|text| !text.is_empty())?.parse();
-    parsed.map_err(|_| wrong.push(Violation::new(["query".into(), name.into()], message, kind))).ok()
+    let mut read = Reader::new(query);
+    let filter = DeliveryFilter {
+        state: read.parsed("state", "Input should be a delivery state", "enum"),
+        after: read.parsed("cursor", "Input should be the `next` of an earlier page", "value_error"),
+        limit: read.limit(),
+    };
+    read.done(filter)
 }
 
 #[cfg(test)]
 mod tests {
+    use reelgate_common::webhook::DeliveryState;
+
     use super::*;
+    use crate::query::DEFAULT_LIMIT;
 
     #[test]
     fn each_wrong_filter_is_named() {
