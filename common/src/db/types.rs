@@ -1,10 +1,12 @@
 //! What goes into and comes out of the database helpers, besides the domain types.
 
+mod delivery;
+
 use std::time::Duration;
 
 use crate::{
     file::{Failure, FileKind, FileRecord, FileState},
-    ids::{DeliveryId, FileId, JobId, OrgId, UserId},
+    ids::{FileId, JobId, OrgId, UserId},
     job::{AttemptOutcome, Fence, JobKind, JobRecord, JobState},
     key::Key,
     labels::{Labels, MetadataChange, Why},
@@ -15,8 +17,9 @@ use crate::{
     still::MadeStill,
     storage::{MultipartId, Version},
     timestamp::Timestamp,
-    webhook::{Delivery, DeliveryState},
 };
+
+pub use self::delivery::{DeliveryCensus, DeliveryFilter, Resent, Settled};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -481,41 +484,4 @@ pub struct LeaseNews {
     pub epochs: Vec<Epoch>,
     /// Leases bound to another network, as they are now.
     pub moved: Vec<PlaybackLease>,
-}
-
-/// `GET /v1/webhooks/{id}/deliveries`: newest first.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryFilter {
-    pub state: Option<DeliveryState>,
-    /// Only deliveries older than this one (the last of the page before).
-    pub after: Option<DeliveryId>,
-    pub limit: u64,
-}
-
-/// Answer to `resend_delivery`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Resent {
-    Waiting(Box<Delivery>),
-    /// It waits or is sent already.
-    UnderWay,
-    NoSuchDelivery,
-}
-
-/// Answer to `settle_delivery`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Settled {
-    Delivered,
-    /// Once more, not before this; by the database's clock.
-    Again(Timestamp),
-    GivenUp,
-    /// Somebody else has claimed it since, or its endpoint is gone: nothing was written.
-    Stale,
-}
-
-/// Deliveries that are not over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct DeliveryCensus {
-    pub waiting: u64,
-    /// Milliseconds.
-    pub oldest_wait_ms: u64,
 }
