@@ -2,9 +2,11 @@
 //! expired: who has begun to listen while it lived may go on, as a player may. They are looked at only when somebody connects, so the
 //! database is asked each time.
 
+use std::time::Duration;
+
 use reelgate_common::{
     ids::FileId,
-    lease::{Choice, Client, LeaseId, PlaybackLease, choose},
+    lease::{Choice, Client, PlaybackLease, choose},
     tokens::TokenError,
 };
 
@@ -51,23 +53,7 @@ impl Leases {
     }
 
     fn new_listener(&self, ticket: &Ticket, client: &Client) -> PlaybackLease {
-        let now = self.now();
-        PlaybackLease {
-            id: LeaseId::random(),
-            org: ticket.org.clone(),
-            user: ticket.user.clone(),
-            // Of no file.
-            file: FileId(uuid::Uuid::nil()),
-            token_id: ticket.token_id.clone(),
-            scope: ticket.scope.clone(),
-            token_issued_at: ticket.issued_at,
-            token_expires_at: ticket.expires_at,
-            client: *client,
-            opened_at: now,
-            seen_at: now,
-            ends_at: now.plus(self.policy.hard_cap(std::time::Duration::ZERO)),
-            moves: Vec::new(),
-            pins: Vec::new(),
-        }
+        let no_file = FileId(uuid::Uuid::nil());
+        ticket.lease(no_file, client, self.now(), self.policy.hard_cap(Duration::ZERO))
     }
 }

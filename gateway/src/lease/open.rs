@@ -34,24 +34,8 @@ impl Leases {
             return Ok(Some(held));
         }
         let duration = Duration::from_millis(file.media.as_ref().map_or(0, |media| media.duration_ms));
-        let now = self.now();
-        self.write(PlaybackLease {
-            id: LeaseId::random(),
-            org: ticket.org.clone(),
-            user: ticket.user.clone(),
-            file: file.id,
-            token_id: ticket.token_id.clone(),
-            scope: ticket.scope.clone(),
-            token_issued_at: ticket.issued_at,
-            token_expires_at: ticket.expires_at,
-            client: *client,
-            opened_at: now,
-            seen_at: now,
-            ends_at: now.plus(self.policy.hard_cap(duration)),
-            moves: Vec::new(),
-            pins: vec![pin],
-        })
-        .await
+        let opened = ticket.lease(file.id, client, self.now(), self.policy.hard_cap(duration));
+        self.write(PlaybackLease { pins: vec![pin], ..opened }).await
     }
 
     /// For another client of the same token, which knows it by the name of a lease.

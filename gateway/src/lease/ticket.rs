@@ -1,8 +1,10 @@
 //! What a stream token says as far as leases are concerned, whether it lives or not.
 
+use std::time::Duration;
+
 use reelgate_common::{
-    ids::{OrgId, UserId},
-    lease::PlaybackLease,
+    ids::{FileId, OrgId, UserId},
+    lease::{Client, LeaseId, PlaybackLease},
     timestamp::Timestamp,
     tokens::{Claims, Scope, new_jti},
 };
@@ -44,6 +46,26 @@ impl Ticket {
             scope: lease.scope.clone(),
             issued_at: lease.token_issued_at,
             expires_at: lease.token_expires_at,
+        }
+    }
+
+    /// A lease that it opens now and that ends within `cap`.
+    pub(super) fn lease(&self, file: FileId, client: &Client, now: Timestamp, cap: Duration) -> PlaybackLease {
+        PlaybackLease {
+            id: LeaseId::random(),
+            org: self.org.clone(),
+            user: self.user.clone(),
+            file,
+            token_id: self.token_id.clone(),
+            scope: self.scope.clone(),
+            token_issued_at: self.issued_at,
+            token_expires_at: self.expires_at,
+            client: *client,
+            opened_at: now,
+            seen_at: now,
+            ends_at: now.plus(cap),
+            moves: Vec::new(),
+            pins: Vec::new(),
         }
     }
 
