@@ -21,23 +21,7 @@ use tokio::time::timeout;
 
 const PATIENCE: Duration = Duration::from_secs(120);
 
-macro_rules! on_both {
-    ($($test:ident),+ $(,)?) => {
-        mod embedded {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() -> anyhow::Result<()> {
-                super::$test(reelgate_e2e::site::Footing::Embedded).await
-            })+
-        }
-        mod production {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() -> anyhow::Result<()> {
-                super::$test(reelgate_e2e::site::Footing::Production).await
-            })+
-        }
-    };
-}
-on_both!(
+crate::on_both_footings!(
     from_upload_to_deletion_all_is_told_in_order_and_to_nobody_else,
     whoever_comes_back_goes_on_where_he_was_and_hears_when_he_cannot,
     tokens_open_what_they_were_made_for_and_a_listener_comes_back_after_expiry,

@@ -109,23 +109,7 @@ async fn expired(gateway: &Client, player: &Player) -> Result<()> {
     stranger.refused(gateway, "token_expired").await
 }
 
-macro_rules! on_both {
-    ($($test:ident),+ $(,)?) => {
-        mod embedded {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() -> anyhow::Result<()> {
-                super::$test(reelgate_e2e::site::Footing::Embedded).await
-            })+
-        }
-        mod production {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() -> anyhow::Result<()> {
-                super::$test(reelgate_e2e::site::Footing::Production).await
-            })+
-        }
-    };
-}
-on_both!(
+crate::on_both_footings!(
     a_film_plays_on_and_a_copied_address_is_of_no_use,
     a_client_moves_when_it_was_silent_and_three_times_an_hour,
     a_restart_is_not_noticed,

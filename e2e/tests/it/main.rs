@@ -3,6 +3,25 @@
 /// The fuzz targets ask for it by this name: see `fuzzed`.
 extern crate self as libfuzzer_sys;
 
+/// Two tests of each function that takes a footing: `embedded::…` and `production::…`.
+macro_rules! on_both_footings {
+    ($($test:ident),+ $(,)?) => {
+        mod embedded {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() -> anyhow::Result<()> {
+                super::$test(reelgate_e2e::site::Footing::Embedded).await
+            })+
+        }
+        mod production {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $test() -> anyhow::Result<()> {
+                super::$test(reelgate_e2e::site::Footing::Production).await
+            })+
+        }
+    };
+}
+use on_both_footings;
+
 mod access;
 mod backup;
 mod browser;

@@ -167,24 +167,7 @@ async fn the_gateway_that_leads_mends_by_itself(footing: Footing) -> Result<()> 
     .with_context(|| site.output())
 }
 
-macro_rules! on_both_footings {
-    ($($test:ident),+ $(,)?) => {
-        mod embedded {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() -> anyhow::Result<()> {
-                super::$test(super::Footing::Embedded).await
-            })+
-        }
-        mod production {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $test() -> anyhow::Result<()> {
-                super::$test(super::Footing::Production).await
-            })+
-        }
-    };
-}
-
-on_both_footings!(
+crate::on_both_footings!(
     what_differs_is_told_in_a_dry_run_and_mended_without_one,
     a_missing_source_is_told_and_nothing_is_thrown_away,
     a_restored_backup_does_not_erase_the_store,

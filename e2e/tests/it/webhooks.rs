@@ -121,21 +121,3 @@ async fn events(db: &Db) -> Result<Vec<(String, String, String)>> {
 fn code_of(delivery: &Value) -> &str {
     delivery["last_attempt"]["error"]["code"].as_str().unwrap_or_default()
 }
-
-/// Makes two tests of a function that takes a footing.
-macro_rules! on_both_footings {
-    ($($test:ident => $embedded:ident, $production:ident;)+) => {
-        $(
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $embedded() -> anyhow::Result<()> {
-                $test(reelgate_e2e::site::Footing::Embedded).await
-            }
-
-            #[tokio::test(flavor = "multi_thread")]
-            async fn $production() -> anyhow::Result<()> {
-                $test(reelgate_e2e::site::Footing::Production).await
-            }
-        )+
-    };
-}
-use on_both_footings;

@@ -14,7 +14,7 @@ use tokio::{io::AsyncWriteExt, net::TcpStream};
 
 use super::{
     Case,
-    talk::{Headers, Talk, address, header, offset},
+    talk::{Headers, Talk, address, header, offset, say_in},
 };
 
 super::listed![
@@ -49,12 +49,7 @@ async fn say(
     headers: &Headers<'_>,
     body: impl Into<Bytes>,
 ) -> Result<Answer> {
-    let mut all = vec![(HeaderName::from_static("upload-draft-interop-version"), "9")];
-    for (name, value) in headers {
-        all.push((HeaderName::from_bytes(name.as_bytes())?, *value));
-    }
-    let answer = client.send(method, path, &all, body).await?;
-    ensure!(answer.status.as_u16() < 500, "{}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+    let answer = say_in(("upload-draft-interop-version", "9"), client, (method, path), headers, body).await?;
     ensure!(answer.headers["upload-draft-interop-version"] == "9" && !answer.headers.contains_key("tus-resumable"));
     ensure!(answer.headers["cache-control"] == "no-store");
     Ok(answer)

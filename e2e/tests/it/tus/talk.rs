@@ -61,12 +61,7 @@ impl Talk {
         headers: &Headers<'_>,
         body: impl Into<Bytes>,
     ) -> Result<Answer> {
-        let mut all = vec![(HeaderName::from_static("tus-resumable"), "1.0.0")];
-        for (name, value) in headers {
-            all.push((HeaderName::from_bytes(name.as_bytes())?, *value));
-        }
-        let answer = client.send(method, path, &all, body).await?;
-        ensure!(answer.status.as_u16() < 500, "{}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+        let answer = say_in(("tus-resumable", "1.0.0"), client, (method, path), headers, body).await?;
         ensure!(answer.headers["tus-resumable"] == "1.0.0", "every answer says the version");
         Ok(answer)
     }
@@ -115,6 +110,23 @@ impl Talk {
         ensure!(stored.status == 200 && stored.body == bytes, "{} {} bytes", stored.status, stored.body.len());
         Ok(())
     }
+}
+
+/// A request in a protocol, which a header names with its version.
+pub(super) async fn say_in(
+    (protocol, version): (&'static str, &str),
+    client: &Client,
+    (method, path): (Method, &str),
+    headers: &Headers<'_>,
+    body: impl Into<Bytes>,
+) -> Result<Answer> {
+    let mut all = vec![(HeaderName::from_static(protocol), version)];
+    for (name, value) in headers {
+        all.push((HeaderName::from_bytes(name.as_bytes())?, *value));
+    }
+    let answer = client.send(method, path, &all, body).await?;
+    ensure!(answer.status.as_u16() < 500, "{}: {}", answer.status, String::from_utf8_lossy(&answer.body));
+    Ok(answer)
 }
 
 pub(super) fn header(answer: &Answer, name: &str) -> Result<String> {

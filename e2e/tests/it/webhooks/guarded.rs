@@ -11,18 +11,14 @@ use reelgate_e2e::{
 use serde_json::{Value, json};
 
 use super::{
-    People, builder, code_of, on_both_footings,
+    People, builder, code_of,
     receiver::{Receiver, Reply, SECRET_BODY},
 };
 
-on_both_footings! {
-    no_name_leads_to_an_address_that_must_not_be_reached =>
-        no_name_leads_to_an_address_that_must_not_be_reached_embedded,
-        no_name_leads_to_an_address_that_must_not_be_reached_production;
-    a_test_says_what_came_of_it_and_nothing_that_the_receiver_says =>
-        a_test_says_what_came_of_it_and_nothing_that_the_receiver_says_embedded,
-        a_test_says_what_came_of_it_and_nothing_that_the_receiver_says_production;
-}
+crate::on_both_footings!(
+    no_name_leads_to_an_address_that_must_not_be_reached,
+    a_test_says_what_came_of_it_and_nothing_that_the_receiver_says,
+);
 
 async fn test(people: &People, id: &str) -> Result<Value> {
     people.post(&format!("/v1/webhooks/{id}/test")).await?.expect(200)?.json()

@@ -6,18 +6,11 @@ use reelgate_e2e::{process::eventually, site::Footing};
 use serde_json::json;
 
 use super::{
-    PATIENCE, People, builder, on_both_footings,
+    PATIENCE, People, builder,
     receiver::{Receiver, Reply},
 };
 
-on_both_footings! {
-    only_admins_of_the_organisation_have_webhooks =>
-        only_admins_of_the_organisation_have_webhooks_embedded,
-        only_admins_of_the_organisation_have_webhooks_production;
-    what_was_sent_is_sent_again_when_somebody_asks =>
-        what_was_sent_is_sent_again_when_somebody_asks_embedded,
-        what_was_sent_is_sent_again_when_somebody_asks_production;
-}
+crate::on_both_footings!(only_admins_of_the_organisation_have_webhooks, what_was_sent_is_sent_again_when_somebody_asks,);
 
 async fn only_admins_of_the_organisation_have_webhooks(footing: Footing) -> Result<()> {
     let site = builder(footing).env("REELGATE__WEBHOOKS__MAX_ENDPOINTS", "3").start().await?;

@@ -11,27 +11,18 @@ use reelgate_e2e::{
 use serde_json::json;
 
 use super::{
-    PATIENCE, People, builder, code_of, events, on_both_footings,
+    PATIENCE, People, builder, code_of, events,
     receiver::{Received, Receiver, Reply},
 };
 
-on_both_footings! {
-    every_event_is_told_once_signed_and_in_order =>
-        every_event_is_told_once_signed_and_in_order_embedded, every_event_is_told_once_signed_and_in_order_production;
-    failures_are_repeated_marked_and_hold_back_their_file_only =>
-        failures_are_repeated_marked_and_hold_back_their_file_only_embedded,
-        failures_are_repeated_marked_and_hold_back_their_file_only_production;
-    a_secret_that_was_rotated_signs_beside_the_new_one_for_a_while =>
-        a_secret_that_was_rotated_signs_beside_the_new_one_for_a_while_embedded,
-        a_secret_that_was_rotated_signs_beside_the_new_one_for_a_while_production;
-    an_endpoint_that_only_fails_is_given_up_on =>
-        an_endpoint_that_only_fails_is_given_up_on_embedded, an_endpoint_that_only_fails_is_given_up_on_production;
-    what_a_killed_gateway_was_sending_is_sent_again =>
-        what_a_killed_gateway_was_sending_is_sent_again_embedded,
-        what_a_killed_gateway_was_sending_is_sent_again_production;
-    a_deleted_endpoint_hears_nothing_more =>
-        a_deleted_endpoint_hears_nothing_more_embedded, a_deleted_endpoint_hears_nothing_more_production;
-}
+crate::on_both_footings!(
+    every_event_is_told_once_signed_and_in_order,
+    failures_are_repeated_marked_and_hold_back_their_file_only,
+    a_secret_that_was_rotated_signs_beside_the_new_one_for_a_while,
+    an_endpoint_that_only_fails_is_given_up_on,
+    what_a_killed_gateway_was_sending_is_sent_again,
+    a_deleted_endpoint_hears_nothing_more,
+);
 
 /// Of each file, its events in the order in which they were accepted.
 fn accepted(received: &[Received], by: impl Fn(&Received) -> bool) -> BTreeMap<String, Vec<i64>> {
