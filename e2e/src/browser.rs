@@ -82,6 +82,8 @@ impl Browser {
             .args(FLAGS.iter().copied())
             .args([format!("--user-data-dir={}", profile.join("profile"))])
             .env("HOME", profile.join("home"))
+            // A browser that is killed leaves something there.
+            .env("TMPDIR", profile.path().to_string_lossy())
             .pipes()
             .start()?;
         let (input, output) = process.take_pipes().context("started with pipes")?;

@@ -32,6 +32,7 @@ async fn run(name: &str, builder: Builder) -> Result<()> {
         .env("JWT", SignIn::admin("alice", "acme").jwt())
         .env("MEMBER", SignIn::member("bob", "acme").jwt())
         .env("FILM", film.to_string_lossy())
+        .env("TMPDIR", folder.path().to_string_lossy())
         .start()?;
     let status = tokio::task::block_in_place(|| process.wait(PATIENCE)).with_context(|| process.output())?;
     ensure!(status.success(), "{}\n{}", process.output(), site.output());
