@@ -17,6 +17,7 @@ use crate::{
     error::ApiError,
     grant::Grant,
     lease::{Held, Ticket, is_end},
+    representation::may_come,
 };
 
 /// Who asks for what of which file.
@@ -47,7 +48,7 @@ pub(crate) struct Pass {
 pub(crate) async fn enter(
     app: &App,
     visit: Visit<'_>,
-    decide: impl FnOnce(&FileWithRenditions) -> Result<Shown, ApiError>,
+    decide: impl Fn(&FileWithRenditions) -> Result<Shown, ApiError>,
 ) -> Result<Pass, ApiError> {
     let ticket = ticket(app, &visit);
     let held = match &ticket {
@@ -59,13 +60,18 @@ pub(crate) async fn enter(
     };
     visit.grant.covers(visit.file)?;
     visit.grant.allows(visit.scope)?;
-    let row = app.rows.find(&app.db, visit.grant.org(), visit.file).await?.ok_or_else(ApiError::file_not_found)?;
+    let mut row = app.rows.find(&app.db, visit.grant.org(), visit.file).await?.ok_or_else(ApiError::file_not_found)?;
     if let Some(held) = &held
         && let Some(pin) = held.pin(&visit.parameter)
     {
         return pass(app, row, pin, Some(held.clone())).await;
     }
-    let pin = Pin { parameter: visit.parameter, generation: row.file.generation, shown: decide(&row)? };
+    let mut shown = decide(&row);
+    if shown.is_err() && may_come(&row.file) {
+        row = app.rows.newest(&app.db, visit.grant.org(), visit.file).await?.ok_or_else(ApiError::file_not_found)?;
+        shown = decide(&row);
+    }
+    let pin = Pin { parameter: visit.parameter, generation: row.file.generation, shown: shown? };
     let opens = visit.opens && row.file.kind != FileKind::Image;
     let held = match (held, &ticket) {
         (None, Some(ticket)) if opens => {

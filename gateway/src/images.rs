@@ -4,7 +4,7 @@
 mod endpoints;
 mod storyboard;
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use http::HeaderValue;
 use reelgate_common::{
@@ -21,7 +21,7 @@ use crate::{
     error::ApiError,
     grant::Grant,
     play::{Ask, serve},
-    representation::{Caching, Choice, Representation, image_named},
+    representation::{Caching, Choice, Representation, image_named, may_come},
     respond::Response,
 };
 
@@ -63,6 +63,15 @@ impl Image {
             Self::Sheet(_) | Self::Cues | Self::Tiles => "storyboard",
         }
     }
+
+    /// The rendition without which there is none, or none yet.
+    fn rendition(self) -> Cow<'static, str> {
+        match self {
+            Self::Poster | Self::Preview | Self::Waveform => self.name().into(),
+            Self::Sheet(number) => format!("storyboard-{number}").into(),
+            Self::Cues | Self::Tiles => "storyboard-1".into(),
+        }
+    }
 }
 
 /// `GET /v1/files/{id}/{image}`
@@ -75,40 +84,44 @@ pub(crate) async fn image(
     (file, image): (FileId, Image),
     ask: Ask<'_>,
 ) -> Result<Response, ApiError> {
-    let row = row(app, &grant, file).await?;
+    let rendition = image.rendition();
+    let row = row_with(app, &grant, file, |row| image_named(row, &rendition).is_ok()).await?;
+    let found = image_named(&row, &rendition)?;
     let shown = match image {
-        Image::Poster => stored(&row, "poster")?,
-        Image::Preview => stored(&row, "preview")?,
-        Image::Waveform => stored(&row, "waveform")?,
-        Image::Sheet(number) => stored(&row, &format!("storyboard-{number}"))?,
-        Image::Cues => text("text/vtt; charset=utf-8", storyboard::vtt(&sheets(&row)?, ask.query.get("token")), &row),
-        Image::Tiles => text("application/json", storyboard::json(&sheets(&row)?, ask.query.get("token")), &row),
+        Image::Poster | Image::Preview | Image::Waveform | Image::Sheet(_) => {
+            Representation::of(&row.file, Choice::Rendition(found))
+        }
+        Image::Cues => text("text/vtt; charset=utf-8", storyboard::vtt(&sheets(&row), ask.query.get("token")), &row),
+        Image::Tiles => text("application/json", storyboard::json(&sheets(&row), ask.query.get("token")), &row),
     };
     serve(app, &row.file, shown, None, ask).await
 }
 
-/// A file whose images the grant may see.
+/// A file whose images the grant may see; as it is now, where what is remembered of it lacks what is asked for.
 ///
 /// # Errors
 /// 404, 403, or 503.
-pub(crate) async fn row(app: &App, grant: &Grant, file: FileId) -> Result<Arc<FileWithRenditions>, ApiError> {
+pub(crate) async fn row_with(
+    app: &App,
+    grant: &Grant,
+    file: FileId,
+    has: impl Fn(&FileWithRenditions) -> bool,
+) -> Result<Arc<FileWithRenditions>, ApiError> {
     grant.covers(file)?;
     grant.allows(Scope::Image)?;
-    app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)
-}
-
-fn stored(row: &FileWithRenditions, name: &str) -> Result<Representation, ApiError> {
-    Ok(Representation::of(&row.file, Choice::Rendition(image_named(row, name)?)))
+    let row = app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)?;
+    if has(&row) || !may_come(&row.file) {
+        return Ok(row);
+    }
+    app.rows.newest(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)
 }
 
 /// All sheets in their order, with the names they are asked for by.
-fn sheets(row: &FileWithRenditions) -> Result<Vec<(String, Sheet)>, ApiError> {
-    // Without the first there is none, or none yet.
-    image_named(row, "storyboard-1")?;
+fn sheets(row: &FileWithRenditions) -> Vec<(String, Sheet)> {
     let sheet = |rendition: &Rendition| Some((format!("{}.jpg", rendition.name), *rendition.sheet()?));
     let mut sheets: Vec<_> = row.renditions.iter().filter_map(sheet).collect();
     sheets.sort_by_key(|(_, sheet)| sheet.first_ms);
-    Ok(sheets)
+    sheets
 }
 
 fn text(content_type: &'static str, text: String, row: &FileWithRenditions) -> Representation {

@@ -137,8 +137,8 @@ fn best(row: &FileWithRenditions) -> Result<Choice<'_>, ApiError> {
     }
 }
 
-/// Whether processing may still publish something.
-fn may_come(file: &FileRecord) -> bool {
+/// Whether processing may still publish something. Then a row that is remembered may lack what others have seen already.
+pub(crate) fn may_come(file: &FileRecord) -> bool {
     match file.state {
         FileState::Uploading | FileState::Staged | FileState::Processing => true,
         FileState::Ready => file.progress < 1.0,

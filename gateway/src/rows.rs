@@ -58,6 +58,15 @@ impl Rows {
         {
             return Ok(Some(row));
         }
+        self.newest(db, org, file).await
+    }
+
+    /// As `find`, and not from memory while the database answers: for whoever misses in a row what may have come since. Those who
+    /// ask at the same time share a question.
+    ///
+    /// # Errors
+    /// The database is away.
+    pub async fn newest(&self, db: &Db, org: &OrgId, file: FileId) -> Result<Option<Arc<FileWithRenditions>>, DbError> {
         loop {
             match self.questions.turn(org, file) {
                 Turn::Ask(asker) => {

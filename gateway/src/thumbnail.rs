@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 
 use http::{HeaderValue, StatusCode, header::VARY};
 use reelgate_common::{
-    db::{AskedStill, DueJob, StillLimits},
+    db::{AskedStill, DueJob, FileWithRenditions, StillLimits},
     ids::{FileId, OrgId},
     key::Key,
     queue::Entry,
@@ -64,8 +64,10 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
 /// 422 for parameters that are none; 404, 403, 409; 429 and 503 when it takes longer; 412, 416.
 pub(crate) async fn thumbnail(app: &Arc<App>, grant: Grant, file: FileId, ask: Ask<'_>) -> Result<Response, ApiError> {
     let wish = Wish::parse(ask.query, ask.headers)?;
-    let row = images::row(app, &grant, file).await?;
-    if !row.renditions.iter().any(|rendition| rendition.kind == RenditionKind::Video) {
+    let is_film =
+        |row: &FileWithRenditions| row.renditions.iter().any(|rendition| rendition.kind == RenditionKind::Video);
+    let row = images::row_with(app, &grant, file, is_film).await?;
+    if !is_film(&row) {
         return Err(missing_rendition(&row.file));
     }
     let still = wish.within(row.file.media.as_ref().map(|media| media.duration_ms))?;

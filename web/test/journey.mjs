@@ -154,6 +154,8 @@ test("what is deleted lies in the trash, comes back, and goes for good", async (
   await page.getByRole("heading", { name: "The trash is empty" }).waitFor()
   await go(page, "#/")
   await page.getByRole("link", { name: "beach.mp4" }).click()
+  // Whoever deletes it has seen it: what its player has asked for has come.
+  await until(() => page.evaluate(() => document.querySelector("video")?.readyState >= 3))
   await page.getByRole("button", { name: "Delete", exact: true }).click()
   await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click()
   await page.getByRole("heading", { name: "No films yet" }).waitFor()

@@ -1,7 +1,7 @@
 //! Lists, labels, deletion of many, the trash and files that end, over HTTP on both footings.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -18,6 +18,7 @@ use reelgate_e2e::{
     slow_reader::SlowReader,
 };
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 const PATIENCE: Duration = Duration::from_secs(180);
 const ORG: &str = "acme";
@@ -223,6 +224,7 @@ async fn to_the_trash_and_back(footing: Footing) -> Result<()> {
     for gateway in [&client, &other] {
         ensure!(gateway.get(&path).await?.expect(200)?.body == before, "it plays as before");
     }
+    taken_back_at_once(&client, &film).await?;
     client.delete(&format!("/v1/files/{film}?permanent=true")).await?.expect(200)?;
     let answer = client.post_json("/v1/files/delete", &json!({"ids": [big], "permanent": true})).await?.expect(200)?;
     ensure!(answer.json()?["results"][0]["trashed"] == false);
@@ -237,6 +239,19 @@ async fn what_goes_to_the_trash_is_gone_and_plays_again_when_it_is_restored_embe
 #[tokio::test(flavor = "multi_thread")]
 async fn what_goes_to_the_trash_is_gone_and_plays_again_when_it_is_restored_production() -> Result<()> {
     to_the_trash_and_back(Footing::Production).await
+}
+
+/// A gateway hears each second what has ended: by then it must know what it has permitted since.
+async fn taken_back_at_once(client: &Client, film: &str) -> Result<()> {
+    client.delete(&format!("/v1/files/{film}")).await?.expect(200)?;
+    restore(client, film).await?.expect(200)?;
+    let token = client.stream_token(&json!({})).await?;
+    let opened = Instant::now();
+    while opened.elapsed() < Duration::from_millis(2_500) {
+        client.get(&format!("/v1/files/stream/{film}?token={token}")).await?.expect(200)?;
+        sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// Trashed while it is being made, restored, made; then trashed for good, beside one that expires.

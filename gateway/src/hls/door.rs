@@ -73,8 +73,7 @@ async fn row(app: &App, held: &Held, path: &PackagedPath) -> Result<Arc<FileWith
         return match find(&row, path) {
             // Another gateway may have seen a newer row than the one that is remembered here, and have named what is in it.
             None if row.file.progress < 1.0 || path.rendition.starts_with("captions-") => {
-                app.rows.forget(org, file);
-                app.rows.find(&app.db, org, file).await?.ok_or_else(ApiError::file_not_found)
+                app.rows.newest(&app.db, org, file).await?.ok_or_else(ApiError::file_not_found)
             }
             _ => Ok(row),
         };

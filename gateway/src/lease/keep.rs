@@ -56,6 +56,13 @@ impl Leases {
         Ok(now)
     }
 
+    /// Hears now what each turn hears: before something is permitted anew that was taken back a moment ago, here or elsewhere.
+    pub(crate) async fn catch_up(&self) {
+        if let Err(error) = self.learn(Some(self.now())).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "what was revoked is heard with the next turn");
+        }
+    }
+
     /// Hears what was revoked and moved. Returns the database's time. Everything is read when `since` is `None`.
     pub(super) async fn learn(&self, since: Option<Timestamp>) -> Result<Timestamp, DbError> {
         let news = self.db.lease_news(since.map(|since| since.minus(OVERLAP))).await?;

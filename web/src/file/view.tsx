@@ -64,13 +64,16 @@ function Shown({ session, live, file, again, put }: Props) {
   const progress = useProgress(live).get(file.id)
   const { job, known } = useJob(session, file)
   const mine = file.owner_id === session.who.sub || mayAdminister(session.who)
+  // What is being deleted is played no longer: its player would ask for what is gone.
+  const [leaves, setLeaves] = useState(false)
   const gone = useCallback(async () => {
-    const done = await remove(session, [file], { drop: () => undefined, again: () => undefined })
+    const done = await remove(session, [file], { drop: () => setLeaves(true), again: () => undefined })
     if (done) go(links.library)
+    else setLeaves(false)
   }, [session, file.id])
   return (
     <>
-      <Stage session={session} file={file} progress={progress} />
+      {leaves ? <div class="stage" /> : <Stage session={session} file={file} progress={progress} />}
       <div class="title">
         <Heading title={file.filename} />
         <Actions session={session} file={file} mine={mine} again={again} remove={() => void gone()} />
