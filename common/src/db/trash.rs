@@ -15,11 +15,13 @@ use super::{
     transaction::WriteTx,
 };
 use crate::{
-    file::FileState,
     ids::{FileId, OrgId},
     job::{JobPolicy, JobState},
     lease::Subject,
-    states::job::JobEvent,
+    states::{
+        file::{FileEvent, transition},
+        job::JobEvent,
+    },
 };
 
 impl Db {
@@ -46,10 +48,11 @@ impl Db {
             let row = among.filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
             let Some(row) = row else { return Ok(Removed::NoSuchFile) };
             let removed = match how {
-                Removal::ToTrash(keep) if !row.is(FileState::Uploading) => {
+                Removal::ToTrash(keep) if transition(row.view()?, FileEvent::Discard).is_ok() => {
                     discard(&tx, row, keep).await?;
                     Removed::Trashed
                 }
+                // What is still uploaded has nothing that could be kept.
                 Removal::ToTrash(_) | Removal::Deletion | Removal::Ending => {
                     bury(&tx, row).await?;
                     Removed::Deleted
@@ -84,7 +87,11 @@ impl Db {
             let tx = self.write().await?;
             let trashed = standing(org).filter(files::Column::TrashedAt.is_not_null());
             let query = unexpired(&*tx, trashed).filter(files::Column::Id.eq(file.0)).lock_exclusive();
-            let Some(row) = query.one(&*tx).await? else { return Ok(RestoredFile::NoSuchFile) };
+            let row = query.one(&*tx).await?;
+            let Some(row) = row else { return Ok(RestoredFile::NoSuchFile) };
+            if transition(row.view()?, FileEvent::Restore).is_err() {
+                return Ok(RestoredFile::NoSuchFile);
+            }
             let stopped = stopped_jobs(&tx, &row).await?;
             let row = taken_back(&tx, row).await?;
             let mut due = Vec::new();

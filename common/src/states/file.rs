@@ -1,5 +1,5 @@
 //! A file on its way from its first byte to `ready` or `failed`. A deletion is a mark beside the state: from then on nothing
-//! changes any more until the rows are purged.
+//! changes any more until the rows are purged. In the trash nothing changes either, but that it comes back or goes for good.
 
 use crate::file::FileState;
 
@@ -7,7 +7,15 @@ use crate::file::FileState;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FileView {
     pub state: FileState,
-    pub deleted: bool,
+    pub presence: Presence,
+}
+
+/// Whether its organisation has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Presence {
+    Here,
+    InTrash,
+    Deleted,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,12 +42,17 @@ pub enum FileEvent {
     Withdraw {
         playable: bool,
     },
+    /// Into the trash.
+    Discard,
+    /// Out of it.
+    Restore,
     Delete,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refused {
     Deleted,
+    InTrash,
     /// The upload is not accepted yet, or was accepted before.
     NotNow,
     /// Another run would end in the same way.
@@ -49,15 +62,19 @@ pub enum Refused {
 /// # Errors
 /// The file's state does not allow it; nothing may be written.
 pub const fn transition(file: FileView, event: FileEvent) -> Result<FileView, Refused> {
-    if file.deleted {
-        return Err(Refused::Deleted);
+    match (file.presence, event) {
+        (Presence::Deleted, _) => return Err(Refused::Deleted),
+        (_, FileEvent::Delete) => return Ok(FileView { presence: Presence::Deleted, ..file }),
+        (Presence::InTrash, FileEvent::Restore) => return Ok(FileView { presence: Presence::Here, ..file }),
+        (Presence::InTrash, _) => return Err(Refused::InTrash),
+        (Presence::Here, _) => {}
     }
     let state = match (file.state, event) {
-        (_, FileEvent::Delete) => return Ok(FileView { deleted: true, ..file }),
         (FileState::Uploading, FileEvent::Stage { processed: true })
         | (FileState::Failed, FileEvent::Retry { retryable: true }) => FileState::Staged,
         (FileState::Uploading, FileEvent::Stage { processed: false }) => FileState::Ready,
-        (FileState::Uploading, _) | (_, FileEvent::Stage { .. }) => return Err(Refused::NotNow),
+        (FileState::Uploading, _) | (_, FileEvent::Stage { .. } | FileEvent::Restore) => return Err(Refused::NotNow),
+        (_, FileEvent::Discard) => return Ok(FileView { presence: Presence::InTrash, ..file }),
         // Thumbnails of what could not be processed change nothing about it.
         (FileState::Failed, FileEvent::Begin | FileEvent::GiveUp) => FileState::Failed,
         (FileState::Ready, FileEvent::Withdraw { playable: false })
@@ -69,7 +86,7 @@ pub const fn transition(file: FileView, event: FileEvent) -> Result<FileView, Re
         (FileState::Processing, FileEvent::Publish { playable: false }) => FileState::Processing,
         (FileState::Staged | FileState::Processing, FileEvent::GiveUp) => FileState::Failed,
         (FileState::Failed, FileEvent::Retry { retryable: false }) => return Err(Refused::Hopeless),
-        (_, FileEvent::Publish { .. } | FileEvent::Retry { .. } | FileEvent::Withdraw { .. }) => {
+        (_, FileEvent::Publish { .. } | FileEvent::Retry { .. } | FileEvent::Withdraw { .. } | FileEvent::Delete) => {
             return Err(Refused::NotNow);
         }
     };
@@ -77,7 +94,7 @@ pub const fn transition(file: FileView, event: FileEvent) -> Result<FileView, Re
 }
 
 /// Every kind of event.
-pub const EVENTS: [FileEvent; 12] = [
+pub const EVENTS: [FileEvent; 14] = [
     FileEvent::Stage { processed: true },
     FileEvent::Stage { processed: false },
     FileEvent::Begin,
@@ -89,6 +106,8 @@ pub const EVENTS: [FileEvent; 12] = [
     FileEvent::Restart,
     FileEvent::Withdraw { playable: true },
     FileEvent::Withdraw { playable: false },
+    FileEvent::Discard,
+    FileEvent::Restore,
     FileEvent::Delete,
 ];
 
@@ -99,14 +118,29 @@ mod tests {
     #[test]
     fn a_deleted_file_never_changes_again() {
         for &state in FileState::ALL {
-            let deleted = FileView { state, deleted: true };
+            let deleted = FileView { state, presence: Presence::Deleted };
             assert!(EVENTS.iter().all(|event| transition(deleted, *event) == Err(Refused::Deleted)), "{state}");
         }
     }
 
     #[test]
+    fn a_file_in_the_trash_comes_back_as_it_was_or_goes() {
+        for &state in FileState::ALL {
+            let trashed = FileView { state, presence: Presence::InTrash };
+            for event in EVENTS {
+                let expected = match event {
+                    FileEvent::Restore => Ok(FileView { state, presence: Presence::Here }),
+                    FileEvent::Delete => Ok(FileView { state, presence: Presence::Deleted }),
+                    _ => Err(Refused::InTrash),
+                };
+                assert_eq!(transition(trashed, event), expected, "{state} {event:?}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_ready_stays_ready_until_it_is_deleted_or_lost() {
-        let ready = FileView { state: FileState::Ready, deleted: false };
+        let ready = FileView { state: FileState::Ready, presence: Presence::Here };
         for event in EVENTS {
             let next = transition(ready, event).map(|next| next.state);
             let lost = event == FileEvent::Withdraw { playable: false } && next == Ok(FileState::Staged);
@@ -116,7 +150,7 @@ mod tests {
 
     #[test]
     fn only_a_person_brings_a_failed_file_back() {
-        let failed = FileView { state: FileState::Failed, deleted: false };
+        let failed = FileView { state: FileState::Failed, presence: Presence::Here };
         for event in EVENTS {
             let left = transition(failed, event).is_ok_and(|next| next.state != FileState::Failed);
             assert_eq!(left, event == FileEvent::Retry { retryable: true }, "{event:?}");

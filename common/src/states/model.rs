@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::{
-    file::{self, FileEvent, FileView},
+    file::{self, FileEvent, FileView, Presence},
     job::{self, JobEvent, JobView, Token},
 };
 use crate::{
@@ -23,6 +23,8 @@ struct Rules {
     broken: Broken,
     interruptions: u8,
     retries: u8,
+    /// How often it may come back from the trash.
+    restores: u8,
 }
 
 /// What the model knows of an attempt by watching, without asking the code.
@@ -46,8 +48,11 @@ struct World {
     /// By attempt, from 1.
     fates: [Option<Fate>; 8],
     published: Option<i64>,
+    /// The job was on its way when the file went to the trash.
+    stopped: bool,
     interruptions: u8,
     retries: u8,
+    restores: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,6 +70,8 @@ enum Step {
     ReaperActs,
     Cancel,
     Retry,
+    Discard,
+    Restore,
     Delete,
 }
 
@@ -94,19 +101,22 @@ fn start() -> World {
             file_generation: 1,
             file_deleted: false,
         },
-        file: FileView { state: FileState::Staged, deleted: false },
+        file: FileView { state: FileState::Staged, presence: Presence::Here },
         alive: false,
         workers: [None; WORKERS],
         reaper: None,
         fates: [None; 8],
         published: None,
+        stopped: false,
         interruptions: 0,
         retries: 0,
+        restores: 0,
     }
 }
 
 fn steps() -> Vec<Step> {
-    let mut steps = vec![Step::Silence, Step::ReaperLooks, Step::ReaperActs, Step::Cancel, Step::Retry, Step::Delete];
+    let mut steps = vec![Step::Silence, Step::ReaperLooks, Step::ReaperActs, Step::Cancel, Step::Retry];
+    steps.extend([Step::Discard, Step::Restore, Step::Delete]);
     for n in 0..WORKERS {
         steps.extend([Step::Begin(n), Step::Beat(n), Step::Publish(n), Step::Finish(n), Step::Interrupt(n)]);
         steps.extend([Step::Fail(n, true), Step::Fail(n, false), Step::Crash(n)]);
@@ -147,7 +157,7 @@ impl World {
     /// Written by an attempt that runs, of a file that is there: watched, not asked.
     fn must_run(&mut self, token: Token, what: &str) -> Result<(), String> {
         let runs = *self.fate(token.attempt) == Some(Fate::Runs);
-        if runs && !self.file.deleted {
+        if runs && self.file.presence == Presence::Here {
             Ok(())
         } else {
             Err(format!("{what} of attempt {}, which does not run", token.attempt))
@@ -180,9 +190,10 @@ impl World {
                 let Some(attempt) = self.reaper.take() else { return Ok(None) };
                 return self.lose(attempt, rules).map(Some);
             }
-            Step::Cancel | Step::Delete => return Ok(self.end(step, rules)),
+            Step::Cancel | Step::Discard | Step::Delete => return Ok(self.end(step, rules)),
             Step::Retry if self.retries < rules.retries => return Ok(self.retry()),
-            Step::Silence | Step::ReaperLooks | Step::Retry => return Ok(None),
+            Step::Restore if self.restores < rules.restores => return Ok(self.restore()),
+            Step::Silence | Step::ReaperLooks | Step::Retry | Step::Restore => return Ok(None),
         }
         Ok(Some(self))
     }
@@ -265,6 +276,10 @@ impl World {
             self.file = file::transition(self.file, FileEvent::Delete).ok()?;
             (self.job.file_deleted, self.job.file_generation) = (true, self.job.generation + 1);
         }
+        if step == Step::Discard {
+            self.file = file::transition(self.file, FileEvent::Discard).ok()?;
+            (self.job.file_deleted, self.stopped) = (true, open.is_some());
+        }
         if cancels {
             self.job.state = open?.state;
             if let Some(fate) = self.fates.iter_mut().find(|fate| **fate == Some(Fate::Runs)) {
@@ -277,6 +292,17 @@ impl World {
         Some(self)
     }
 
+    /// As it was: a job that had been cancelled before, or was dead, stays so.
+    fn restore(mut self) -> Option<Self> {
+        self.file = file::transition(self.file, FileEvent::Restore).ok()?;
+        self.job.file_deleted = false;
+        if std::mem::take(&mut self.stopped) {
+            self.job = job::transition(self.job, JobEvent::Retry, &LIMITS).ok()?;
+        }
+        self.restores += 1;
+        Some(self)
+    }
+
     fn retry(mut self) -> Option<Self> {
         self.job = job::transition(self.job, JobEvent::Retry, &LIMITS).ok()?;
         self.file = file::transition(self.file, FileEvent::Retry { retryable: true }).ok()?;
@@ -286,23 +312,27 @@ impl World {
 
     /// What must hold between any two states.
     fn moved_well(&self, next: &Self, step: Step) -> Result<(), String> {
-        let person = step == Step::Retry;
+        let person = matches!(step, Step::Retry | Step::Restore);
         if !job::is_open(self.job.state) && self.job.state != next.job.state && !person {
             return Err(format!("a job went from {} to {}", self.job.state, next.job.state));
         }
+        if self.file.presence != Presence::Here && self.file.state != next.file.state {
+            return Err(format!("a file that is away went from {} to {}", self.file.state, next.file.state));
+        }
         let settled = matches!(self.file.state, FileState::Ready | FileState::Failed);
-        if settled && self.file.state != next.file.state && !person {
+        if settled && self.file.state != next.file.state && step != Step::Retry {
             return Err(format!("a file went from {} to {}", self.file.state, next.file.state));
         }
         if self.published.is_some() && self.published != next.published {
             return Err("a second result was published".to_owned());
         }
-        let transient = matches!(next.file.state, FileState::Staged | FileState::Processing) && !next.file.deleted;
+        let here = next.file.presence == Presence::Here;
+        let transient = here && matches!(next.file.state, FileState::Staged | FileState::Processing);
         if transient && !job::is_open(next.job.state) {
             return Err(format!("the job is {}, and its file stays {}", next.job.state, next.file.state));
         }
         let lost = next.fates.iter().filter(|fate| **fate == Some(Fate::Lost)).count();
-        if next.retries == 0 && usize::try_from(next.job.losses) != Ok(lost) {
+        if next.retries + next.restores == 0 && usize::try_from(next.job.losses) != Ok(lost) {
             return Err(format!("{} losses were counted, and {lost} happened", next.job.losses));
         }
         Ok(())
@@ -315,7 +345,7 @@ impl World {
     }
 
     fn has_ended(&self) -> bool {
-        !job::is_open(self.job.state) || self.file.deleted
+        !job::is_open(self.job.state) || self.file.presence == Presence::Deleted
     }
 }
 
@@ -360,8 +390,8 @@ fn can_end(worlds: &[World], before: &BTreeMap<usize, Vec<usize>>) -> Result<(),
 
 #[test]
 fn in_no_interleaving_is_anything_decided_twice_lost_or_left_for_ever() {
-    for (interruptions, retries) in [(1, 0), (0, 1)] {
-        let graph = explore(&Rules { broken: Broken::Nothing, interruptions, retries }).unwrap();
+    for (interruptions, retries, restores) in [(1, 0, 0), (0, 1, 0), (0, 0, 1)] {
+        let graph = explore(&Rules { broken: Broken::Nothing, interruptions, retries, restores }).unwrap();
         assert!(graph.len() > 500, "the model hardly moves: {} states", graph.len());
     }
 }
@@ -374,7 +404,7 @@ fn the_model_misses_every_guard_that_is_taken_out() {
         (Broken::Reaper, "a second loss"),
         (Broken::Held, "begins while another runs"),
     ] {
-        let found = explore(&Rules { broken, interruptions: 1, retries: 0 }).expect_err("unnoticed");
+        let found = explore(&Rules { broken, interruptions: 1, retries: 0, restores: 0 }).expect_err("unnoticed");
         assert!(found.contains(expected), "{broken:?}: {found}");
     }
 }

@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, path::Path};
 
 use super::{
-    file::{self, FileEvent, FileView},
+    file::{self, FileEvent, FileView, Presence},
     job::{self, JobEvent, JobView, Token},
     upload::{self, UploadEvent, UploadState},
 };
@@ -91,7 +91,17 @@ const fn about_file(event: FileEvent) -> (&'static str, &'static str, &'static s
             "the reconciler (`withdraw_rendition`)",
             "as withdraw; its job waits again",
         ),
-        FileEvent::Delete => ("delete", "a person (`delete_file`)", "–"),
+        FileEvent::Discard => (
+            "discard",
+            "a person (`remove_file`)",
+            "there is a trash (`trash.keep_ms`); its jobs are cancelled and its leases ended, in one transaction",
+        ),
+        FileEvent::Restore => (
+            "restore",
+            "a person (`restore_file`)",
+            "its time in the trash is not over; the jobs that went with it wait again, in one transaction",
+        ),
+        FileEvent::Delete => ("delete", "a person, or its time is over (`delete_file`, `remove_file`)", "–"),
     }
 }
 
@@ -141,10 +151,18 @@ fn job_arrows(event: JobEvent) -> Vec<(String, String)> {
 }
 
 fn file_arrows(event: FileEvent) -> Vec<(String, String)> {
-    let next = |state| file::transition(FileView { state, deleted: false }, event).ok();
-    let shown =
-        |view: FileView| if view.deleted { format!("{} + tombstone", view.state) } else { view.state.to_string() };
-    FileState::ALL.iter().filter_map(|&state| Some((state.to_string(), shown(next(state)?)))).collect()
+    let shown = |view: FileView| match view.presence {
+        Presence::Here => view.state.to_string(),
+        Presence::InTrash => format!("{} + trash", view.state),
+        Presence::Deleted => format!("{} + tombstone", view.state),
+    };
+    // Nothing is uploaded into the trash.
+    let views = [Presence::Here, Presence::InTrash].into_iter().flat_map(|presence| {
+        let states =
+            FileState::ALL.iter().filter(move |state| presence == Presence::Here || **state != FileState::Uploading);
+        states.map(move |&state| FileView { state, presence })
+    });
+    views.filter_map(|view| Some((shown(view), shown(file::transition(view, event).ok()?)))).collect()
 }
 
 fn upload_arrows(event: UploadEvent) -> Vec<(String, String)> {

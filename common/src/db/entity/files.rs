@@ -9,7 +9,7 @@ use crate::{
     ids::{FileId, OrgId, UserId},
     job::JobState,
     labels::Labels,
-    states::file::FileView,
+    states::file::{FileView, Presence},
     storage::Version,
     timestamp::Timestamp,
 };
@@ -76,7 +76,12 @@ impl Model {
 
     /// What the state machine looks at.
     pub(in crate::db) fn view(&self) -> Result<FileView, DbError> {
-        Ok(FileView { state: parse(&self.state)?, deleted: self.is_away() })
+        let presence = match (self.deleted_at, self.trashed_at) {
+            (Some(_), _) => Presence::Deleted,
+            (None, Some(_)) => Presence::InTrash,
+            (None, None) => Presence::Here,
+        };
+        Ok(FileView { state: parse(&self.state)?, presence })
     }
 
     /// `job` is how the one of the file's generation stands, if it has one: it knows the progress.
