@@ -4,7 +4,7 @@ use http::{
     HeaderMap, HeaderValue,
     header::{
         ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, VARY,
+        ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_METHOD, ALLOW, VARY,
     },
 };
 
@@ -41,9 +41,12 @@ pub(crate) fn allow_origin(origins: &[String], origin: Option<&HeaderValue>, hea
     }
 }
 
-/// What a preflight is told besides, and who asks with `OPTIONS` for the methods there are (RFC 9110, 9.3.7).
-pub(crate) fn preflight(methods: &'static str, headers: &mut HeaderMap) {
+/// What `OPTIONS` is answered: the methods there are (RFC 9110, 9.3.7), and to a preflight what a page may do.
+pub(crate) fn options(methods: &'static str, asked: &HeaderMap, headers: &mut HeaderMap) {
     headers.insert(ALLOW, HeaderValue::from_static(methods));
+    if !asked.contains_key(ACCESS_CONTROL_REQUEST_METHOD) {
+        return;
+    }
     headers.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static(methods));
     headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED);
     headers.insert(ACCESS_CONTROL_MAX_AGE, HeaderValue::from_static("86400"));
@@ -58,6 +61,20 @@ mod tests {
         let mut headers = HeaderMap::new();
         allow_origin(&origins, origin.map(HeaderValue::from_static).as_ref(), &mut headers);
         headers
+    }
+
+    #[test]
+    fn only_a_preflight_is_told_what_a_page_may_do() {
+        let told = |asked: &HeaderMap| {
+            let mut headers = HeaderMap::new();
+            options("GET, HEAD", asked, &mut headers);
+            assert_eq!(headers[ALLOW], "GET, HEAD");
+            headers.contains_key(ACCESS_CONTROL_ALLOW_METHODS) && headers.contains_key(ACCESS_CONTROL_ALLOW_HEADERS)
+        };
+        let mut asked = HeaderMap::new();
+        assert!(!told(&asked));
+        asked.insert(ACCESS_CONTROL_REQUEST_METHOD, HeaderValue::from_static("GET"));
+        assert!(told(&asked));
     }
 
     #[test]

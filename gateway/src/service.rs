@@ -153,12 +153,12 @@ async fn dispatch(
         Route::OpenApi => Ok(openapi::answer(head)),
         Route::Preflight(methods) => {
             let mut response = bare(StatusCode::NO_CONTENT);
-            cors::preflight(methods, response.headers_mut());
+            cors::options(methods, head, response.headers_mut());
             Ok(response)
         }
         Route::DescribeUploads(methods) => {
             let mut response = bare(StatusCode::NO_CONTENT);
-            cors::preflight(methods, response.headers_mut());
+            cors::options(methods, head, response.headers_mut());
             tus::describe(app, response.headers_mut());
             Ok(response)
         }
