@@ -1,5 +1,5 @@
 //! A small HTTP client: what the tests say to the API. Each request has a connection of its own, so that a killed
-//! gateway leaves no stale one behind.
+//! gateway leaves no stale one behind. Each answer is held against the API's document, and one that is not as that has it ends the test.
 
 use std::{
     ops::Range,
@@ -23,6 +23,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::contract::{Contract, Exchange};
+
 type Body = UnsyncBoxBody<Bytes, std::io::Error>;
 
 /// How much of a file is in memory at a time.
@@ -39,6 +41,8 @@ pub struct Client {
     bearer: Option<String>,
     /// Goes with its uploads.
     repeat_key: Option<String>,
+    /// Whether its gateway is of this build, so that this build's document tells what it answers.
+    held: bool,
 }
 
 /// A response, read whole.
@@ -162,16 +166,22 @@ impl Client {
     /// Of the gateway at `base` (`http://127.0.0.1:PORT`), not signed in.
     pub fn new(base: impl Into<String>) -> Self {
         let http = Http::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Self { http, base: base.into(), bearer: None, repeat_key: None }
+        Self { http, base: base.into(), bearer: None, repeat_key: None, held: true }
     }
 
-    /// The same gateway as somebody else.
+    /// Of a gateway of another build, whose answers are not held against this one's document.
+    #[must_use]
+    pub fn of_another_build(self) -> Self {
+        Self { held: false, ..self }
+    }
+
     /// The same, every upload of which is a repetition of the first.
     #[must_use]
     pub fn repeating(&self, key: &str) -> Self {
         Self { repeat_key: Some(key.to_owned()), ..self.clone() }
     }
 
+    /// The same gateway as somebody else.
     #[must_use]
     pub fn signed_in(&self, jwt: impl Into<String>) -> Self {
         Self { bearer: Some(jwt.into()), ..self.clone() }
@@ -186,6 +196,9 @@ impl Client {
     ///
     /// # Errors
     /// The gateway is away or cuts the answer.
+    ///
+    /// # Panics
+    /// The answer is not as the API's document has it, which no test may expect or try again.
     pub async fn send(
         &self,
         method: Method,
@@ -207,7 +220,15 @@ impl Client {
         headers: &[(HeaderName, &str)],
     ) -> Result<http::Response<Incoming>> {
         let request = self.request(&method, path, headers, body_of(Bytes::new()))?;
-        self.http.request(request).await.with_context(|| format!("{method} {path}"))
+        let answer = self.http.request(request).await.with_context(|| format!("{method} {path}"))?;
+        let (status, headers) = (answer.status(), answer.headers());
+        self.hold(&Exchange { method: &method, path, status, headers, body: None });
+        Ok(answer)
+    }
+
+    fn hold(&self, exchange: &Exchange<'_>) {
+        let outcome = if self.held { Contract::own().hold(exchange) } else { Ok(()) };
+        outcome.unwrap_or_else(|breach| panic!("{breach}"));
     }
 
     fn request(
@@ -234,7 +255,10 @@ impl Client {
             let body = body.collect().await?.to_bytes();
             anyhow::Ok(Answer { status: head.status, headers: head.headers, body })
         };
-        exchange.await.with_context(|| format!("{method} {path}"))
+        let answer = exchange.await.with_context(|| format!("{method} {path}"))?;
+        let Answer { status, headers, body } = &answer;
+        self.hold(&Exchange { method: &method, path, status: *status, headers, body: Some(body) });
+        Ok(answer)
     }
 
     /// # Errors
@@ -412,7 +436,19 @@ impl SlowUpload {
         self.stream.read_to_end(&mut answer).await?;
         let text = String::from_utf8(answer)?;
         let (head, body) = text.split_once("\r\n\r\n").context("no head in the answer")?;
-        let status = head.split(' ').nth(1).context("no status in the answer")?.parse()?;
-        Ok((status, serde_json::from_str(body)?))
+        let status: StatusCode = head.split(' ').nth(1).context("no status in the answer")?.parse()?;
+        let mut headers = HeaderMap::new();
+        for (name, value) in head.lines().skip(1).filter_map(|line| line.split_once(':')) {
+            headers.append(name.parse::<HeaderName>()?, value.trim().parse()?);
+        }
+        let exchange = Exchange {
+            method: &Method::POST,
+            path: "/v1/files",
+            status,
+            headers: &headers,
+            body: Some(body.as_bytes()),
+        };
+        Contract::own().hold(&exchange)?;
+        Ok((status.as_u16(), serde_json::from_str(body)?))
     }
 }

@@ -173,6 +173,8 @@ pub struct Gateway {
     pub process: Process,
     port: u16,
     ops_port: u16,
+    /// Not of the build that the test is of.
+    is_foreign: bool,
 }
 
 impl Gateway {
@@ -189,7 +191,8 @@ impl Gateway {
 
     #[must_use]
     pub fn client(&self) -> Client {
-        Client::new(self.url())
+        let client = Client::new(self.url());
+        if self.is_foreign { client.of_another_build() } else { client }
     }
 }
 
@@ -283,7 +286,8 @@ impl Site {
     /// It cannot be started.
     pub fn relaunch_gateway(&mut self, index: usize) -> Result<()> {
         let Gateway { port, ops_port, .. } = self.gateways[index];
-        self.gateways[index].process = self.launch_gateway(port, ops_port)?;
+        let process = self.launch_gateway(port, ops_port)?;
+        self.gateways[index] = Gateway { process, port, ops_port, is_foreign: self.programs.is_some() };
         Ok(())
     }
 
@@ -306,7 +310,7 @@ impl Site {
         .await
         .with_context(|| process.output())?;
         if process.is_running() {
-            return Ok(Some(Gateway { process, port, ops_port }));
+            return Ok(Some(Gateway { process, port, ops_port, is_foreign: self.programs.is_some() }));
         }
         let output = process.output();
         ensure!(output.contains("cannot listen"), "the gateway ended: {output}");
