@@ -25,6 +25,7 @@ test: ## everything that decides whether a change may land
 	@scripts/install-packages test
 	@scripts/install-garage
 	@scripts/install-moto
+	@scripts/install-schemathesis
 	@scripts/install-players
 	@scripts/build-web
 	@scripts/build-client
@@ -81,9 +82,12 @@ lint-http: ## every endpoint's answers before httplint (PyPI)
 	@scripts/lint-http
 
 .PHONY: lint-api
-lint-api: ## every operation of /openapi.json before schemathesis (PyPI), with EXAMPLES (50) requests of chance each; SEED
-	@cargo build --bin reelgate
-	@scripts/lint-api
+lint-api: ## every operation of /openapi.json before schemathesis (PyPI) on both footings, with EXAMPLES (50) requests of chance each; SEED
+	@scripts/install-packages test
+	@scripts/install-garage
+	@scripts/install-schemathesis
+	cargo build --workspace --bins
+	EXAMPLES=$${EXAMPLES:-50} cargo test -p reelgate-e2e --test it -- --nocapture --test-threads=1 openapi::
 
 .PHONY: audit
 audit: ## known holes of the dependencies, by the advisory database of RustSec from the internet (ADVISORY_DB: another copy's address)

@@ -53,6 +53,7 @@ mod large;
 mod leases;
 mod listing;
 mod memory;
+mod openapi;
 mod packaging;
 mod playlists;
 mod queueing;
