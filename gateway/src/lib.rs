@@ -56,6 +56,7 @@ mod revoke;
 mod route;
 mod rows;
 mod run;
+mod second_look;
 mod server;
 mod service;
 mod stream;

@@ -30,7 +30,7 @@ use crate::{
     query::Query,
     range::{ByteRange, Wanted, wanted},
     regulars::{Address, Regular},
-    representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, pinned},
+    representation::{Choice, Representation, SOURCE, Wish, choose, fallback_scope, no_rendition, pinned},
     respond::Response,
     stream,
     virtual_file::VirtualFile,
@@ -345,10 +345,17 @@ fn unsatisfiable(length: u64) -> ApiError {
 
 impl From<Arc<ReadError>> for ApiError {
     fn from(error: Arc<ReadError>) -> Self {
-        match &*error {
+        Self::from(&*error)
+    }
+}
+
+impl From<&ReadError> for ApiError {
+    fn from(error: &ReadError) -> Self {
+        match error {
             ReadError::Deleted => Self::file_not_found(),
+            ReadError::Withdrawn => no_rendition(),
             ReadError::Database(error) => error.into(),
-            // A published object that is not there is our loss, never the client's mistake.
+            // Somebody has looked again: a published object that is not there is our loss, never the client's mistake.
             ReadError::Storage(error @ StorageError::NotFound { .. }) => {
                 tracing::error!(error = error as &dyn std::error::Error, "a published object is missing");
                 Self::internal()

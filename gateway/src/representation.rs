@@ -146,7 +146,8 @@ pub(crate) fn may_come(file: &FileRecord) -> bool {
     }
 }
 
-fn no_rendition() -> ApiError {
+/// The file does not have it, and will not get it.
+pub(crate) fn no_rendition() -> ApiError {
     ApiError::new(http::StatusCode::NOT_FOUND, "rendition_not_found", "The file has no such rendition")
 }
 

@@ -54,6 +54,7 @@ mod leases;
 mod listing;
 mod memory;
 mod openapi;
+mod overtaken;
 mod packaging;
 mod playlists;
 mod queueing;

@@ -10,6 +10,9 @@ pub enum ReadError {
     Database(#[from] DbError),
     #[error("the file was deleted")]
     Deleted,
+    /// The file is there, and nothing of it is made of this object any more.
+    #[error("what was read was taken back")]
+    Withdrawn,
     /// Never padded, never more than promised: the connection is cut instead.
     #[error("an object gave another number of bytes than its layout says")]
     WrongLength,

@@ -1,16 +1,18 @@
 //! Reading the index object of a rendition by exact small ranges: the segment table of a track, one entry and its record.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use bytes::Bytes;
 use reelgate_common::{
     file::FileRecord,
     key::Key,
     rendition::{Packaging, Rendition},
+    storage::StorageError,
 };
 use reelgate_packager::package::{SegmentEntry, Summary, TrackSummary};
 
-use crate::{app::App, error::ApiError};
+use super::memory::fetch;
+use crate::{app::App, cache::ReadError, error::ApiError, second_look::look_again};
 
 /// Entries that are read together, so that playing on needs one read less.
 const PAGE: u32 = 32;
@@ -67,14 +69,27 @@ impl Index<'_> {
         self.read(entry.record.clone()).await
     }
 
-    async fn read(&self, range: std::ops::Range<u64>) -> Result<Bytes, ApiError> {
+    async fn read(&self, range: Range<u64>) -> Result<Bytes, ApiError> {
+        // Boxed when it is polled: nearly always the range is in memory, and whatever holds this future would be larger by all of it.
+        self.app.hls.read(self.rendition, &range, async { Box::pin(self.fetch(range.clone())).await }).await
+    }
+
+    async fn fetch(&self, range: Range<u64>) -> Result<Bytes, ApiError> {
+        let (app, org, file) = (self.app, &self.file.org_id, self.file.id);
         let key = Key::Output {
-            org: self.file.org_id.clone(),
-            file: self.file.id,
+            org: org.clone(),
+            file,
             generation: self.rendition.generation,
             attempt: self.rendition.attempt,
             name: self.packaging.index.clone(),
         };
-        self.app.hls.read(self.app.storage.as_ref(), &key, self.rendition, range).await
+        let outcome = match fetch(app.storage.as_ref(), &key, range).await {
+            Err(ReadError::Storage(missing @ StorageError::NotFound { .. })) => {
+                app.rows.forget(org, file);
+                Err(Box::pin(look_again(&app.db, (org, file), &key, missing)).await)
+            }
+            outcome => outcome,
+        };
+        outcome.map_err(|error| ApiError::from(&error))
     }
 }

@@ -10,13 +10,13 @@ use reelgate_common::{
     ids::FileId,
     key::Key,
     rendition::{Packaging, Rendition},
-    storage::{Storage, StorageError},
+    storage::Storage,
 };
 use reelgate_packager::package::Summary;
 use tokio::sync::Semaphore;
 
 use super::{path::Item, piece::tag_of};
-use crate::error::ApiError;
+use crate::{cache::ReadError, error::ApiError};
 
 const SUMMARIES: usize = 4_096;
 /// Whole segment tables in memory at once; of a week-long film one has ten megabytes.
@@ -100,16 +100,15 @@ impl HlsMemory {
     /// A small range of a rendition's index; asked for by many at once, it is read once.
     ///
     /// # Errors
-    /// The store is away or gave something else.
+    /// As `fetch`.
     pub(super) async fn read(
         &self,
-        storage: &dyn Storage,
-        key: &Key,
         rendition: &Rendition,
-        range: Range<u64>,
+        range: &Range<u64>,
+        fetch: impl Future<Output = Result<Bytes, ApiError>>,
     ) -> Result<Bytes, ApiError> {
         let name = (Name::of(rendition), range.start, range.end);
-        self.reads.get_or_insert_async(&name, fetch(storage, key, range)).await
+        self.reads.get_or_insert_async(&name, fetch).await
     }
 
     /// A finished playlist, made at most once while it is remembered.
@@ -128,10 +127,13 @@ impl HlsMemory {
 }
 
 /// Exactly this range, in one piece.
-pub(super) async fn fetch(storage: &dyn Storage, key: &Key, range: Range<u64>) -> Result<Bytes, ApiError> {
+///
+/// # Errors
+/// The store is away, or has less of it or nothing.
+pub(super) async fn fetch(storage: &dyn Storage, key: &Key, range: Range<u64>) -> Result<Bytes, ReadError> {
     let length = range.end.saturating_sub(range.start);
     let mut found = Vec::with_capacity(usize::try_from(length).unwrap_or(0).min(MOST_AHEAD));
-    let mut chunks = storage.get(key, range, None).await.inspect_err(missing)?;
+    let mut chunks = storage.get(key, range, None).await?;
     while let Some(chunk) = chunks.try_next().await? {
         if (found.len() + chunk.len()) as u64 > length {
             break;
@@ -140,17 +142,11 @@ pub(super) async fn fetch(storage: &dyn Storage, key: &Key, range: Range<u64>) -
     }
     metrics::counter!("reelgate_index_reads_total").increment(1);
     metrics::counter!("reelgate_index_read_bytes_total").increment(found.len() as u64);
-    if found.len() as u64 == length { Ok(found.into()) } else { Err(ApiError::internal()) }
+    if found.len() as u64 == length { Ok(found.into()) } else { Err(ReadError::WrongLength) }
 }
 
 /// Room that is made before a byte has come.
 const MOST_AHEAD: usize = 1 << 20;
-
-fn missing(error: &StorageError) {
-    if matches!(error, StorageError::NotFound { .. }) {
-        tracing::error!(error = error as &dyn std::error::Error, "the index of a published rendition is missing");
-    }
-}
 
 #[cfg(test)]
 mod tests {

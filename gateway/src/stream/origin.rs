@@ -1,4 +1,5 @@
-//! One object as the cache has it fetched. A source that promotion has moved is looked for once more.
+//! One object as the cache has it fetched. A source that promotion has moved is looked for once more; of whatever is not there its row is asked
+//! before that counts as a loss.
 
 use std::{ops::Range, sync::Arc};
 
@@ -14,6 +15,7 @@ use crate::{
     app::App,
     cache::{Origin, ReadError},
     objects::Objects,
+    second_look::look_again,
 };
 
 pub(super) struct RoleOrigin {
@@ -31,15 +33,28 @@ impl Origin for RoleOrigin {
             (Err(StorageError::NotFound { .. }), Role::Source) => {
                 app.rows.forget(objects.org(), objects.file());
                 refresh(app, objects).await?;
-                Ok(get().await?)
+                self.found(get().await).await
             }
             (Ok(body), Role::Source) => Ok(self.followed(body, range)),
-            (outcome, _) => Ok(outcome?),
+            (outcome, _) => self.found(outcome).await,
         }
     }
 }
 
 impl RoleOrigin {
+    /// What is not there was deleted while it was asked for, or is our loss.
+    async fn found(&self, outcome: Result<ByteStream, StorageError>) -> Result<ByteStream, ReadError> {
+        let Self { app, objects, position } = self;
+        match outcome {
+            Err(missing @ StorageError::NotFound { .. }) => {
+                let (org, file) = (objects.org(), objects.file());
+                app.rows.forget(org, file);
+                Err(Box::pin(look_again(&app.db, (org, file), &objects.key(*position), missing)).await)
+            }
+            outcome => Ok(outcome?),
+        }
+    }
+
     /// A body that breaks is asked for again where it lay. Has promotion moved the source meanwhile, it goes on, once, at its
     /// new place.
     fn followed(&self, body: ByteStream, range: Range<u64>) -> ByteStream {
