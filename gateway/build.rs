@@ -1,5 +1,6 @@
 //! Embeds the web page that `scripts/build-web` has made in `web/dist`, and the plain one of `src/page/plain`, which is at `/plain`
-//! and, where nobody has built the other (Node is no condition of a build), at `/` as well. Writes a table of all files with their bytes, compressed too where the folder holds that.
+//! and, where nobody has built the other (Node is no condition of a build), at `/` as well; at `/docs` stands then how to build it
+//! (`src/page/unbuilt`). Writes a table of all files with their bytes, compressed too where the folder holds that.
 
 use std::{
     collections::hash_map::DefaultHasher,
@@ -19,11 +20,13 @@ fn main() -> Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo says where to write"));
     let web = root.join("../web");
     let (built, plain) = (web.join("dist"), root.join("src/page/plain"));
+    let unbuilt = root.join("src/page/unbuilt/docs.html");
     let is_built = built.join("index.html").exists();
     // A path that is missing would make every build begin here; the folder above is watched until there is something in it.
     let watched = if is_built { &built } else { &web };
     println!("cargo::rerun-if-changed={}", watched.display());
     println!("cargo::rerun-if-changed={}", plain.display());
+    println!("cargo::rerun-if-changed={}", unbuilt.display());
 
     let mut files = Vec::new();
     walk(&plain, "plain/", &mut files)?;
@@ -31,6 +34,7 @@ fn main() -> Result<()> {
         walk(&built, "", &mut files)?;
     } else {
         files.push(("index.html".to_owned(), plain.join("index.html")));
+        files.push(("docs/index.html".to_owned(), unbuilt));
     }
     files.sort();
     let styles = fs::read_to_string(built.join(STYLES)).unwrap_or_default();

@@ -22,20 +22,24 @@ use crate::{
 /// What is named by a hash of its content never changes (RFC 8246).
 const FOREVER: &str = "public, max-age=31536000, immutable";
 
-/// What `GET /` is.
+/// What `GET /` and `GET /docs` are.
 pub(crate) fn endpoints() -> Vec<Endpoint> {
     let page = Endpoint::get("/", "getPage", Tag::Documentation)
-        .says("The web page", "Upload, library and player, for people. What it loads besides is of no use to others.")
-        .header(
-            "If-None-Match",
-            json!({ "type": "string" }),
-            "The `ETag` of what the client has.",
-            json!("\"8f14e45f\""),
-        )
+        .says("The web page", "Upload, library and player, for people. What it loads besides is of no use to others.");
+    let docs = Endpoint::get("/docs", "getDocs", Tag::Documentation).says(
+        "This document as a page",
+        "For people, to read and to try; of a gateway without the web page, how to have it.",
+    );
+    [page, docs].map(document).into()
+}
+
+fn document(endpoint: Endpoint) -> Endpoint {
+    let tag = "\"8f14e45f\"";
+    endpoint
+        .header("If-None-Match", json!({ "type": "string" }), "The `ETag` of what the client has.", json!(tag))
         .sends(200, "The page.", &["text/html"])
-        .bears("ETag", "Changes with the page.", "\"8f14e45f\"")
-        .ends(304, "The client has it.");
-    vec![page]
+        .bears("ETag", "Changes with the page.", tag)
+        .ends(304, "The client has it.")
 }
 
 #[must_use]

@@ -112,10 +112,25 @@ mod tests {
     }
 
     #[test]
-    fn the_page_asks_no_other_host() {
-        let index = std::str::from_utf8(Asset::find("/").unwrap().bytes).unwrap();
-        for foreign in ["http://", "https://", "src=\"//", "href=\"//"] {
-            assert!(!index.contains(foreign), "{foreign}");
+    fn the_pages_ask_no_other_host() {
+        let unbuilt = include_str!("unbuilt/docs.html");
+        let embedded =
+            ["/", "/docs", "/plain"].map(|path| std::str::from_utf8(Asset::find(path).unwrap().bytes).unwrap());
+        for page in embedded.into_iter().chain([unbuilt]) {
+            for foreign in ["http://", "https://", "src=\"//", "href=\"//"] {
+                assert!(!page.contains(foreign), "{foreign}");
+            }
         }
+    }
+
+    /// Whether or not somebody has built the web page.
+    #[test]
+    fn the_document_is_shown_or_said_how_to_see_it() {
+        let docs = Asset::find("/docs").unwrap();
+        assert!(docs.is_page() && Asset::find("/docs/") == Some(docs));
+        let unbuilt = include_str!("unbuilt/docs.html");
+        assert!(unbuilt.contains("href=\"/openapi.json\"") && unbuilt.contains("scripts/build-web"));
+        // What it asks for is embedded always.
+        assert!(unbuilt.contains("href=\"/plain/plain.css\"") && Asset::find("/plain/plain.css").is_some());
     }
 }
