@@ -58,15 +58,33 @@ impl Place {
         Ok(())
     }
 
-    /// Many waiting jobs like the file's own.
-    pub(super) async fn multiply_job(&self, file: FileId, count: u32) -> Result<()> {
-        let (id, series) = match self.url.starts_with("sqlite:") {
+    /// A new id, and a table `series` of the numbers `n` from 1 on.
+    fn series(&self, count: u32) -> (&'static str, String) {
+        match self.url.starts_with("sqlite:") {
             true => (
                 "randomblob(16)",
                 format!("WITH RECURSIVE series (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM series WHERE n < {count})"),
             ),
             false => ("gen_random_uuid()", format!("WITH series (n) AS (SELECT generate_series(1, {count}))")),
-        };
+        }
+    }
+
+    /// Many files like this one, of `org-0` and so on in turn; times, sizes and names are their own.
+    pub(super) async fn multiply_file(&self, file: FileId, count: u32, orgs: u32) -> Result<()> {
+        let (id, series) = self.series(count);
+        let alike = "owner_id, filename, content_type, sha256, kind, state, generation, source_key";
+        let file = self.literal(file.0);
+        self.tamper(&format!(
+            "INSERT INTO files (id, org_id, location, created_at, updated_at, size_bytes, name_key, {alike}) {series} \
+             SELECT {id}, 'org-' || (n % {orgs}), location || n, created_at + n, updated_at + n * 7919 % {count}, n * 104729 % 65521, \
+             'film ' || (n * 31 % 9973), {alike} FROM files CROSS JOIN series WHERE id = {file}"
+        ))
+        .await
+    }
+
+    /// Many waiting jobs like the file's own.
+    pub(super) async fn multiply_job(&self, file: FileId, count: u32) -> Result<()> {
+        let (id, series) = self.series(count);
         let columns = "org_id, kind, state, priority, payload_version, attempt, failures, losses, next_attempt_at, progress, created_at";
         let file = self.literal(file.0);
         self.tamper(&format!(
