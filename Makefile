@@ -34,7 +34,8 @@ test: ## everything that decides whether a change may land
 	cargo clippy --workspace --all-targets -- -D warnings
 	cargo build --workspace --all-targets
 	@[ -n "$$REELGATE_CORPUS" ] || echo "REELGATE_CORPUS is not set: the real files are skipped, generated clips are used"
-	cargo test --workspace
+	@# Most of the time tests wait: for players, clocks and leases.
+	cargo test --workspace -- --test-threads=$$((2 * $$(nproc)))
 	scripts/check-deploy
 	DEMO_CHECK=1 scripts/demo
 
