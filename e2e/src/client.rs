@@ -256,8 +256,14 @@ impl Client {
             anyhow::Ok(Answer { status: head.status, headers: head.headers, body })
         };
         let answer = exchange.await.with_context(|| format!("{method} {path}"))?;
-        let Answer { status, headers, body } = &answer;
-        self.hold(&Exchange { method: &method, path, status: *status, headers, body: Some(body) });
+        let Answer { status, headers: told, body } = &answer;
+        self.hold(&Exchange {
+            method: meant(&method, headers),
+            path,
+            status: *status,
+            headers: told,
+            body: Some(body),
+        });
         Ok(answer)
     }
 
@@ -399,6 +405,17 @@ impl Client {
         stream.write_all(head.as_bytes()).await?;
         stream.write_all(&part).await?;
         Ok(SlowUpload { stream })
+    }
+}
+
+/// What a `POST` of a tus client stands for that can send nothing else.
+fn meant<'a>(method: &'a Method, headers: &[(HeaderName, &str)]) -> &'a Method {
+    let named = headers.iter().find(|(name, _)| name == "x-http-method-override").map(|(_, value)| *value);
+    match named {
+        Some("PATCH") => &Method::PATCH,
+        Some("DELETE") => &Method::DELETE,
+        Some("HEAD") => &Method::HEAD,
+        _ => method,
     }
 }
 

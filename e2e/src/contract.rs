@@ -141,7 +141,7 @@ impl Contract {
         let name = names.iter().find(|name| content.contains_key(*name));
         let name = name.ok_or_else(|| format!("no such type: {told}{}", shown(body)))?;
         match body {
-            Some(body) if essence == "application/json" && content[name].get("schema").is_some() => {
+            Some(body) if is_json(&essence) && content[name].get("schema").is_some() => {
                 let schema = format!("{at}{}", pointer(&["responses", code, "content", name, "schema"]));
                 self.is(&schema, body)
             }
@@ -194,6 +194,11 @@ impl Contract {
         validators.insert(pointer.to_owned(), validator.clone());
         validator
     }
+}
+
+/// JSON, or something that is written in it (RFC 6839).
+fn is_json(essence: &str) -> bool {
+    essence == "application/json" || essence.ends_with("+json")
 }
 
 /// RFC 6901.

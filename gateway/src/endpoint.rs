@@ -48,6 +48,8 @@ pub(crate) struct Endpoint {
     pub(crate) failures: Vec<&'static str>,
     /// What errors look like, where they bear more than others.
     pub(crate) failure_schema: Option<String>,
+    /// Statuses whose errors may also come as problems (RFC 9457), and such a body.
+    pub(crate) problems: Option<(&'static [u16], Value)>,
     pub(crate) schemas: Schemas,
 }
 
@@ -67,6 +69,7 @@ impl Endpoint {
             answers: Vec::new(),
             failures: vec!["internal"],
             failure_schema: None,
+            problems: None,
             schemas: Schemas::default(),
         }
     }
@@ -221,6 +224,12 @@ impl Endpoint {
     pub(crate) fn refuses_with<T: ToSchema>(mut self) -> Self {
         self.schemas.add::<T>();
         Self { failure_schema: Some(T::name().into_owned()), ..self }
+    }
+
+    /// Errors with these statuses may also come as problems (RFC 9457).
+    pub(crate) fn may_answer_problems<T: ToSchema>(mut self, statuses: &'static [u16], example: &Value) -> Self {
+        let content = json!({ "schema": self.schemas.add::<T>(), "example": example });
+        Self { problems: Some((statuses, content)), ..self }
     }
 
     /// A type that only a schema written by hand names.

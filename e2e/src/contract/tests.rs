@@ -108,17 +108,21 @@ fn every_example_of_an_answer_is_as_its_schema_has_it() {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             for (status, response) in operation["responses"].as_object().unwrap() {
-                let content = &response["content"]["application/json"];
-                let examples = content["examples"].as_object().into_iter().flatten().map(|(_, told)| &told["value"]);
-                for example in examples.chain(content.get("example")).filter(|_| !content["schema"].is_null()) {
-                    let at =
-                        pointer(&["paths", path, method, "responses", status, "content", "application/json", "schema"]);
-                    let mistakes = Contract::own().mistakes(&at, example);
-                    assert!(mistakes.is_empty(), "{method} {path} {status}: {mistakes:?}: {example}");
-                    looked_at += 1;
+                for (name, content) in response["content"].as_object().into_iter().flatten() {
+                    let at = pointer(&["paths", path, method, "responses", status, "content", name, "schema"]);
+                    for example in examples(content).filter(|_| is_json(name) && !content["schema"].is_null()) {
+                        let mistakes = Contract::own().mistakes(&at, example);
+                        assert!(mistakes.is_empty(), "{method} {path} {status}: {mistakes:?}: {example}");
+                        looked_at += 1;
+                    }
                 }
             }
         }
     }
     assert!(looked_at > 100, "{looked_at}");
+}
+
+fn examples(content: &Value) -> impl Iterator<Item = &Value> {
+    let several = content["examples"].as_object().into_iter().flatten().map(|(_, told)| &told["value"]);
+    several.chain(content.get("example"))
 }

@@ -25,7 +25,11 @@ pub(super) fn add(operation: &mut Map<String, Value>, endpoint: &Endpoint) {
     let schema = endpoint.failure_schema.as_deref().unwrap_or(ERROR_SCHEMA);
     let responses = operation.entry("responses").or_insert_with(|| json!({}));
     for (status, failures) in by_status {
-        responses[status.to_string()] = response(status, &failures, schema);
+        let mut response = response(status, &failures, schema);
+        if let Some((_, problem)) = endpoint.problems.as_ref().filter(|(statuses, _)| statuses.contains(&status)) {
+            response["content"]["application/problem+json"] = problem.clone();
+        }
+        responses[status.to_string()] = response;
     }
 }
 

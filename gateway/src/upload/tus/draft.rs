@@ -12,12 +12,12 @@ use http::HeaderMap;
 use http_body::Body as _;
 use reelgate_common::resumable::{Resumable, Role};
 
-pub(super) use self::answer::describe;
 use self::{
     answer::Done,
     head::{Creation, appended},
     problem::Asked,
 };
+pub(super) use self::{answer::describe, problem::Problem};
 use super::{Desk, Secret, Verb, decide::Refusal, error::TusError, headers::Append, take::Outcome};
 use crate::{body::RequestBody, error::ApiError, respond::Response};
 

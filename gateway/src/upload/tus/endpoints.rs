@@ -4,12 +4,16 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{
+    draft::Problem,
     headers::OFFSET_STREAM,
     tokens::{TokenJson, TokenWish},
 };
-use crate::endpoint::{
-    BEARER, Endpoint, Tag, UPLOAD_TOKEN,
-    failures::{COUNTED, DATABASE, SIGNED_IN, STORAGE},
+use crate::{
+    endpoint::{
+        BEARER, Endpoint, Tag, UPLOAD_TOKEN,
+        failures::{COUNTED, DATABASE, SIGNED_IN, STORAGE},
+    },
+    file_json::{self, FileJson},
 };
 
 const UPLOADS: &str = "/v1/uploads";
@@ -50,6 +54,8 @@ fn create() -> Endpoint {
         .bears("Upload-Offset", "Bytes that are safe, if any came along.", "0")
         .bears("Repr-Digest", "Of the whole file, once it is whole.", DIGEST)
         .bears("Tus-Resumable", "`1.0.0`", "1.0.0")
+        .answers::<FileJson<'_>>(200, "By the IETF's draft: it is whole, and this is the file.", &file_json::example())
+        .may_answer_problems::<Problem<'_>>(PROBLEMS, &problem())
         .fails(&["upload_token_invalid", "upload_token_spent", "upload_type_not_allowed", "upload_pieces_invalid"])
         .fails(&["upload_assembling", "upload_exceeds_length", "file_too_large"])
         .fails(WRITTEN)
@@ -80,6 +86,9 @@ fn look() -> Endpoint {
         .bears("Reelgate-File-Id", "`id` of the file that it becomes.", crate::endpoint::media::FILE)
         .bears("Repr-Digest", "Of the whole file, once it is whole.", DIGEST)
         .bears("Tus-Resumable", "`1.0.0`", "1.0.0")
+        .ends(204, "The same, by the IETF's draft.")
+        .bears("Upload-Offset", "Bytes that are safe.", "20971520")
+        .bears("Upload-Complete", "`?1` or `?0`.", "?0")
         .fails(&["upload_taken_over"])
 }
 
@@ -98,7 +107,16 @@ fn append() -> Endpoint {
         .bears("Reelgate-File-Id", "`id` of the file that it becomes.", crate::endpoint::media::FILE)
         .bears("Repr-Digest", "Of the whole file, once it is whole.", DIGEST)
         .bears("Tus-Resumable", "`1.0.0`", "1.0.0")
-        .fails(&["not_offset_stream", "upload_offset_mismatch", "upload_taken_over", "upload_is_final"])
+        .answers::<FileJson<'_>>(200, "By the IETF's draft: it is whole, and this is the file.", &file_json::example())
+        .may_answer_problems::<Problem<'_>>(PROBLEMS, &problem())
+        .fails(&[
+            "upload_completed",
+            "not_partial_upload",
+            "not_offset_stream",
+            "upload_offset_mismatch",
+            "upload_taken_over",
+            "upload_is_final",
+        ])
         .fails(&["upload_exceeds_length", "file_too_large"])
         .fails(WRITTEN)
 }
@@ -124,6 +142,9 @@ fn mint() -> Endpoint {
         .answers::<TokenJson>(200, "The token.", &example)
         .fails(DATABASE)
 }
+
+/// What the draft has problems for: a length or an offset that is wrong, and what is complete.
+const PROBLEMS: &[u16] = &[400, 409];
 
 /// Where bytes are written.
 const WRITTEN: &[&str] = &[
@@ -161,6 +182,18 @@ fn spoken(said: Endpoint) -> Endpoint {
     .fails(&["tus_version_unsupported", "invalid_upload_header"])
     .fails(DATABASE)
     .fails(STORAGE)
+}
+
+fn problem() -> Value {
+    json!({
+        "type": "https://iana.org/assignments/http-problem-types#mismatching-upload-offset",
+        "title": "Mismatching Upload Offset",
+        "status": 409,
+        "detail": "The piece begins elsewhere than where the upload has got to",
+        "code": "upload_offset_mismatch",
+        "expected-offset": 20_971_520,
+        "provided-offset": 10_485_760,
+    })
 }
 
 fn bytes() -> Value {

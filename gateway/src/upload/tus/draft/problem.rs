@@ -2,6 +2,7 @@
 
 use http::{HeaderValue, StatusCode, header::CONTENT_TYPE};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     Refused,
@@ -22,18 +23,28 @@ pub(super) struct Asked {
     pub(super) offset: Option<u64>,
 }
 
-#[derive(Serialize)]
+/// An error as the IETF's draft of resumable uploads has it.
+#[derive(Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-struct Problem<'a> {
+#[schema(as = UploadProblem)]
+pub(in crate::upload::tus) struct Problem<'a> {
+    /// One of the draft's three addresses.
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
     status: u16,
+    /// A sentence, which may change.
+    #[schema(value_type = String)]
     detail: &'a Detail,
+    /// Stable; `docs/errors.md` explains each.
     code: &'a str,
+    /// Where the upload has got to.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     expected_offset: Option<u64>,
+    /// Where the request began.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     provided_offset: Option<u64>,
 }
 
