@@ -5,6 +5,7 @@
 //! to whoever listens at the moment, and never kept.
 
 mod bell;
+pub mod data;
 mod live;
 mod signal;
 

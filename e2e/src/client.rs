@@ -187,6 +187,12 @@ impl Client {
         Self { bearer: Some(jwt.into()), ..self.clone() }
     }
 
+    /// Whether its answers are held against the document.
+    #[must_use]
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
     #[must_use]
     pub fn base(&self) -> &str {
         &self.base

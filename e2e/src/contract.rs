@@ -170,6 +170,26 @@ impl Contract {
         if mistakes.is_empty() { Ok(()) } else { Err(format!("{}{}", mistakes.join("; "), shown(Some(body)))) }
     }
 
+    /// Holds what was told as an event of this kind: its data as it came by `GET /v1/events`, or as a webhook's body.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn hold_event(&self, kind: &str, event: &Value) -> Result<(), String> {
+        let name = match kind {
+            "reset" => "ResetEvent",
+            "webhook.test" => "WebhookTestEvent",
+            _ => "Event",
+        };
+        let mut mistakes = self.mistakes(&format!("/components/schemas/{name}"), event);
+        if event["type"] != kind {
+            mistakes.push(format!("its type is {}", event["type"]));
+        }
+        if mistakes.is_empty() {
+            return Ok(());
+        }
+        Err(format!("not as /openapi.json has it: the event {kind}: {}, in {event}", mistakes.join("; ")))
+    }
+
     /// Where a value is not as the schema at `pointer` has it, the first few.
     ///
     /// # Panics

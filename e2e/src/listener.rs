@@ -1,4 +1,5 @@
-//! A listener to server-sent events, as a browser is one: it remembers the last number it was told, and connects again with it.
+//! A listener to server-sent events, as a browser is one: it remembers the last number it was told, and connects again with it. Each event is
+//! held against the API's document.
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
@@ -7,7 +8,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::Value;
 
-use crate::client::Client;
+use crate::{client::Client, contract::Contract};
 
 /// One event that was dispatched.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +35,7 @@ pub struct Listener {
     pub last_id: Option<i64>,
     /// Comments heard.
     pub comments: usize,
+    held: bool,
 }
 
 impl Listener {
@@ -46,13 +48,16 @@ impl Listener {
         let answer = client.open(Method::GET, path, &headers).await?;
         ensure!(answer.status() == 200, "{} for {path}", answer.status());
         ensure!(answer.headers()["content-type"] == "text/event-stream", "{:?}", answer.headers());
-        Ok(Self { body: answer.into_body(), text: String::new(), last_id, comments: 0 })
+        Ok(Self { body: answer.into_body(), text: String::new(), last_id, comments: 0, held: client.is_held() })
     }
 
     /// The next event; `None` when the gateway has ended the answer in order.
     ///
     /// # Errors
     /// The connection broke, or what came is no event.
+    ///
+    /// # Panics
+    /// The event is not as the API's document has it.
     pub async fn next(&mut self) -> Result<Option<Heard>> {
         loop {
             while let Some((block, rest)) =
@@ -98,6 +103,10 @@ impl Listener {
         if data.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Heard { id, kind, data: serde_json::from_str(&data)? }))
+        let data = serde_json::from_str(&data)?;
+        if self.held {
+            Contract::own().hold_event(&kind, &data).unwrap_or_else(|wrong| panic!("{wrong}"));
+        }
+        Ok(Some(Heard { id, kind, data }))
     }
 }

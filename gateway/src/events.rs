@@ -4,7 +4,7 @@
 //! `hub` is who listens, `reader` reads the log for all of them, `listener` is what one of them is sent.
 
 pub mod config;
-mod frame;
+pub(crate) mod frame;
 pub(crate) mod hub;
 mod listener;
 mod reader;
@@ -68,8 +68,8 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
             "Tells what happens to files, live",
             "Server-sent events, through any gateway, until the client leaves: `file.staged`, `file.processing`, `rendition.ready`, \
              `file.ready`, `file.completed`, `file.failed`, `file.updated`, `file.deleted`, which have numbers without gaps, and beside \
-             them `upload.progress`, `job.queued` and `job.progress`, which are not kept; `docs/events.md` has their data. A stream token \
-             needs the scope `events`. `reset` says that the number to go on after is not kept any more.",
+             them `upload.progress`, `job.queued` and `job.progress`, which are not kept: the `data` of each is an `Event` of `components/schemas`. A stream \
+             token needs the scope `events`. `reset` (a `ResetEvent`) says that the number to go on after is not kept any more.",
         )
         .played()
         .query("file_id", inline::<FileId>(), "Only what happens to this file.", json!(media::FILE))

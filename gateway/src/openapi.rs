@@ -6,6 +6,7 @@ mod failed;
 mod security;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::sync::LazyLock;
 
@@ -102,6 +103,7 @@ fn self_described() -> Vec<Endpoint> {
 fn assemble(endpoints: Vec<Endpoint>) -> Value {
     let mut schemas = Schemas::default();
     error::schemas(&mut schemas);
+    let webhooks = told::webhooks(&mut schemas);
     let mut paths: Map<String, Value> = Map::new();
     for endpoint in endpoints {
         let mut operation = endpoint.operation();
@@ -125,6 +127,7 @@ fn assemble(endpoints: Vec<Endpoint>) -> Value {
         "servers": [{ "url": "/", "description": "The server that sent this document." }],
         "tags": Tag::ALL.map(|tag| json!({ "name": tag.name(), "description": tag.sentence() })),
         "paths": paths,
+        "webhooks": webhooks,
         "components": { "schemas": schemas.into_map(), "securitySchemes": security::schemes() },
     });
     complete::complete(&mut document);

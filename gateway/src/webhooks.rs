@@ -28,7 +28,7 @@ pub(crate) use self::{
     ask::{Ask, Place},
     courier::Courier,
     described::endpoints,
-    handlers::handle,
+    handlers::{Trial, handle},
 };
 use self::{config::WebhooksConfig, guard::Guard, resolve::Resolver};
 

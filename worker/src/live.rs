@@ -8,12 +8,12 @@ use std::{
 };
 
 use reelgate_common::{
-    event::{LiveEvent, LiveKind, SharedSignals, Signal},
+    event::{
+        LiveEvent, SharedSignals, Signal,
+        data::{JobProgress, RungProgress},
+    },
     ids::{FileId, OrgId},
-    timestamp::Timestamp,
 };
-use serde::Serialize;
-use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use tokio_util::task::AbortOnDropHandle;
 
@@ -39,13 +39,6 @@ struct Rung {
     done: bool,
 }
 
-#[derive(Debug, PartialEq, Serialize)]
-struct Picture {
-    name: String,
-    /// 0.0 to 1.0.
-    progress: f64,
-}
-
 impl Rungs {
     /// These are made while the whole goes on `from` one fraction `to` another.
     pub(crate) fn expect(&self, names: impl Iterator<Item = String>, (from, to): (f64, f64), duration_ms: u64) {
@@ -66,8 +59,8 @@ impl Rungs {
         self.lock().retain(|rung| rung.name != name);
     }
 
-    fn pictures(&self, whole: f64) -> Vec<Picture> {
-        let picture = |rung: &Rung| Picture { name: rung.name.clone(), progress: rung.progress(whole) };
+    fn pictures(&self, whole: f64) -> Vec<RungProgress> {
+        let picture = |rung: &Rung| RungProgress { name: rung.name.clone(), progress: rung.progress(whole) };
         self.lock().iter().map(picture).collect()
     }
 
@@ -129,17 +122,12 @@ pub(crate) fn tell(subject: Subject, signals: SharedSignals) -> AbortOnDropHandl
     }))
 }
 
-fn event(subject: &Subject, pace: &Pace, whole: f64, rungs: &[Picture]) -> LiveEvent {
+fn event(subject: &Subject, pace: &Pace, whole: f64, rungs: &[RungProgress]) -> LiveEvent {
     let rate = pace.per_ms();
     let speed = rate.zip(subject.rungs.length_ms(whole)).map(|(rate, length)| rounded(rate * length));
     let left = rate.map(|rate| ((1.0 - whole) / rate).round()).filter(|left| *left < 1e12).map(|left| left as u64);
-    LiveEvent {
-        org_id: subject.org_id.clone(),
-        file_id: subject.file_id,
-        kind: LiveKind::JobProgress,
-        data: json!({ "progress": rounded(whole), "speed": speed, "time_left_ms": left, "rungs": rungs }),
-        created_at: Timestamp::now(),
-    }
+    let data = JobProgress { progress: rounded(whole), speed, time_left_ms: left, rungs };
+    LiveEvent::of(subject.org_id.clone(), subject.file_id, &data)
 }
 
 /// How fast it goes.

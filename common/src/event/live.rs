@@ -3,7 +3,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::Envelope;
+use super::{
+    Envelope,
+    data::{LiveData, object},
+};
 use crate::{
     closed_set::closed_set,
     ids::{FileId, OrgId},
@@ -30,6 +33,12 @@ pub struct LiveEvent {
 }
 
 impl LiveEvent {
+    /// As it is now.
+    #[must_use]
+    pub fn of<T: LiveData>(org_id: OrgId, file_id: FileId, data: &T) -> Self {
+        Self { org_id, file_id, kind: T::KIND, data: object(data), created_at: Timestamp::now() }
+    }
+
     #[must_use]
     pub fn envelope(&self) -> Envelope<'_> {
         Envelope {

@@ -100,6 +100,27 @@ fn a_head_has_no_body_but_a_type() {
     assert!(wrong(held(&Method::HEAD, "/v1/usage", 200, ("text/html", b""))).contains("no such type"));
 }
 
+#[test]
+fn an_event_is_held_by_its_kind() {
+    let file = FILE.rsplit('/').next().unwrap();
+    let event = |kind: &str, data: Value| json!({ "id": "17", "type": kind, "file_id": file, "created_at": "2026-11-30T12:00:00Z", "data": data });
+    let ready = event("file.ready", json!({ "state": "ready", "rendition": null }));
+    assert_eq!(Contract::own().hold_event("file.ready", &ready), Ok(()));
+    let mut live = event("job.queued", json!({ "position": 3 }));
+    live.as_object_mut().unwrap().remove("id");
+    assert_eq!(Contract::own().hold_event("job.queued", &live), Ok(()));
+    let of = |kind: &str, event: &Value| Contract::own().hold_event(kind, event).unwrap_err();
+    assert!(of("file.failed", &ready).contains("its type is \"file.ready\""));
+    assert!(of("file.ready", &event("file.ready", json!({ "state": "ready" }))).contains("the event file.ready"));
+    assert!(
+        of("file.ready", &event("file.ready", json!({ "state": "gone", "rendition": null }))).contains("file.ready")
+    );
+    assert!(of("file.lost", &event("file.lost", json!({ "state": "ready" }))).contains("file.lost"));
+    let reset = json!({ "type": "reset", "data": { "first": "5", "last": "9" } });
+    assert_eq!(Contract::own().hold_event("reset", &reset), Ok(()));
+    assert!(of("reset", &json!({ "type": "reset", "data": {} })).contains("reset"));
+}
+
 /// Examples are what people copy.
 #[test]
 fn every_example_of_an_answer_is_as_its_schema_has_it() {

@@ -20,6 +20,12 @@ impl Schemas {
         json!({ "$ref": format!("#/components/schemas/{name}") })
     }
 
+    /// One that is put together by hand, by its name.
+    pub(crate) fn put(&mut self, name: &str, schema: Value) -> Value {
+        self.0.insert(name.to_owned(), schema);
+        json!({ "$ref": format!("#/components/schemas/{name}") })
+    }
+
     pub(crate) fn merge(&mut self, others: Self) {
         self.0.extend(others.0);
     }

@@ -5,7 +5,8 @@ use reelgate_common::{
     event::{Envelope, EventRecord, EventSpan, LiveEvent},
     ids::FileId,
 };
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 /// One event, as it is sent to everybody who may see its file.
 #[derive(Debug)]
@@ -48,8 +49,30 @@ pub(super) fn heartbeat(at: i64) -> Bytes {
 
 /// Something may have happened that is not in the log any more: read everything anew.
 pub(super) fn reset(span: EventSpan) -> Bytes {
-    let data = json!({ "type": "reset", "data": { "first": span.first.to_string(), "last": span.last.to_string() } });
-    format!("event: reset\nid: {}\ndata: {data}\n\n", span.last).into()
+    let data = Kept { first: span.first.to_string(), last: span.last.to_string() };
+    let data = serde_json::to_string(&Reset { kind: RESET, data }).expect("our own types always serialise");
+    format!("event: {RESET}\nid: {}\ndata: {data}\n\n", span.last).into()
+}
+
+const RESET: &str = "reset";
+
+/// What was to be gone on after is not in the log any more: read everything anew.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ResetEvent)]
+pub(crate) struct Reset {
+    /// `reset`
+    #[serde(rename = "type")]
+    kind: &'static str,
+    #[schema(inline)]
+    data: Kept,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Kept {
+    /// The oldest number in the log.
+    first: String,
+    /// The newest.
+    last: String,
 }
 
 #[cfg(test)]
@@ -59,6 +82,7 @@ mod tests {
         ids::OrgId,
         timestamp::Timestamp,
     };
+    use serde_json::json;
 
     use super::*;
 

@@ -5,11 +5,12 @@ use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use reelgate_common::{
     db::{Db, DbError, Standing},
-    event::{LiveEvent, LiveKind, Signal},
+    event::{
+        LiveEvent, LiveKind, Signal,
+        data::{JobProgress, JobQueued},
+    },
     ids::{FileId, OrgId},
-    timestamp::Timestamp,
 };
-use serde_json::json;
 use tokio::{
     sync::broadcast::{Receiver, error::RecvError},
     time::{Instant, MissedTickBehavior, interval},
@@ -96,11 +97,11 @@ fn file_of(standing: Standing) -> FileId {
 }
 
 fn event(org: &OrgId, standing: Standing) -> LiveEvent {
-    let (kind, data) = match standing {
-        Standing::Waiting { position, .. } => (LiveKind::JobQueued, json!({ "position": position })),
+    let (org, file) = (org.clone(), file_of(standing));
+    match standing {
+        Standing::Waiting { position, .. } => LiveEvent::of(org, file, &JobQueued { position }),
         Standing::Running { progress, .. } => {
-            (LiveKind::JobProgress, json!({ "progress": progress, "speed": null, "time_left_ms": null, "rungs": [] }))
+            LiveEvent::of(org, file, &JobProgress { progress, speed: None, time_left_ms: None, rungs: &[] })
         }
-    };
-    LiveEvent { org_id: org.clone(), file_id: file_of(standing), kind, data, created_at: Timestamp::now() }
+    }
 }

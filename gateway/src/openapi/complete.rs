@@ -5,14 +5,17 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
+use super::told::EVENT;
+
 /// May be left out of what we send, and `null` besides.
 const LEFT_OUT: [(&str, &str); 1] = [("Rendition", "label")];
 
-/// Requires, of all that successful answers consist of, every member that may be `null`.
+/// Requires, of all that successful answers, events and webhooks consist of, every member that may be `null`.
 pub(super) fn complete(document: &mut Value) {
     let mut reached = BTreeSet::new();
-    for answer in answers(document) {
-        reach(document, answer, &mut reached);
+    let told = [&document["webhooks"], &document["components"]["schemas"][EVENT]];
+    for sent in answers(document).chain(told) {
+        reach(document, sent, &mut reached);
     }
     for name in reached {
         require(&name, &mut document["components"]["schemas"][&name]);

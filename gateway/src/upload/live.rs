@@ -12,11 +12,9 @@ use std::{
 
 use reelgate_common::{
     db::Db,
-    event::{LiveEvent, LiveKind, SharedSignals, Signal},
+    event::{LiveEvent, SharedSignals, Signal, data::UploadProgress},
     ids::{FileId, OrgId},
-    timestamp::Timestamp,
 };
-use serde_json::json;
 use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -136,13 +134,8 @@ impl Course {
             return None;
         }
         let size = Some(self.size.load(Ordering::Relaxed)).filter(|size| *size > 0);
-        Some(LiveEvent {
-            org_id: self.org.clone(),
-            file_id,
-            kind: LiveKind::UploadProgress,
-            data: json!({ "received_bytes": received, "size_bytes": size }),
-            created_at: Timestamp::now(),
-        })
+        let data = UploadProgress { received_bytes: received, size_bytes: size };
+        Some(LiveEvent::of(self.org.clone(), file_id, &data))
     }
 }
 
@@ -160,6 +153,8 @@ impl Drop for Alive {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]

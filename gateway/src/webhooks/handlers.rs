@@ -11,6 +11,7 @@ use reelgate_common::{
     webhook::{NewWebhook, TEST_KIND, Webhook},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::{
     answer::{DeletedWebhook, DeliveryJson, WebhookJson, WebhooksPage, WithSecret},
@@ -119,17 +120,22 @@ async fn test(app: &App, caller: &Caller, id: WebhookId) -> Result<Response, Api
 }
 
 /// The envelope of an event, of no file.
-#[derive(Serialize)]
-struct Trial {
+#[derive(Serialize, ToSchema)]
+#[schema(as = WebhookTestEvent)]
+pub(crate) struct Trial {
+    /// Of the delivery.
     id: DeliveryId,
+    /// `webhook.test`
     #[serde(rename = "type")]
     kind: &'static str,
+    /// `null`
     file_id: Option<FileId>,
     created_at: Timestamp,
+    #[schema(inline)]
     data: Nothing,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 struct Nothing {}
 
 fn test_body(id: DeliveryId, created_at: Timestamp) -> Result<String, ApiError> {

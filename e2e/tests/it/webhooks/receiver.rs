@@ -8,6 +8,7 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use hmac::{Hmac, KeyInit, Mac};
+use reelgate_e2e::contract::Contract;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject};
 use serde_json::Value;
 use sha2::Sha256;
@@ -124,8 +125,14 @@ impl Receiver {
         format!("http://{}{path}", self.address)
     }
 
+    /// What came so far, each as the API's document has it.
     pub(super) fn received(&self) -> Vec<Received> {
-        self.received.lock().unwrap().clone()
+        let received = self.received.lock().unwrap().clone();
+        for request in &received {
+            let kind = request.header("reelgate-event-type");
+            Contract::own().hold_event(kind, &request.json()).unwrap_or_else(|wrong| panic!("{wrong}"));
+        }
+        received
     }
 
     pub(super) fn connections(&self) -> usize {
