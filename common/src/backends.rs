@@ -11,7 +11,9 @@ use crate::{
     db::{Db, DbError, config::DatabaseConfig},
     key::Key,
     queue::{self, QueueError, SharedQueue, config::QueueConfig},
-    storage::{SharedStorage, StorageError, config::StorageConfig, file::DirectoryStorage, s3::S3Storage},
+    storage::{
+        SharedStorage, StorageError, config::StorageConfig, file::DirectoryStorage, measured::Measured, s3::S3Storage,
+    },
 };
 
 /// Longer than any deployment id; what is longer is not one of ours.
@@ -62,7 +64,11 @@ impl Backends {
         queue: &QueueConfig,
         storage: &StorageConfig,
     ) -> Result<Self, BackendsError> {
-        Ok(Self { db: Db::connect(database).await?, storage: open_storage(storage)?, queue: queue::open(queue).await? })
+        Ok(Self {
+            db: Db::connect(database).await?,
+            storage: measured(open_storage(storage)?),
+            queue: queue::open(queue).await?,
+        })
     }
 
     /// Opens what a gateway and a worker of a production deployment share, and checks that it belongs together. The kinds
@@ -92,6 +98,10 @@ impl Backends {
         let expected = self.db.deployment_id().await?;
         check_deployment(&self.storage, &expected).await
     }
+}
+
+fn measured(storage: SharedStorage) -> SharedStorage {
+    std::sync::Arc::new(Measured(storage))
 }
 
 /// Opens a store by the scheme of its address.

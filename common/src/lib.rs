@@ -22,6 +22,7 @@ pub mod labels;
 pub mod lease;
 pub mod listing;
 pub mod media_info;
+pub mod metric;
 pub mod promote;
 pub mod queue;
 pub mod quota;

@@ -6,6 +6,7 @@
 
 pub mod config;
 pub mod file;
+pub mod measured;
 pub mod s3;
 
 use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};

@@ -8,6 +8,7 @@ use reelgate_common::{
     auth::Caller,
     file::FileRecord,
     ids::{FileId, OrgId, UserId},
+    metric::STREAM_TOKENS_CHECKED,
     timestamp::Timestamp,
     tokens::{Claims, Scope, TokenError},
 };
@@ -149,7 +150,7 @@ pub(crate) async fn media(app: &App, headers: &HeaderMap, query: &Query<'_>) -> 
 /// As `caller`.
 pub(crate) async fn playback(app: &App, headers: &HeaderMap, query: &Query<'_>) -> Result<Grant, ApiError> {
     let Some(token) = single_token(query)? else { return caller(app, headers).await.map(Grant::from) };
-    metrics::counter!("reelgate_stream_tokens_checked_total").increment(1);
+    STREAM_TOKENS_CHECKED.counter().increment(1);
     let claims = app.keyring.authenticate(token, Timestamp::now())?;
     if bearer(headers)?.is_some() {
         let caller = caller(app, headers).await?;

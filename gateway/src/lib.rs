@@ -25,7 +25,6 @@ pub mod file_json;
 mod files;
 #[doc(hidden)]
 pub mod fuzzing;
-mod gauge;
 mod grant;
 mod hls;
 mod images;
@@ -70,6 +69,5 @@ mod virtual_file;
 pub mod webhooks;
 
 pub use config::GatewayConfig;
-pub use ops::RenderMetrics;
 pub use run::{Gateway, StartError, run, start};
 pub use tls::{TlsError, check_tls};

@@ -1,6 +1,6 @@
 //! The `gateway` command: configuration, production backends, signals. All else is the library's.
 
-use std::{path::PathBuf, sync::Arc};
+use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -8,11 +8,12 @@ use reelgate_common::{
     backends::Backends,
     config::RawConfig,
     db::config::DatabaseConfig,
+    metric::Role,
     queue::config::QueueConfig,
     storage::config::StorageConfig,
     telemetry::{LogConfig, init_logging, init_metrics},
 };
-use reelgate_gateway::{GatewayConfig, RenderMetrics, run};
+use reelgate_gateway::{GatewayConfig, run};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -33,14 +34,13 @@ async fn main() -> anyhow::Result<()> {
     let config = GatewayConfig::from_raw(&raw)?;
     let (database, queue) = (raw.section::<DatabaseConfig>("database")?, raw.section::<QueueConfig>("queue")?);
     refuse_embedded(&database, &queue)?;
-    let metrics = init_metrics().context("metrics cannot be set up")?;
+    let metrics = init_metrics(Role::Gateway).context("metrics cannot be set up")?;
 
     let backends = Backends::open(&database, &queue, &raw.section::<StorageConfig>("storage")?).await?;
     backends.check_deployment().await?;
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone()));
-    let render: RenderMetrics = Arc::new(move || metrics.render());
-    run(config, backends, Some(render), stop).await?;
+    run(config, backends, Some(metrics), stop).await?;
     Ok(())
 }
 

@@ -85,7 +85,9 @@ fn spawn_duties(ground: &Ground, leader: &Leader, tasks: &TaskTracker, stop: &Ca
     tasks.spawn(start("promote", every.promote).repeat(ground.clone(), async |ground| promote::run(ground).await));
     let reconciler = ground.reconciler();
     tasks.spawn(start("reconcile", every.reconcile).repeat(ground.clone(), move |_| reconcile(reconciler.clone())));
-    tasks.spawn(start("gauges", every.gauges).repeat(ground.clone(), async |ground| gauges::run(ground).await));
+    let (gauges, office) = (start("gauges", every.gauges).everywhere(), leader.clone());
+    gauges::tell_office(&office);
+    tasks.spawn(gauges.repeat(ground.clone(), move |ground| gauges::run(ground, office.clone())));
 }
 
 /// Webhooks are told by the elected gateway.

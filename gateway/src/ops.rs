@@ -10,6 +10,10 @@ use http::{
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use hyper::body::Incoming;
+use reelgate_common::{
+    metric::{DRAINING, UPLOADS_ACTIVE},
+    telemetry::RenderMetrics,
+};
 use serde::Serialize;
 use tokio::time::timeout;
 
@@ -24,9 +28,6 @@ use crate::{
 
 /// Longest wait for one dependency: a probe must answer while they hang.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Renders this process's metrics as Prometheus text.
-pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
 
 #[derive(Clone)]
 pub(crate) struct Ops {
@@ -52,6 +53,8 @@ impl Ops {
     fn metrics(&self) -> Response {
         self.app.cache.measure();
         tally::tell();
+        UPLOADS_ACTIVE.set(self.app.uploads.active() as u64);
+        DRAINING.set(u64::from(self.app.draining.is_cancelled()));
         let text = self.metrics.as_ref().map(|render| render()).unwrap_or_default();
         let mut response = Response::new(body::full(text));
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");

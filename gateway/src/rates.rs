@@ -10,6 +10,7 @@ use http::StatusCode;
 use reelgate_common::{
     auth::Caller,
     hex::hex,
+    metric::HTTP_REQUESTS_SHED,
     rate::{LocalBuckets, Rate, SharedBuckets, Taken},
 };
 use sha2::{Digest, Sha256};
@@ -43,7 +44,7 @@ impl Rates {
         match self.take(&bucket_of(caller), rate).await {
             Taken::Granted => Ok(()),
             Taken::Empty(wait) => {
-                metrics::counter!("reelgate_http_requests_shed_total", "why" => "rate").increment(1);
+                HTTP_REQUESTS_SHED.counter_of([("why", "rate")]).increment(1);
                 Err(too_many(wait))
             }
         }

@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use reelgate_common::{backends::Backends, config::ConfigError};
+use reelgate_common::{backends::Backends, config::ConfigError, telemetry::RenderMetrics};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -11,7 +11,7 @@ use crate::{
     cache_upkeep,
     config::GatewayConfig,
     events, maintenance,
-    ops::{Ops, RenderMetrics},
+    ops::Ops,
     server::{make_room, serve},
     service::Api,
     tls::{Tls, TlsError},

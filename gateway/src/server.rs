@@ -4,6 +4,7 @@
 use std::{future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use hyper::{Request, body::Incoming};
+use reelgate_common::metric::{HTTP_CONNECTIONS, HTTP_CONNECTIONS_REFUSED};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
@@ -86,7 +87,7 @@ impl<H: Handler> Server<H> {
         while let Some((stream, peer, slot)) = self.next(listener).await {
             let Some(client) = self.admit(peer) else {
                 tracing::debug!(%peer, "a client has as many connections as it may");
-                metrics::counter!("reelgate_http_connections_refused_total").increment(1);
+                HTTP_CONNECTIONS_REFUSED.counter().increment(1);
                 continue;
             };
             // In this order: who gets the place next must not find its client still counted.
@@ -138,13 +139,13 @@ struct OpenConnection {}
 
 impl OpenConnection {
     fn new() -> Self {
-        metrics::gauge!("reelgate_http_connections").increment(1.0);
+        HTTP_CONNECTIONS.gauge().increment(1.0);
         Self {}
     }
 }
 
 impl Drop for OpenConnection {
     fn drop(&mut self) {
-        metrics::gauge!("reelgate_http_connections").decrement(1.0);
+        HTTP_CONNECTIONS.gauge().decrement(1.0);
     }
 }

@@ -91,6 +91,12 @@ impl Uploads {
         self.budget.used()
     }
 
+    /// How many are under way.
+    #[must_use]
+    pub fn active(&self) -> usize {
+        self.live.list().len()
+    }
+
     /// Returns when every upload that was broken off is undone. For the end of a drain.
     pub async fn settle(&self) {
         self.cleanups.close();

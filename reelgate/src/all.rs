@@ -4,10 +4,15 @@
 use std::{io::Write, path::Path, process::ExitCode};
 
 use anyhow::Context;
-use reelgate_common::{backends::Backends, config::RawConfig, telemetry::init_logging};
+use reelgate_common::{
+    backends::Backends,
+    config::RawConfig,
+    metric::Role,
+    telemetry::{init_logging, init_metrics},
+};
 use reelgate_gateway::Gateway;
 
-use crate::{cli, data_dir::DataDir, demo, metrics, parts, settings::Settings, signals};
+use crate::{cli, data_dir::DataDir, demo, parts, settings::Settings, signals};
 
 /// Serves until it is stopped.
 pub(crate) async fn run(arguments: &cli::All, config: Option<&Path>) -> anyhow::Result<ExitCode> {
@@ -43,7 +48,7 @@ async fn serve(settings: &Settings, backends: Backends, demo: bool) -> anyhow::R
     let stop = signals::stop_on_signal()?;
     // Whatever ends this function also stops what it has started.
     let _stopped = stop.clone().drop_guard();
-    let render = Some(metrics::install()?);
+    let render = Some(init_metrics(Role::Both)?);
     let gateway = reelgate_gateway::start(settings.gateway_config(), backends.clone(), render, stop.clone()).await?;
     announce(settings, &gateway, demo)?;
     let worked = reelgate_worker::run(settings.worker_config(), backends, stop.clone()).await;

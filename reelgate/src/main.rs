@@ -15,7 +15,6 @@ mod data_dir;
 mod demo;
 mod jobs;
 mod lifetime;
-mod metrics;
 mod openapi;
 mod parts;
 mod reconcile;

@@ -3,9 +3,15 @@
 use std::{path::Path, process::ExitCode};
 
 use anyhow::Context;
-use reelgate_common::{backends::Backends, config::RawConfig, db::Db, telemetry::init_logging};
+use reelgate_common::{
+    backends::Backends,
+    config::RawConfig,
+    db::Db,
+    metric::Role,
+    telemetry::{init_logging, init_metrics},
+};
 
-use crate::{cli::Listen, data_dir::DataDir, metrics, settings::Settings, signals};
+use crate::{cli::Listen, data_dir::DataDir, settings::Settings, signals};
 
 /// Runs a gateway until it is stopped and drained.
 pub(crate) async fn gateway(listen: &Listen, config: Option<&Path>) -> anyhow::Result<ExitCode> {
@@ -15,7 +21,7 @@ pub(crate) async fn gateway(listen: &Listen, config: Option<&Path>) -> anyhow::R
     init_logging(&settings.log)?;
     let backends = Backends::open_shared(&raw).await?;
     let stop = signals::stop_on_signal()?;
-    reelgate_gateway::run(settings.gateway_config(), backends, Some(metrics::install()?), stop).await?;
+    reelgate_gateway::run(settings.gateway_config(), backends, Some(init_metrics(Role::Gateway)?), stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 

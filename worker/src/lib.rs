@@ -21,7 +21,13 @@ mod timeline;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use reelgate_common::{backends::Backends, config::ConfigError, event::pass_on, ids::ProcessId};
+use reelgate_common::{
+    backends::Backends,
+    config::ConfigError,
+    event::pass_on,
+    ids::ProcessId,
+    metric::{WORKER_MEMORY_GRANTED_BYTES, WORKER_MEMORY_LIMIT_BYTES},
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
@@ -63,6 +69,8 @@ pub async fn run(mut config: WorkerConfig, backends: Backends, stop: Cancellatio
     report(proof, config.worker.require_sandbox)?;
     keep_known_codecs(&mut config);
     let memory_bytes = tasks.memory.bytes();
+    WORKER_MEMORY_LIMIT_BYTES.set(memory_bytes);
+    WORKER_MEMORY_GRANTED_BYTES.set(0);
     tracing::info!(worker = %process, concurrency = config.worker.concurrency, memory_bytes, "the worker is ready");
     let telling = pass_on(backends.db.bell().clone(), backends.queue.signals(), stop.clone());
     let _telling = AbortOnDropHandle::new(tokio::spawn(telling));

@@ -12,6 +12,7 @@ use std::{
     },
 };
 
+use reelgate_common::metric::WORKER_MEMORY_GRANTED_BYTES;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 pub(crate) use self::thrift::{Thrifty, within};
@@ -39,6 +40,17 @@ pub(crate) struct Budget {
 #[derive(Debug)]
 pub(crate) struct Granted {
     _permit: Option<OwnedSemaphorePermit>,
+    units: u32,
+}
+
+impl Drop for Granted {
+    fn drop(&mut self) {
+        WORKER_MEMORY_GRANTED_BYTES.gauge().decrement(in_bytes(self.units));
+    }
+}
+
+fn in_bytes(units: u32) -> f64 {
+    f64::from(units) * UNIT as f64
 }
 
 impl Budget {
@@ -58,7 +70,9 @@ impl Budget {
     pub(crate) async fn admit(&self, bytes: u64) -> Granted {
         let units = u32::try_from(bytes.div_ceil(UNIT)).unwrap_or(u32::MAX).min(self.units);
         // An error says that it was closed, which nobody does.
-        Granted { _permit: self.left.clone().acquire_many_owned(units).await.ok() }
+        let _permit = self.left.clone().acquire_many_owned(units).await.ok();
+        WORKER_MEMORY_GRANTED_BYTES.gauge().increment(in_bytes(units));
+        Granted { _permit, units }
     }
 }
 

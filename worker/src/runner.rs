@@ -9,6 +9,7 @@ use reelgate_common::{
     db::{Attempt, AttemptEnd, DbError, NotBegun},
     ids::ProcessId,
     job::{Fence, JobKind},
+    metric::{WORKER_ATTEMPT_DURATION, WORKER_ATTEMPTS, WORKER_SLOTS, WORKER_SLOTS_BUSY},
     queue::{Claim, Entry, QueueError, Settled, backoff::backoff},
     timestamp::Timestamp,
 };
@@ -66,6 +67,8 @@ impl Runner {
     /// Works until it is stopped.
     pub(crate) async fn run(self) {
         let runner = Arc::new(self);
+        WORKER_SLOTS.set(u64::from(runner.config.worker.concurrency));
+        WORKER_SLOTS_BUSY.set(0);
         let mut slots = JoinSet::new();
         for _ in 0..runner.config.worker.concurrency {
             slots.spawn(runner.clone().slot());
@@ -152,6 +155,7 @@ impl Runner {
 
     async fn work(&self, claim: Claim, attempt: Attempt) -> Result<(), Trouble> {
         let (fence, started) = (attempt.fence, std::time::Instant::now());
+        let _busy = Busy::new();
         crash::point("begun");
         tracing::info!(
             job.id = %fence.job_id, file.id = %fence.file_id, generation = fence.generation, attempt = fence.attempt,
@@ -175,7 +179,8 @@ impl Runner {
             duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "an attempt ends"
         );
         self.note(&fence, &outcome, work.as_ref()).await;
-        metrics::counter!("reelgate_worker_attempts_total", "outcome" => outcome.kind().as_str()).increment(1);
+        WORKER_ATTEMPT_DURATION.histogram_of([("kind", job.kind.as_str())]).record(started.elapsed().as_secs_f64());
+        WORKER_ATTEMPTS.counter_of([("outcome", outcome.kind().as_str())]).increment(1);
         let settled = settle(&self.backends, &self.config.jobs, &patience, &claim, &job, &fence, &outcome).await;
         crash::point("queue-told");
         drop(heart);
@@ -280,6 +285,22 @@ impl Runner {
         if tokio::time::timeout(SWEEP, sweep).await.is_err() {
             tracing::warn!(job.id = %work.attempt.fence.job_id, "the store is slow; unpublished objects are left to the reconciler");
         }
+    }
+}
+
+/// A slot that works, counted for the metrics.
+struct Busy {}
+
+impl Busy {
+    fn new() -> Self {
+        WORKER_SLOTS_BUSY.gauge().increment(1.0);
+        Self {}
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        WORKER_SLOTS_BUSY.gauge().decrement(1.0);
     }
 }
 

@@ -84,7 +84,7 @@ fn is_name(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_')
 }
 
-fn root() -> PathBuf {
+pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
@@ -96,7 +96,7 @@ fn sources() -> Vec<String> {
 }
 
 /// All Rust below these folders.
-fn texts_below<const N: usize>(folders: [&str; N]) -> Vec<String> {
+pub(crate) fn texts_below<const N: usize>(folders: [&str; N]) -> Vec<String> {
     let mut texts = Vec::new();
     let mut folders: Vec<PathBuf> = folders.map(|folder| root().join(folder)).into();
     while let Some(folder) = folders.pop() {

@@ -53,6 +53,7 @@ mod large;
 mod leases;
 mod listing;
 mod memory;
+mod metrics;
 mod openapi;
 mod overtaken;
 mod packaging;

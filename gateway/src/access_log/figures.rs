@@ -3,7 +3,8 @@
 
 use std::{cell::RefCell, collections::HashMap, time::Duration};
 
-use metrics::{Counter, Histogram, counter, histogram};
+use metrics::{Counter, Histogram, Label};
+use reelgate_common::metric::{HTTP_REQUEST_DURATION, HTTP_REQUESTS, HTTP_SENT_BYTES};
 
 use crate::tally::spread;
 
@@ -30,10 +31,11 @@ pub(super) fn count(route: &'static str, method: &'static str, status: u16, sent
 }
 
 fn find(route: &'static str, method: &'static str, status: u16) -> Figures {
-    let labels = [("route", route.to_owned()), ("method", method.to_owned()), ("status", status.to_string())];
+    let labels =
+        vec![Label::new("route", route), Label::new("method", method), Label::new("status", status.to_string())];
     Figures {
-        requests: spread(counter!("reelgate_http_requests_total", &labels)),
-        sent: spread(counter!("reelgate_http_sent_bytes_total", "route" => route)),
-        seconds: histogram!("reelgate_http_request_seconds", "route" => route),
+        requests: spread(HTTP_REQUESTS.counter_with(labels)),
+        sent: spread(HTTP_SENT_BYTES.counter_of([("route", route)])),
+        seconds: HTTP_REQUEST_DURATION.histogram_of([("route", route)]),
     }
 }

@@ -1,6 +1,10 @@
 //! The cache's figures for operators. Handles are kept: finding a counter by its name costs more than counting.
 
-use metrics::{Counter, Gauge, counter, gauge};
+use metrics::{Counter, Gauge};
+use reelgate_common::metric::{
+    CACHE_DISK_BYTES, CACHE_DISK_READ_BYTES, CACHE_HITS, CACHE_MEMORY_BYTES, CACHE_MISSES, CACHE_PINNED_BYTES,
+    CACHE_STORAGE_BYTES, CACHE_STORAGE_REQUESTS,
+};
 
 use crate::tally::spread;
 
@@ -21,14 +25,14 @@ pub(super) struct Figures {
 impl Figures {
     pub(super) fn new() -> Self {
         Self {
-            hits: spread(counter!("reelgate_cache_hits_total")),
-            misses: counter!("reelgate_cache_misses_total"),
-            requests: counter!("reelgate_cache_storage_requests_total"),
-            fetched: counter!("reelgate_cache_storage_bytes_total"),
-            read_from_disk: spread(counter!("reelgate_cache_disk_read_bytes_total")),
-            cached: gauge!("reelgate_cache_memory_bytes"),
-            pinned: gauge!("reelgate_cache_pinned_bytes"),
-            on_disk: gauge!("reelgate_cache_disk_bytes"),
+            hits: spread(CACHE_HITS.counter()),
+            misses: CACHE_MISSES.counter(),
+            requests: CACHE_STORAGE_REQUESTS.counter(),
+            fetched: CACHE_STORAGE_BYTES.counter(),
+            read_from_disk: spread(CACHE_DISK_READ_BYTES.counter()),
+            cached: CACHE_MEMORY_BYTES.gauge(),
+            pinned: CACHE_PINNED_BYTES.gauge(),
+            on_disk: CACHE_DISK_BYTES.gauge(),
         }
     }
 

@@ -10,7 +10,7 @@ use std::{
 };
 
 use http::StatusCode;
-use reelgate_common::{ids::OrgId, lease::PlaybackLease};
+use reelgate_common::{ids::OrgId, lease::PlaybackLease, metric::EVENT_LISTENERS};
 use tokio::sync::{Semaphore, broadcast};
 
 use super::{config::EventsConfig, frame::Line};
@@ -181,7 +181,7 @@ fn lock(rooms: &Mutex<Rooms>) -> MutexGuard<'_, Rooms> {
 }
 
 fn count(listeners: usize) {
-    metrics::gauge!("reelgate_event_listeners").set(listeners as f64);
+    EVENT_LISTENERS.set(listeners as u64);
 }
 
 fn no_place() -> ApiError {

@@ -4,7 +4,12 @@
 use std::{sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
-use reelgate_common::{db::DbError, event::EventSpan, ids::FileId};
+use reelgate_common::{
+    db::DbError,
+    event::EventSpan,
+    ids::FileId,
+    metric::{EVENT_RESETS, EVENTS_SENT},
+};
 use tokio::{
     sync::broadcast::error::{RecvError, TryRecvError},
     time::{Instant, Interval, MissedTickBehavior, interval, sleep, sleep_until},
@@ -101,7 +106,7 @@ impl Listener {
             return None;
         }
         self.at = span.last;
-        metrics::counter!("reelgate_event_resets_total").increment(1);
+        EVENT_RESETS.counter().increment(1);
         Some(frame::reset(span))
     }
 
@@ -215,7 +220,7 @@ async fn span(app: &App, seat: &Seat) -> Result<EventSpan, DbError> {
 }
 
 fn sent(kind: &'static str, count: u64) {
-    metrics::counter!("reelgate_events_sent_total", "kind" => kind).increment(count);
+    EVENTS_SENT.counter_of([("kind", kind)]).increment(count);
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use quick_cache::{Weighter, sync::Cache};
 use reelgate_common::{
     ids::FileId,
     key::Key,
+    metric::{INDEX_READ_BYTES, INDEX_READS},
     rendition::{Packaging, Rendition},
     storage::Storage,
 };
@@ -140,8 +141,8 @@ pub(super) async fn fetch(storage: &dyn Storage, key: &Key, range: Range<u64>) -
         }
         found.extend_from_slice(&chunk);
     }
-    metrics::counter!("reelgate_index_reads_total").increment(1);
-    metrics::counter!("reelgate_index_read_bytes_total").increment(found.len() as u64);
+    INDEX_READS.counter().increment(1);
+    INDEX_READ_BYTES.counter().increment(found.len() as u64);
     if found.len() as u64 == length { Ok(found.into()) } else { Err(ReadError::WrongLength) }
 }
 

@@ -3,6 +3,7 @@
 
 use std::{sync::Arc, time::Duration};
 
+use reelgate_common::metric::{MAINTENANCE_CHANGES, MAINTENANCE_FAILURES};
 use tokio::{sync::Notify, time::sleep};
 use tokio_util::sync::CancellationToken;
 
@@ -18,18 +19,25 @@ pub(crate) struct Duty {
     /// How long the leader must have listened before it acts.
     listening: Duration,
     wake: Option<Arc<Notify>>,
+    /// Whether it acts whoever leads.
+    everywhere: bool,
     failing: bool,
 }
 
 impl Duty {
     pub(crate) fn new(name: &'static str, every: Duration, leader: Leader, stop: CancellationToken) -> Self {
-        Self { name, every, leader, stop, listening: Duration::ZERO, wake: None, failing: false }
+        Self { name, every, leader, stop, listening: Duration::ZERO, wake: None, everywhere: false, failing: false }
     }
 
     /// For duties that take silence for death: after an outage of the database everybody has been silent, and those who live
     /// are given this time to be heard again.
     pub(crate) fn after_listening(self, listening: Duration) -> Self {
         Self { listening, ..self }
+    }
+
+    /// For duties that each gateway does for itself.
+    pub(crate) fn everywhere(self) -> Self {
+        Self { everywhere: true, ..self }
     }
 
     /// Its turn comes early when somebody knows that there is something to do.
@@ -70,20 +78,20 @@ impl Duty {
         if judges_silence && self.leader.look_at_the_clock().await.is_err() {
             return false;
         }
-        self.leader.has_listened_for(self.listening)
+        self.everywhere || self.leader.has_listened_for(self.listening)
     }
 
     fn note(&mut self, outcome: &Result<u64, DutyError>) {
         let duty = self.name;
         match outcome {
             Ok(changed) => {
-                metrics::counter!("reelgate_maintenance_changes_total", "duty" => duty).increment(*changed);
+                MAINTENANCE_CHANGES.counter_of([("duty", duty)]).increment(*changed);
                 if self.failing {
                     tracing::info!(duty, "maintenance works again");
                 }
             }
             Err(error) => {
-                metrics::counter!("reelgate_maintenance_failures_total", "duty" => duty).increment(1);
+                MAINTENANCE_FAILURES.counter_of([("duty", duty)]).increment(1);
                 if !self.failing {
                     tracing::warn!(
                         duty,

@@ -1,21 +1,41 @@
-//! Figures of the whole deployment, set by the leader: how much waits, and how much is stuck (must read zero).
+//! Figures of the whole deployment: how much waits, and how much is stuck (must read zero). Each gateway sets them, so that whichever is
+//! asked knows them, and none goes on saying what was true when it led.
 
-use super::{DutyError, Ground};
-use crate::gauge::set;
+use reelgate_common::metric::{
+    FILES_MISSING_OBJECTS, JOBS_DEAD, JOBS_OLDEST_WAIT, JOBS_RUNNING, JOBS_WAITING, MAINTENANCE_LEADER, ORPHAN_BYTES,
+    QUEUE_DELAYED, QUEUE_LEASED, QUEUE_READY, STUCK_FILES, WEBHOOK_DELIVERIES_WAITING, WEBHOOK_OLDEST_WAIT,
+};
 
-pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
+use super::{DutyError, Ground, Leader};
+
+pub(super) async fn run(ground: Ground, leader: Leader) -> Result<u64, DutyError> {
+    tell_office(&leader);
     let census = ground.backends.db.census(ground.config.stuck_after()).await?;
-    set("reelgate_stuck_files", census.stuck_files);
-    set("reelgate_jobs_waiting", census.waiting_jobs);
-    set("reelgate_jobs_running", census.running_jobs);
-    set("reelgate_jobs_dead", census.dead_jobs);
-    set("reelgate_jobs_oldest_wait_milliseconds", census.oldest_wait_ms);
+    STUCK_FILES.set(census.stuck_files);
+    JOBS_WAITING.set(census.waiting_jobs);
+    JOBS_RUNNING.set(census.running_jobs);
+    JOBS_DEAD.set(census.dead_jobs);
+    JOBS_OLDEST_WAIT.gauge().set(seconds(census.oldest_wait_ms));
     let deliveries = ground.backends.db.delivery_census().await?;
-    set("reelgate_webhook_deliveries_waiting", deliveries.waiting);
-    set("reelgate_webhook_oldest_wait_milliseconds", deliveries.oldest_wait_ms);
+    WEBHOOK_DELIVERIES_WAITING.set(deliveries.waiting);
+    WEBHOOK_OLDEST_WAIT.gauge().set(seconds(deliveries.oldest_wait_ms));
     let depth = ground.backends.queue.depth().await?;
-    set("reelgate_queue_ready", depth.ready);
-    set("reelgate_queue_delayed", depth.delayed);
-    set("reelgate_queue_leased", depth.leased);
+    QUEUE_READY.set(depth.ready);
+    QUEUE_DELAYED.set(depth.delayed);
+    QUEUE_LEASED.set(depth.leased);
     Ok(0)
+}
+
+/// Of database and store compared, only who leads says anything. Whoever has led before must not go on saying it.
+pub(super) fn tell_office(leader: &Leader) {
+    let leads = leader.holds();
+    MAINTENANCE_LEADER.set(u64::from(leads));
+    if !leads {
+        ORPHAN_BYTES.set(0);
+        FILES_MISSING_OBJECTS.set(0);
+    }
+}
+
+fn seconds(milliseconds: u64) -> f64 {
+    std::time::Duration::from_millis(milliseconds).as_secs_f64()
 }

@@ -345,7 +345,9 @@ async fn an_outage_of_the_database_is_no_listening() {
 #[tokio::test]
 async fn the_gauges_need_all_three_backends() {
     let bench = Bench::new().await;
-    gauges::run(bench.ground.clone()).await.unwrap();
+    let db = bench.ground.backends.db.clone();
+    let leader = Leader::new(db, ProcessId::new("a"), Duration::from_secs(60));
+    gauges::run(bench.ground.clone(), leader.clone()).await.unwrap();
     bench.fixture.queue.set_away(true);
-    assert!(gauges::run(bench.ground.clone()).await.is_err());
+    assert!(gauges::run(bench.ground.clone(), leader).await.is_err());
 }

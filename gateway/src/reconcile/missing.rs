@@ -10,12 +10,12 @@ use futures_util::TryStreamExt;
 use reelgate_common::{
     db::{FileWithRenditions, Withdrawn},
     key::Key,
+    metric::FILES_MISSING_OBJECTS,
     rendition::{Rendition, Role},
     storage::StorageError,
 };
 
 use super::{Discrepancy, ReconcileError, Reconciler, Remedy, Report, Stopped};
-use crate::gauge;
 
 /// So many may miss objects whatever their share is: half the files of a deployment of four are no sign of a wrong bucket.
 const FLOOR: u64 = 10;
@@ -39,7 +39,7 @@ impl Reconciler {
                 found.push((file, missing));
             }
         }
-        gauge::set("reelgate_files_missing_objects", found.len() as u64);
+        FILES_MISSING_OBJECTS.set(found.len() as u64);
         // Begins anew after the last.
         self.set_after(files.last().map(|last| last.file.id).filter(|_| files.len() as u64 == self.config.check_files));
         if let Err(stopped) = brake(found.len() as u64, files.len() as u64, self.config.stop_percent) {

@@ -8,11 +8,11 @@ use futures_util::TryStreamExt;
 use reelgate_common::{
     ids::{FileId, OrgId},
     key::Key,
+    metric::ORPHAN_BYTES,
     storage::ObjectMeta,
 };
 
 use super::{Discrepancy, ReconcileError, Reconciler, Remedy, Report, Stopped, row::Row};
-use crate::gauge;
 
 /// Objects whose files are looked up at once.
 const BATCH: usize = 500;
@@ -23,7 +23,7 @@ impl Reconciler {
         for prefix in ["staging/", "media/"] {
             self.survey(prefix, &mut survey).await?;
         }
-        gauge::set("reelgate_orphan_bytes", survey.bytes);
+        ORPHAN_BYTES.set(survey.bytes);
         if let Err(stopped) = survey.brake(self.config.stop_objects, self.config.stop_percent) {
             report.stop(stopped);
             return Ok(());
@@ -32,7 +32,7 @@ impl Reconciler {
             if !report.is_dry() {
                 self.storage.delete(&object.key).await?;
                 survey.bytes -= object.size;
-                gauge::set("reelgate_orphan_bytes", survey.bytes);
+                ORPHAN_BYTES.set(survey.bytes);
             }
             report.note(what, &object.key, object.size, Remedy::Deleted);
         }

@@ -20,6 +20,7 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use metrics::Counter;
+use reelgate_common::metric::HTTP_CONNECTIONS_ENDED;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -92,7 +93,7 @@ impl<H: Handler> Connections<H> {
         };
         let Err(ended) = ended else { return };
         if let Ended::Overdue(why) = &ended {
-            metrics::counter!("reelgate_http_connections_ended_total", "why" => why.as_str()).increment(1);
+            HTTP_CONNECTIONS_ENDED.counter_of([("why", why.as_str())]).increment(1);
         }
         tracing::debug!(error = &ended as &dyn std::error::Error, %peer, "a connection ended");
     }

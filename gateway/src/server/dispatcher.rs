@@ -12,7 +12,8 @@ use std::{
     task::{Context, Poll, ready},
 };
 
-use metrics::{Counter, counter};
+use metrics::Counter;
+use reelgate_common::metric::HTTP_SENDFILE_BYTES;
 use rustix::{
     fs::sendfile,
     net::{SendAncillaryBuffer, SendFlags, sendmsg},
@@ -39,7 +40,7 @@ pub(super) struct Dispatcher {
 
 /// What `Dispatcher`s of one listener count.
 pub(super) fn sent_from_files() -> Counter {
-    spread(counter!("reelgate_http_sendfile_bytes_total"))
+    spread(HTTP_SENDFILE_BYTES.counter())
 }
 
 impl Dispatcher {

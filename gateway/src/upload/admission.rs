@@ -7,7 +7,7 @@ use std::{
     time::Duration,
 };
 
-use reelgate_common::{db::Db, ids::OrgId};
+use reelgate_common::{db::Db, ids::OrgId, metric::HTTP_REQUESTS_SHED};
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::Instant,
@@ -105,7 +105,7 @@ impl Drop for Share {
 }
 
 fn shed(why: &'static str, error: UploadError) -> UploadError {
-    metrics::counter!("reelgate_http_requests_shed_total", "why" => why).increment(1);
+    HTTP_REQUESTS_SHED.counter_of([("why", why)]).increment(1);
     error
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use reelgate_common::{
     db::{Db, DbError, Settled},
+    metric::WEBHOOK_ATTEMPTS,
     timestamp::Timestamp,
     webhook::{ClaimedDelivery, Miss, Told},
 };
@@ -52,7 +53,7 @@ impl Webhooks {
             Settled::GivenUp => "given_up",
             Settled::Stale => "stale",
         };
-        metrics::counter!("reelgate_webhook_attempts_total", "outcome" => outcome).increment(1);
+        WEBHOOK_ATTEMPTS.counter_of([("outcome", outcome)]).increment(1);
         tracing::info!(delivery.id = %delivery.id, webhook.id = %delivery.webhook_id, org = %delivery.org_id,
             attempt = delivery.attempts, outcome, status = told.status, error = told.miss.map(Miss::as_str),
             duration_ms = told.duration_ms, "a delivery was tried");

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::{
     ids::ProcessId,
+    metric::QUEUE_MALFORMED,
     queue::{Beat, Claim, Entry, LeaseToken, QueueError, Settled},
 };
 
@@ -79,7 +80,7 @@ impl Batch for Claims {
 /// Somebody else wrote into the queue, or memory was damaged. The database brings the jobs again.
 pub(super) fn say_buried(count: u64) {
     if count > 0 {
-        metrics::counter!("reelgate_queue_malformed_total").increment(count);
+        QUEUE_MALFORMED.counter().increment(count);
         tracing::warn!(count, "malformed entries of the queue were moved to the dead letters");
     }
 }
