@@ -8,6 +8,7 @@
 //! - times that several processes compare (heartbeats, leadership, due jobs) use the database's clock.
 
 mod attempts;
+mod backlog;
 mod captions;
 mod census;
 pub mod config;

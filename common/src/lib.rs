@@ -27,6 +27,7 @@ pub mod promote;
 pub mod queue;
 pub mod quota;
 pub mod rate;
+pub mod readiness;
 pub mod rendition;
 pub mod resumable;
 pub mod states;

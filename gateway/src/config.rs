@@ -103,7 +103,7 @@ impl GatewayConfig {
 pub struct HttpConfig {
     /// Address of the API; port 0 takes any free one.
     pub listen: SocketAddr,
-    /// Address of `/healthz`, `/readyz` and `/metrics`; never the same as `listen`.
+    /// Address of `/healthz`, `/readyz`, `/metrics`, `/scaling` and `/drain`; never the same as `listen`.
     pub ops_listen: SocketAddr,
     /// Proxies (`10.0.0.7`, `10.0.0.0/8`) whose `X-Forwarded-For` and `X-Request-Id` are believed.
     #[serde(deserialize_with = "list")]

@@ -55,6 +55,7 @@ mod revoke;
 mod route;
 mod rows;
 mod run;
+mod scaling;
 mod second_look;
 mod server;
 mod service;

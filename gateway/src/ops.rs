@@ -1,9 +1,6 @@
-//! The operators' listener: `/healthz`, `/readyz`, `/metrics`. Never on the API's port.
+//! The operators' listener: `/healthz`, `/readyz`, `/metrics`, `/scaling`, and `POST /drain`. Never on the API's port.
 
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::sync::Arc;
 
 use http::{
     HeaderValue, Method, Request, StatusCode,
@@ -12,22 +9,19 @@ use http::{
 use hyper::body::Incoming;
 use reelgate_common::{
     metric::{DRAINING, UPLOADS_ACTIVE},
+    readiness::readiness,
     telemetry::RenderMetrics,
 };
-use serde::Serialize;
-use tokio::time::timeout;
 
 use crate::{
     app::App,
     body,
     error::ApiError,
     respond::{Response, json},
+    scaling::Scaling,
     server::{Handler, Peer},
     tally,
 };
-
-/// Longest wait for one dependency: a probe must answer while they hang.
-const PATIENCE: Duration = Duration::from_secs(2);
 
 #[derive(Clone)]
 pub(crate) struct Ops {
@@ -37,13 +31,17 @@ pub(crate) struct Ops {
 
 impl Handler for Ops {
     async fn handle(&self, _peer: Peer, request: Request<Incoming>) -> Response {
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            return ApiError::method_not_allowed("GET, HEAD").into_response();
-        }
+        let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         match request.uri().path() {
-            "/healthz" => json(StatusCode::OK, &serde_json::json!({"status": "ok"})),
-            "/readyz" => readiness(&self.app).await,
-            "/metrics" => self.metrics(),
+            "/healthz" if reads => json(StatusCode::OK, &serde_json::json!({"status": "ok"})),
+            "/readyz" if reads => ready(&self.app).await,
+            "/metrics" if reads => self.metrics(),
+            "/scaling" if reads => scaling(&self.app).await,
+            "/drain" if request.method() == Method::POST => drain(&self.app),
+            "/healthz" | "/readyz" | "/metrics" | "/scaling" => {
+                ApiError::method_not_allowed("GET, HEAD").into_response()
+            }
+            "/drain" => ApiError::method_not_allowed("POST").into_response(),
             _ => ApiError::new(StatusCode::NOT_FOUND, "not_found", "Not Found").into_response(),
         }
     }
@@ -64,54 +62,23 @@ impl Ops {
     }
 }
 
-#[derive(Serialize)]
-struct Readiness {
-    ready: bool,
-    draining: bool,
-    checks: Checks,
+async fn ready(app: &App) -> Response {
+    let readiness = readiness(&app.backends(), app.draining.is_cancelled(), false).await;
+    json(if readiness.ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }, &readiness)
 }
 
-#[derive(Serialize)]
-struct Checks {
-    database: Check,
-    storage: Check,
-    queue: Check,
+/// As SIGTERM does it; whoever asked sees by `/healthz` when nobody answers any more.
+fn drain(app: &App) -> Response {
+    if !app.draining.is_cancelled() {
+        tracing::info!("asked to drain: responses under way may finish");
+        app.draining.cancel();
+    }
+    json(StatusCode::ACCEPTED, &serde_json::json!({"draining": true}))
 }
 
-#[derive(Serialize)]
-struct Check {
-    service: &'static str,
-    ok: bool,
-    /// Whether requests fail without it. Without the queue, work only waits.
-    needed: bool,
-    took_ms: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-}
-
-async fn readiness(app: &App) -> Response {
-    let (database, storage, queue) = tokio::join!(
-        check(app.db.service(), true, app.db.ping()),
-        check(app.storage.service(), true, app.storage.ping(PATIENCE)),
-        check(app.queue.service(), false, app.queue.ping()),
-    );
-    let draining = app.draining.is_cancelled();
-    let ready = !draining && [&database, &storage, &queue].iter().all(|check| check.ok || !check.needed);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    json(status, &Readiness { ready, draining, checks: Checks { database, storage, queue } })
-}
-
-async fn check<E: std::error::Error>(
-    service: &'static str,
-    needed: bool,
-    ping: impl Future<Output = Result<(), E>>,
-) -> Check {
-    let begun = Instant::now();
-    let error = match timeout(PATIENCE, ping).await {
-        Ok(Ok(())) => None,
-        Ok(Err(error)) => Some(error.to_string()),
-        Err(_) => Some(format!("no answer within {PATIENCE:?}")),
-    };
-    let took_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX);
-    Check { service, ok: error.is_none(), needed, took_ms, error }
+async fn scaling(app: &App) -> Response {
+    match app.db.backlog(app.config.jobs.longest_wait()).await {
+        Ok(backlog) => json(StatusCode::OK, &Scaling::of(&backlog)),
+        Err(error) => ApiError::from(error).into_response(),
+    }
 }

@@ -51,7 +51,10 @@ async fn serve(settings: &Settings, backends: Backends, demo: bool) -> anyhow::R
     let render = Some(init_metrics(Role::Both)?);
     let gateway = reelgate_gateway::start(settings.gateway_config(), backends.clone(), render, stop.clone()).await?;
     announce(settings, &gateway, demo)?;
-    let worked = reelgate_worker::run(settings.worker_config(), backends, stop.clone()).await;
+    // The gateway's operations port is that of the process.
+    let mut worker = settings.worker_config();
+    worker.worker.ops_listen = None;
+    let worked = reelgate_worker::run(worker, backends, None, stop.clone()).await;
     // A worker that could not start; otherwise it is cancelled already. Viewers are served until they have drained.
     stop.cancel();
     gateway.finished().await;

@@ -34,7 +34,7 @@ pub(crate) enum Command {
     /// The HTTP server of a production deployment.
     Gateway(Listen),
     /// The worker of a production deployment.
-    Worker,
+    Worker(Worker),
     /// Brings the database to this version.
     Migrate(DataDirArgument),
     /// Lists, explains, runs again or stops jobs, as JSON. Asks the database, so it works while gateways and queue are away.
@@ -231,7 +231,14 @@ pub(crate) struct Listen {
     /// Address of the API and the page; port 0 takes a free one. Default: `http.listen`.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) listen: Option<SocketAddr>,
-    /// Address of `/healthz`, `/readyz` and `/metrics`. Default: `http.ops_listen`.
+    /// Address of `/healthz`, `/readyz`, `/metrics`, `/scaling` and `/drain`. Default: `http.ops_listen`.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) ops_listen: Option<SocketAddr>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Worker {
+    /// Address of `/healthz`, `/readyz`, `/metrics` and `/drain`. Default: `worker.ops_listen`, and without it none.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) ops_listen: Option<SocketAddr>,
 }
@@ -336,6 +343,7 @@ mod tests {
             "reelgate all --data-dir d --listen 127.0.0.1:8080 --ops-listen 127.0.0.1:9090",
             "reelgate all --demo --config reelgate.toml",
             "reelgate gateway --listen 0.0.0.0:8080",
+            "reelgate worker --ops-listen 127.0.0.1:9091",
             "reelgate worker",
             "reelgate migrate",
             "reelgate token --data-dir d --sub alice --org acme --role admin --ttl 1h",

@@ -63,7 +63,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         Command::All(arguments) => all::run(&arguments, config).await,
         Command::Gateway(arguments) => parts::gateway(&arguments, config).await,
-        Command::Worker => parts::worker(config).await,
+        Command::Worker(arguments) => parts::worker(&arguments, config).await,
         Command::Migrate(arguments) => parts::migrate(arguments.data_dir.as_deref(), config).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments, config).await,
         Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,

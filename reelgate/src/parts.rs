@@ -11,7 +11,12 @@ use reelgate_common::{
     telemetry::{init_logging, init_metrics},
 };
 
-use crate::{cli::Listen, data_dir::DataDir, settings::Settings, signals};
+use crate::{
+    cli::{self, Listen},
+    data_dir::DataDir,
+    settings::Settings,
+    signals,
+};
 
 /// Runs a gateway until it is stopped and drained.
 pub(crate) async fn gateway(listen: &Listen, config: Option<&Path>) -> anyhow::Result<ExitCode> {
@@ -32,12 +37,14 @@ pub(crate) fn listen_on(settings: &mut Settings, listen: &Listen) {
 }
 
 /// Runs a worker until it is stopped.
-pub(crate) async fn worker(config: Option<&Path>) -> anyhow::Result<ExitCode> {
+pub(crate) async fn worker(arguments: &cli::Worker, config: Option<&Path>) -> anyhow::Result<ExitCode> {
     let raw = RawConfig::load(config)?;
-    let settings = Settings::load(&raw)?;
+    let mut settings = Settings::load(&raw)?;
+    settings.worker.ops_listen = arguments.ops_listen.or(settings.worker.ops_listen);
     init_logging(&settings.log)?;
     let backends = Backends::open_shared(&raw).await?;
-    reelgate_worker::run(settings.worker_config(), backends, signals::stop_on_signal()?).await?;
+    let (metrics, stop) = (init_metrics(Role::Worker)?, signals::stop_on_signal()?);
+    reelgate_worker::run(settings.worker_config(), backends, Some(metrics), stop).await?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -1,6 +1,7 @@
 //! Config section `[worker]`, and what a worker is started with.
 
 use std::{
+    net::SocketAddr,
     num::NonZero,
     path::{Path, PathBuf},
     time::Duration,
@@ -20,6 +21,10 @@ const LEAST_MEMORY: u64 = 512 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct WorkerSection {
+    /// Address of `/healthz`, `/readyz`, `/metrics` and `/drain`; none unless it is set, and never in `reelgate all`, whose gateway has one.
+    pub ops_listen: Option<SocketAddr>,
+    /// How long jobs under way may go on after the stop signal; then they are handed back.
+    pub drain_seconds: u64,
     /// Files processed at the same time.
     pub concurrency: u32,
     /// Threads of one task; 0: the machine's cores divided by `concurrency`.
@@ -52,6 +57,8 @@ pub struct WorkerSection {
 impl Default for WorkerSection {
     fn default() -> Self {
         Self {
+            ops_listen: None,
+            drain_seconds: 0,
             concurrency: 1,
             threads: 0,
             scratch_dir: PathBuf::from("./reelgate-data/scratch"),

@@ -1,15 +1,17 @@
-//! The worker: claims jobs, runs each in a child process, publishes what comes out. Knows no HTTP.
+//! The worker: claims jobs, runs each in a child process, publishes what comes out. Only `ops` knows HTTP.
 //!
 //! `runner` is the loop; `process` the steps of one attempt; `task` the child and its parent; `heartbeat` beats beside them;
 //! `settle` writes down how it ended.
 
 pub mod config;
+mod drain;
 mod halt;
 mod heartbeat;
 mod litter;
 mod live;
 pub mod media;
 mod memory;
+mod ops;
 mod patience;
 pub mod plan;
 mod process;
@@ -27,13 +29,16 @@ use reelgate_common::{
     event::pass_on,
     ids::ProcessId,
     metric::{WORKER_MEMORY_GRANTED_BYTES, WORKER_MEMORY_LIMIT_BYTES},
+    telemetry::RenderMetrics,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
 pub use self::{config::WorkerConfig, scratch::ScratchError};
 use self::{
+    drain::Drain,
     memory::{Budget, Peak},
+    ops::Ops,
     runner::Runner,
     scratch::ScratchRoot,
     task::{launcher::Launcher, parent::Tasks, sandbox::Walls, words::Spoken},
@@ -50,17 +55,25 @@ pub enum WorkerError {
     Config(#[from] ConfigError),
     #[error(transparent)]
     Scratch(#[from] ScratchError),
+    #[error("the worker cannot listen on {0}")]
+    Listen(std::net::SocketAddr, #[source] std::io::Error),
     #[error("the worker cannot start a thread")]
     Launcher(#[source] std::io::Error),
     #[error("tasks cannot be shut in here: {0}; see docs/sandbox.md, or set worker.require_sandbox = false")]
     Sandbox(String),
 }
 
-/// Works until `stop`: then it claims nothing more, hands its jobs back, and returns.
+/// Works until `stop`: then it claims nothing more, hands back what it has not finished within `worker.drain_seconds`, and returns. Asked to
+/// drain at its operations port (`worker.ops_listen`), it returns when what it has is done.
 ///
 /// # Errors
 /// The configuration or the scratch folder cannot be used. Whatever happens later is dealt with and never returned.
-pub async fn run(mut config: WorkerConfig, backends: Backends, stop: CancellationToken) -> Result<(), WorkerError> {
+pub async fn run(
+    mut config: WorkerConfig,
+    backends: Backends,
+    metrics: Option<RenderMetrics>,
+    stop: CancellationToken,
+) -> Result<(), WorkerError> {
     config.validate()?;
     let process = ProcessId::new(format!("worker-{}-{}", std::process::id(), Uuid::new_v4().simple()));
     let scratch = ScratchRoot::open(&config.worker.scratch_dir, &process)?;
@@ -72,11 +85,20 @@ pub async fn run(mut config: WorkerConfig, backends: Backends, stop: Cancellatio
     WORKER_MEMORY_LIMIT_BYTES.set(memory_bytes);
     WORKER_MEMORY_GRANTED_BYTES.set(0);
     tracing::info!(worker = %process, concurrency = config.worker.concurrency, memory_bytes, "the worker is ready");
-    let telling = pass_on(backends.db.bell().clone(), backends.queue.signals(), stop.clone());
+    let (drain, _until) = Drain::upon(stop, Duration::from_secs(config.worker.drain_seconds));
+    let _ops = operations(&config, Ops { backends: backends.clone(), metrics, drain: drain.begun.clone() }).await?;
+    let telling = pass_on(backends.db.bell().clone(), backends.queue.signals(), drain.over.clone());
     let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
-    Runner { config: Arc::new(config), backends, process, scratch, tasks, stop }.run().await;
+    Runner { config: Arc::new(config), backends, process, scratch, tasks, drain }.run().await;
     tracing::info!("the worker has stopped");
     Ok(())
+}
+
+/// The operations port, if there shall be one.
+async fn operations(config: &WorkerConfig, ops: Ops) -> Result<Option<AbortOnDropHandle<()>>, WorkerError> {
+    let Some(address) = config.worker.ops_listen else { return Ok(None) };
+    let listener = ops::listen(address).await.map_err(|error| WorkerError::Listen(address, error))?;
+    Ok(Some(AbortOnDropHandle::new(tokio::spawn(ops.serve(listener)))))
 }
 
 /// What this libav cannot encode is planned for nobody.

@@ -6,7 +6,8 @@ use clap::Parser;
 use reelgate_common::{
     backends::Backends,
     config::RawConfig,
-    telemetry::{LogConfig, init_logging},
+    metric::Role,
+    telemetry::{LogConfig, init_logging, init_metrics},
 };
 use reelgate_worker::{WorkerConfig, task::protocol::TASK_ARGUMENT};
 use tokio::signal::unix::{SignalKind, signal};
@@ -57,7 +58,7 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let backends = Backends::open_shared(&raw).await?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    Ok(reelgate_worker::run(config, backends, stop).await?)
+    Ok(reelgate_worker::run(config, backends, Some(init_metrics(Role::Worker)?), stop).await?)
 }
 
 fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {

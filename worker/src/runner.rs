@@ -14,13 +14,11 @@ use reelgate_common::{
     timestamp::Timestamp,
 };
 use tokio::{task::JoinSet, time::sleep};
-use tokio_util::{
-    sync::CancellationToken,
-    task::{AbortOnDropHandle, TaskTracker},
-};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 
 use crate::{
     config::WorkerConfig,
+    drain::Drain,
     halt::Halt,
     heartbeat::{Heart, Progress, Pulse, Stopped},
     litter::Litter,
@@ -60,7 +58,7 @@ pub(crate) struct Runner {
     pub(crate) process: ProcessId,
     pub(crate) scratch: ScratchRoot,
     pub(crate) tasks: Tasks,
-    pub(crate) stop: CancellationToken,
+    pub(crate) drain: Drain,
 }
 
 impl Runner {
@@ -76,7 +74,7 @@ impl Runner {
         while let Some(ended) = slots.join_next().await {
             // A panic in one slot (a bug) must not make the worker weaker from then on.
             if let Err(error) = ended
-                && !runner.stop.is_cancelled()
+                && !runner.drain.begun.is_cancelled()
             {
                 tracing::error!(%error, "a slot died and is started again");
                 slots.spawn(runner.clone().slot());
@@ -86,7 +84,7 @@ impl Runner {
 
     async fn slot(self: Arc<Self>) {
         let mut troubles = 0;
-        while !self.stop.is_cancelled() {
+        while !self.drain.begun.is_cancelled() {
             match self.turn().await {
                 Ok(()) => troubles = 0,
                 Err(trouble) => {
@@ -100,7 +98,7 @@ impl Runner {
 
     async fn pause(&self, time: Duration) {
         tokio::select! {
-            () = self.stop.cancelled() => {}
+            () = self.drain.begun.cancelled() => {}
             () = sleep(time) => {}
         }
     }
@@ -110,11 +108,11 @@ impl Runner {
         let Some(claim) = queue.claim(&self.process, self.config.lease()).await? else {
             let poll = Duration::from_millis(self.config.worker.poll_ms);
             return tokio::select! {
-                () = self.stop.cancelled() => Ok(()),
+                () = self.drain.begun.cancelled() => Ok(()),
                 waited = queue.wait(poll) => Ok(waited?),
             };
         };
-        if self.stop.is_cancelled() {
+        if self.drain.begun.is_cancelled() {
             queue.release(&claim).await?;
             return Ok(());
         }
@@ -131,7 +129,7 @@ impl Runner {
     }
 
     async fn begin(&self, claim: &Claim) -> Result<Result<Attempt, NotBegun>, DbError> {
-        let patience = Patience { limit: CONFIRM.min(self.config.lease() / 3), stop: self.stop.clone() };
+        let patience = Patience { limit: CONFIRM.min(self.config.lease() / 3), stop: self.drain.over.clone() };
         let db = &self.backends.db;
         patience
             .keep_trying("confirming a claim", || db.begin_attempt(claim.job_id, &self.process, &self.config.jobs))
@@ -166,7 +164,7 @@ impl Runner {
         let rungs = Rungs::default();
         let _telling = self.tell(&attempt, &progress, &rungs);
         let patience =
-            Patience { limit: Duration::from_millis(self.config.worker.keep_result_ms), stop: self.stop.clone() };
+            Patience { limit: Duration::from_millis(self.config.worker.keep_result_ms), stop: self.drain.over.clone() };
         let (job, litter) = (attempt.job.clone(), Litter::default());
         let outcome = match self.prepare(attempt, (progress, rungs), litter, patience.clone()) {
             Err(halt) => (halt.into(), None),
@@ -250,7 +248,7 @@ impl Runner {
                 Stopped::Lost => Outcome::Lost,
                 Stopped::Cancelled => Outcome::Cancelled,
             },
-            () = self.stop.cancelled() => Outcome::Interrupted,
+            () = self.drain.over.cancelled() => Outcome::Interrupted,
             ran = process::run(work) => match ran {
                 Ok(()) => Outcome::Finished,
                 Err(halt) => halt.into(),

@@ -443,14 +443,24 @@ pub enum Withdrawn {
     Moved,
 }
 
-/// Figures for readiness and metrics.
+/// Jobs of one kind and priority.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    pub kind: JobKind,
+    pub priority: u8,
+    /// Due, and nobody has them.
+    pub waiting: u64,
+    /// Not due yet.
+    pub delayed: u64,
+    pub running: u64,
+    /// How long the longest-waiting due job has been due.
+    pub oldest_wait_ms: u64,
+}
+
+/// Figures for metrics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Census {
-    pub waiting_jobs: u64,
-    pub running_jobs: u64,
     pub dead_jobs: u64,
-    /// Milliseconds; how long the longest-waiting due job has waited.
-    pub oldest_wait_ms: u64,
     /// Files that have been transient for too long with neither an upload nor a job behind them.
     pub stuck_files: u64,
 }

@@ -134,9 +134,10 @@ metrics! {
     WEBHOOK_DELIVERIES_WAITING = gauge("reelgate_webhook_deliveries_waiting", Count, "Deliveries that wait for their next try, of the whole deployment.", Gateway);
     WEBHOOK_OLDEST_WAIT = gauge("reelgate_webhook_oldest_wait_seconds", Seconds, "How long the delivery that waits longest has waited.", Gateway);
 
-    JOBS_WAITING = gauge("reelgate_jobs_waiting", Count, "Jobs that wait for a worker, of the whole deployment.", Gateway);
-    JOBS_RUNNING = gauge("reelgate_jobs_running", Count, "Jobs that workers hold, of the whole deployment.", Gateway);
-    JOBS_OLDEST_WAIT = gauge("reelgate_jobs_oldest_wait_seconds", Seconds, "How long the job that waits longest has been due.", Gateway);
+    JOBS_WAITING = gauge("reelgate_jobs_waiting", Count, "Jobs that are due and wait for a worker, of the whole deployment.", Gateway).labelled(&[KIND]);
+    JOBS_DELAYED = gauge("reelgate_jobs_delayed", Count, "Jobs that wait for their next run and are not due yet, of the whole deployment.", Gateway).labelled(&[KIND]);
+    JOBS_RUNNING = gauge("reelgate_jobs_running", Count, "Jobs that workers hold, of the whole deployment.", Gateway).labelled(&[KIND]);
+    JOBS_OLDEST_WAIT = gauge("reelgate_jobs_oldest_wait_seconds", Seconds, "How long the job that waits longest has been due.", Gateway).labelled(&[KIND]);
     JOBS_DEAD = gauge("reelgate_jobs_dead", Count, "Jobs that were given up.", Gateway);
     QUEUE_READY = gauge("reelgate_queue_ready", Count, "Entries of the queue that may be claimed.", Gateway);
     QUEUE_DELAYED = gauge("reelgate_queue_delayed", Count, "Entries of the queue that are not due yet.", Gateway);

@@ -36,12 +36,12 @@ async fn the_composed_services_start_and_get_ready() -> Result<()> {
 
     let mut gateway = footing.start_service("gateway")?;
     let mut worker = footing.start_service("worker")?;
-    let health = footing.service("gateway")?.healthcheck.context("the gateway has no health check")?.test;
-    let address = health.last().context("the health check asks nothing")?;
-    eventually("the gateway is healthy", PATIENCE, async || !gateway.is_running() || is_healthy(address).await).await?;
-    ensure!(gateway.is_running(), "gateway: {}", gateway.output());
-    eventually("the worker has started", PATIENCE, async || !worker.is_running() || footing.has_scratch()).await?;
-    ensure!(worker.is_running(), "worker: {}", worker.output());
+    for (name, process) in [("gateway", &mut gateway), ("worker", &mut worker)] {
+        let health = footing.service(name)?.healthcheck.with_context(|| format!("{name} has no health check"))?.test;
+        let address = health.last().context("the health check asks nothing")?;
+        eventually("it is healthy", PATIENCE, async || !process.is_running() || is_healthy(address).await).await?;
+        ensure!(process.is_running(), "{name}: {}", process.output());
+    }
 
     for (name, process) in [("gateway", &mut gateway), ("worker", &mut worker)] {
         process.signal(Signal::TERM)?;
@@ -128,6 +128,7 @@ impl Footing {
             ("127.0.0.1:3901", format!("127.0.0.1:{rpc}")),
             ("0.0.0.0:8080", "127.0.0.1:0".to_owned()),
             ("0.0.0.0:9090", format!("127.0.0.1:{}", free_port())),
+            ("0.0.0.0:9091", format!("127.0.0.1:{}", free_port())),
             ("/etc/garage.toml", folder.join("garage.toml")),
             ("/var/lib/garage", folder.join("garage")),
             ("/var/lib/reelgate", folder.join("reelgate")),
@@ -155,17 +156,14 @@ impl Footing {
             .directory(self.folder.path())
             .start()
     }
-
-    /// A worker makes its scratch folder once its configuration and its backends are accepted.
-    fn has_scratch(&self) -> bool {
-        self.folder.path().join("reelgate/scratch").is_dir()
-    }
 }
 
-/// The health check asks the same port on loopback.
+/// The health checks ask the same ports on loopback.
 fn with_probe(mut places: Vec<(&'static str, String)>) -> Result<Vec<(&'static str, String)>> {
-    let ops = places.iter().find(|(from, _)| *from == "0.0.0.0:9090").context("no ops port")?.1.clone();
-    places.push(("127.0.0.1:9090", ops));
+    for (everywhere, loopback) in [("0.0.0.0:9090", "127.0.0.1:9090"), ("0.0.0.0:9091", "127.0.0.1:9091")] {
+        let ops = places.iter().find(|(from, _)| *from == everywhere).context("no ops port")?.1.clone();
+        places.push((loopback, ops));
+    }
     Ok(places)
 }
 

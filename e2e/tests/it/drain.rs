@@ -1,5 +1,5 @@
-//! The program asked to stop by SIGTERM while it serves HTTP/2, in the open and over TLS: what has begun is sent whole, nobody new
-//! is served, and it ends well.
+//! Programs asked to stop. By SIGTERM while HTTP/2 is served, in the open and over TLS: what has begun is sent whole, nobody new is served, and
+//! it ends well. At the operations port: gateways do the same, and workers end the jobs they have.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 use std::{path::Path, sync::Arc, time::Duration};
@@ -14,14 +14,17 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use reelgate_e2e::{
-    client::Upload,
+    client::{Client as HttpClient, Upload},
+    film::Film,
     generated::generated,
+    ports::free_port,
     process::{Folder, eventually},
     sign_in::SignIn,
     site::{Footing, Site},
 };
 use rustix::process::Signal;
 use rustls_pki_types::{CertificateDer, ServerName};
+use serde_json::{Value, json};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
@@ -103,6 +106,97 @@ async fn a_program_asked_to_stop_ends_what_it_sends_over_tls() -> Result<()> {
     let name = ServerName::try_from("localhost")?;
     let client = http2(connector(trusted)?.connect(name, stream).await?).await?;
     ends_what_it_has_begun(site, client, &path).await
+}
+
+/// What `/scaling` of the first gateway says.
+async fn scaling(site: &Site) -> Result<Value> {
+    HttpClient::new(site.gateways[0].ops_url()).get("/scaling").await?.expect(200)?.json()
+}
+
+async fn ask_to_drain(ops: &HttpClient) -> Result<()> {
+    let answer = ops.send(http::Method::POST, "/drain", &[], Bytes::new()).await?.expect(202)?;
+    ensure!(answer.json()? == json!({ "draining": true }));
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_asked_to_drain_ends_what_it_has_and_takes_nothing_more() -> Result<()> {
+    let address = format!("127.0.0.1:{}", free_port());
+    let builder = Site::builder(Footing::Production).env("REELGATE__WORKER__OPS_LISTEN", &address);
+    // Slow enough to be asked in the middle.
+    let mut site =
+        builder.env("REELGATE__LADDER__PRESET", "veryslow").env("REELGATE__WORKER__THREADS", "1").start().await?;
+    let (worker, folder) = (HttpClient::new(format!("http://{address}")), Folder::new("drain")?);
+    eventually("the worker is ready", PATIENCE, async || worker.get("/readyz").await.is_ok_and(|it| it.status == 200))
+        .await?;
+    worker.get("/drain").await?.expect(405)?;
+    worker.get("/elsewhere").await?.expect(404)?;
+    let none = scaling(&site).await?;
+    ensure!((&none["load"], &none["kinds"]["process"]["running"]) == (&json!(0), &json!(0)), "{none}");
+
+    let client = site.client().signed_in(SignIn::admin("alice", "acme").jwt());
+    let film = Film { width: 854, height: 480, seconds: 12, ..Film::default() };
+    let film = film.make(folder.path())?;
+    let first = client.upload_one(Upload::file("film.mp4", "video/mp4", &film)).await?;
+    eventually("it runs", PATIENCE, async || scaling(&site).await.is_ok_and(|it| it["running"] == 1)).await?;
+    ask_to_drain(&worker).await?;
+    // Still there, and not ready.
+    let ready = worker.get("/readyz").await?.expect(503)?.json()?;
+    ensure!((&ready["draining"], &ready["checks"]["queue"]["needed"]) == (&json!(true), &json!(true)), "{ready}");
+    let figures = worker.get("/metrics").await?.expect(200)?.body;
+    ensure!(std::str::from_utf8(&figures)?.lines().any(|line| line == "reelgate_draining 1"), "it says that it drains");
+
+    let second = client.upload_one(Upload::file("again.mp4", "video/mp4", &film)).await?;
+    let ended = site.workers[0].wait(LONG)?;
+    ensure!(ended.code() == Some(0), "{ended}: {}", site.output());
+    let info = client.info(&first).await?;
+    ensure!((&info["state"], &info["progress"]) == (&json!("ready"), &json!(1.0)), "{info}");
+    let (_, jobs) = site.command(&["jobs", "ls", "--file", &first])?;
+    let jobs: Value = serde_json::from_str(&jobs).context(jobs)?;
+    ensure!((&jobs["jobs"][0]["state"], &jobs["jobs"][0]["attempt"]) == (&json!("done"), &json!(1)), "{jobs}");
+    let waits = scaling(&site).await?;
+    ensure!((&waits["load"], &waits["waiting"], &waits["running"]) == (&json!(1), &json!(1), &json!(0)), "{waits}");
+
+    // What an autoscaler does with that.
+    site.start_worker()?;
+    client.wait_settled(&second, LONG).await?;
+    eventually("nothing is left", PATIENCE, async || scaling(&site).await.is_ok_and(|it| it["load"] == 0)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_with_time_to_drain_ends_its_job_after_sigterm() -> Result<()> {
+    let builder = Site::builder(Footing::Production).env("REELGATE__WORKER__DRAIN_SECONDS", "300");
+    let mut site =
+        builder.env("REELGATE__LADDER__PRESET", "veryslow").env("REELGATE__WORKER__THREADS", "1").start().await?;
+    let folder = Folder::new("drain")?;
+    let client = site.client().signed_in(SignIn::admin("alice", "acme").jwt());
+    let film = Film { width: 854, height: 480, seconds: 12, ..Film::default() };
+    let file = client.upload_one(Upload::file("film.mp4", "video/mp4", film.make(folder.path())?)).await?;
+    eventually("it runs", PATIENCE, async || scaling(&site).await.is_ok_and(|it| it["running"] == 1)).await?;
+    site.workers[0].signal(Signal::TERM)?;
+    let ended = site.workers[0].wait(LONG)?;
+    ensure!(ended.code() == Some(0), "{ended}: {}", site.output());
+    let info = client.info(&file).await?;
+    ensure!((&info["state"], &info["progress"]) == (&json!("ready"), &json!(1.0)), "{info}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_asked_to_drain_ends_what_it_sends() -> Result<()> {
+    let (mut site, path) = site_with_file().await?;
+    let ops = HttpClient::new(site.gateways[0].ops_url());
+    ops.get("/drain").await?.expect(405)?;
+    let mut body = site.client().open(http::Method::GET, &path, &[]).await?.into_body();
+    let begun = timeout(PATIENCE, body.frame()).await?.context("an end")??;
+    ask_to_drain(&ops).await?;
+    eventually("nobody new is served", PATIENCE, async || site.client().get("/").await.is_err()).await?;
+    ensure!(ops.get("/readyz").await?.expect(503)?.json()?["draining"] == true);
+    let rest = timeout(LONG, body.collect()).await??.to_bytes();
+    let whole = [begun.into_data().ok().context("trailers")?, rest].concat();
+    ensure!(whole == generated(0, LENGTH), "other bytes");
+    let ended = site.gateways[0].process.wait(PATIENCE)?;
+    ensure!(ended.code() == Some(0), "{ended}: {}", site.output());
+    Ok(())
 }
 
 /// Writes one that signs itself, and its key.

@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
-const OF_ALL: [(&str, &str); 62] = [
+const OF_ALL: [(&str, &str); 63] = [
     ("connect", "no query"),
     ("ping", "no query"),
     ("close", "no query"),
@@ -19,6 +19,7 @@ const OF_ALL: [(&str, &str); 62] = [
     ("leave_office", "election"),
     ("waiting_jobs", "a count"),
     ("census", "counts"),
+    ("backlog", "counts"),
     ("create_file", "the new row names its organisation"),
     ("set_multipart", "of an upload that this gateway has begun"),
     ("touch_uploads", "of uploads that this gateway has begun"),

@@ -11,6 +11,7 @@ use reelgate_common::metric::{self, ALL, CONSTANTS, Kind, Metric, Role, Values};
 use reelgate_e2e::{
     client::{Client, Upload},
     listener::Listener,
+    ports::free_port,
     process::{Folder, eventually},
     sign_in::SignIn,
     site::{Footing, Site, web_safe_clip},
@@ -57,12 +58,15 @@ async fn every_metric_that_is_exported_is_listed_and_every_listed_one_is_exporte
 }
 
 async fn check(footing: Footing) -> Result<()> {
-    let site = Site::builder(footing).disk_cache().env("REELGATE__MAINTENANCE__GAUGES_MS", "200").start().await?;
+    let worker = format!("127.0.0.1:{}", free_port());
+    let site = Site::builder(footing).disk_cache().env("REELGATE__MAINTENANCE__GAUGES_MS", "200");
+    let site = site.env("REELGATE__WORKER__OPS_LISTEN", &worker).start().await?;
     use_it(&site).await?;
-    let mut roles = vec![(site.gateways[0].ops_url(), Role::Gateway)];
-    if footing == Footing::Embedded {
-        roles[0].1 = Role::Both;
-    }
+    let gateway = site.gateways[0].ops_url();
+    let roles = match footing {
+        Footing::Embedded => vec![(gateway, Role::Both)],
+        Footing::Production => vec![(gateway, Role::Gateway), (format!("http://{worker}"), Role::Worker)],
+    };
     for (url, role) in roles {
         let ops = Client::new(url);
         let expected = || ALL.iter().filter(move |metric| role.has(metric.role));

@@ -2,20 +2,20 @@
 //! asked knows them, and none goes on saying what was true when it led.
 
 use reelgate_common::metric::{
-    FILES_MISSING_OBJECTS, JOBS_DEAD, JOBS_OLDEST_WAIT, JOBS_RUNNING, JOBS_WAITING, MAINTENANCE_LEADER, ORPHAN_BYTES,
-    QUEUE_DELAYED, QUEUE_LEASED, QUEUE_READY, STUCK_FILES, WEBHOOK_DELIVERIES_WAITING, WEBHOOK_OLDEST_WAIT,
+    FILES_MISSING_OBJECTS, JOBS_DEAD, MAINTENANCE_LEADER, ORPHAN_BYTES, QUEUE_DELAYED, QUEUE_LEASED, QUEUE_READY,
+    STUCK_FILES, WEBHOOK_DELIVERIES_WAITING, WEBHOOK_OLDEST_WAIT,
 };
 
 use super::{DutyError, Ground, Leader};
+use crate::scaling::Scaling;
 
 pub(super) async fn run(ground: Ground, leader: Leader) -> Result<u64, DutyError> {
     tell_office(&leader);
     let census = ground.backends.db.census(ground.config.stuck_after()).await?;
     STUCK_FILES.set(census.stuck_files);
-    JOBS_WAITING.set(census.waiting_jobs);
-    JOBS_RUNNING.set(census.running_jobs);
     JOBS_DEAD.set(census.dead_jobs);
-    JOBS_OLDEST_WAIT.gauge().set(seconds(census.oldest_wait_ms));
+    let backlog = ground.backends.db.backlog(ground.policy.longest_wait()).await?;
+    Scaling::of(&backlog).tell();
     let deliveries = ground.backends.db.delivery_census().await?;
     WEBHOOK_DELIVERIES_WAITING.set(deliveries.waiting);
     WEBHOOK_OLDEST_WAIT.gauge().set(seconds(deliveries.oldest_wait_ms));

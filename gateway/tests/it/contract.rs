@@ -93,7 +93,7 @@ async fn lists_and_infos_show_the_same_file() {
 async fn operators_see_health_on_their_own_port_only() {
     let bench = Bench::start().await;
     let ops = bench.gateway.ops_address();
-    for path in ["/healthz", "/readyz", "/metrics"] {
+    for path in ["/healthz", "/readyz", "/metrics", "/scaling"] {
         assert_eq!(bench.ask_at(ops, Method::GET, path, &[], "").await.status, StatusCode::OK, "{path}");
         assert_eq!(bench.get(path, &[]).await.status, StatusCode::NOT_FOUND, "{path}");
     }

@@ -82,7 +82,7 @@ impl Footing {
     pub(crate) fn start(&self) -> Running {
         let stop = CancellationToken::new();
         let (config, backends, stopped) = (self.config.clone(), self.backends.clone(), stop.clone());
-        let worker = tokio::spawn(async move { reelgate_worker::run(config, backends, stopped).await.unwrap() });
+        let worker = tokio::spawn(async move { reelgate_worker::run(config, backends, None, stopped).await.unwrap() });
         Running { stop, worker }
     }
 

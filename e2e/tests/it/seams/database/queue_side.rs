@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use reelgate_common::{
-    db::{Census, Db, DueJob, SilentJob},
-    job::JobPolicy,
+    db::{Backlog, Census, Db, DueJob, SilentJob},
+    job::{JobKind, JobPolicy},
     queue::{Entry, Queue, memory::MemoryQueue},
 };
 
@@ -18,6 +18,7 @@ on_both!(
     what_waits_for_long_comes_before_what_is_more_urgent,
     silent_jobs_are_running_ones_without_a_heartbeat,
     the_census_counts,
+    the_backlog_is_what_waits_and_what_runs,
 );
 
 async fn due_jobs_come_by_urgency(place: Place) -> Result<()> {
@@ -113,6 +114,30 @@ async fn the_census_counts(place: Place) -> Result<()> {
     let (_, fence) = running(db, &acme).await?;
     db.fail_attempt(&fence, &failure(false), &AT_ONCE, 0.5).await?;
     let census = db.census(Duration::ZERO).await?;
-    assert_eq!((census.waiting_jobs, census.running_jobs, census.dead_jobs, census.stuck_files), (1, 1, 1, 0));
+    assert_eq!((census.dead_jobs, census.stuck_files), (1, 0));
+    Ok(())
+}
+
+/// Of all organisations, by kind and priority.
+async fn the_backlog_is_what_waits_and_what_runs(place: Place) -> Result<()> {
+    let (db, acme, longest) = (&place.db, org("acme"), JobPolicy::default().longest_wait());
+    assert_eq!(db.backlog(longest).await?, []);
+    waiting_at(db, &acme, 50).await?;
+    waiting_at(db, &org("other"), 50).await?;
+    waiting_at(db, &acme, 90).await?;
+    // The three above are due before it, so it begins one of them; which one is the helper's matter.
+    running(db, &acme).await?;
+    let (_, fence) = running(db, &acme).await?;
+    let later = JobPolicy { backoff_base_ms: 60_000, backoff_max_ms: 60_000, ..JobPolicy::default() };
+    db.fail_attempt(&fence, &failure(true), &later, 0.5).await?;
+    let backlog = db.backlog(longest).await?;
+    let sum = |figure: fn(&Backlog) -> u64| backlog.iter().map(figure).sum::<u64>();
+    assert_eq!((sum(|it| it.waiting), sum(|it| it.delayed), sum(|it| it.running)), (3, 1, 1), "{backlog:?}");
+    assert!(backlog.iter().any(|it| (it.priority, it.waiting) == (90, 1)), "{backlog:?}");
+    assert!(backlog.iter().all(|it| it.kind == JobKind::Process && it.oldest_wait_ms < 600_000), "{backlog:?}");
+    assert!(backlog.is_sorted_by_key(|it| std::cmp::Reverse(it.priority)), "{backlog:?}");
+    // What is put off for longer than anything ever is, is due.
+    let all = db.backlog(Duration::ZERO).await?;
+    assert_eq!(all.iter().map(|it| it.waiting).sum::<u64>(), 4, "{all:?}");
     Ok(())
 }
