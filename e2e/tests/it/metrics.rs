@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
 mod exposition;
+mod named;
 
 use std::{collections::BTreeSet, time::Duration};
 
