@@ -50,6 +50,7 @@ deny: ## holds the dependencies against deny.toml: what is banned, licences, sou
 .PHONY: check-deploy
 check-deploy: ## the Compose file, systemd units and all else in deploy/ against what reads them (part of test)
 	@scripts/install-packages test
+	cargo build --workspace --bin reelgate
 	scripts/check-deploy
 
 .PHONY: chaos
