@@ -45,6 +45,13 @@ pub(crate) enum Command {
     Reconcile(Reconcile),
     /// Shows the effective configuration, asks every dependency, and says what to fix.
     Check(DataDirArgument),
+    /// Keys that sign stream tokens.
+    Keys {
+        #[command(subcommand)]
+        what: KeysCommand,
+    },
+    /// Asks gateways and workers to take nothing new and end what they have, and returns when they have ended.
+    Drain(Drain),
     /// Uploads files to a running server.
     Upload(Upload),
     /// Lists the files of a running server, the newest first unless told otherwise.
@@ -303,6 +310,40 @@ pub(crate) enum JobsCommand {
     },
 }
 
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Has a new key sign; those before it verify as long as what they have signed lives. Prints the keys, or writes them into a file.
+    Rotate(RotateKeys),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct RotateKeys {
+    /// Where the keys stand, and are written: an environment, a configuration, or a file with nothing else. Without it, those that are
+    /// configured are rotated and printed.
+    #[arg(long, value_name = "FILE", conflicts_with = "data_dir")]
+    pub(crate) file: Option<PathBuf>,
+    /// Of an embedded server, whose own keys are rotated.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The new key only verifies for now: for several gateways, which must all know it before one of them signs with it. The next turn
+    /// has it sign.
+    #[arg(long)]
+    pub(crate) announce: bool,
+    /// How long what a key has signed is good: `36h`, `7d`. Default: two days, or more if the settings say so.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) keep: Option<Lifetime>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Drain {
+    /// Operations ports.
+    #[arg(value_name = "URL", default_value = "http://127.0.0.1:9090")]
+    pub(crate) urls: Vec<url::Url>,
+    /// Fails when it takes longer: `90s`, `1h`. Nobody is stopped by that.
+    #[arg(long, value_name = "TIME")]
+    pub(crate) timeout: Option<Lifetime>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct Token {
     /// Of an embedded server whose secret signs; else `auth.secret` does.
@@ -348,6 +389,10 @@ mod tests {
             "reelgate migrate",
             "reelgate token --data-dir d --sub alice --org acme --role admin --ttl 1h",
             "reelgate check",
+            "reelgate keys rotate --data-dir d --keep 7d",
+            "reelgate keys rotate --file .env --announce",
+            "reelgate drain http://127.0.0.1:9090 http://127.0.0.1:9091 --timeout 1h",
+            "reelgate drain",
             "reelgate reconcile --data-dir d --dry-run --json",
             "reelgate jobs ls --state dead --limit 5",
             "reelgate jobs --org acme --data-dir d retry --dead",

@@ -15,6 +15,7 @@ use crate::{cli, settings::Settings};
 
 /// Length of a secret before it is written as base64; HS256 wants at least as much as its hash gives.
 const SECRET_BYTES: usize = 32;
+const TOKENS_KEYS: &str = "tokens.keys";
 
 #[derive(Debug)]
 pub(crate) struct DataDir {
@@ -104,9 +105,14 @@ impl DataDir {
             settings.auth.secret = Secret::new(self.secret("auth.secret", "")?);
         }
         if settings.tokens.keys.is_empty() {
-            settings.tokens.keys = Secret::new(self.secret("tokens.keys", "k1:")?);
+            settings.tokens.keys = Secret::new(self.secret(TOKENS_KEYS, "k1:")?);
         }
         Ok(())
+    }
+
+    /// The file of the keys of stream tokens, which is there once a server was started.
+    pub(crate) fn tokens_keys(&self) -> PathBuf {
+        self.path.join(TOKENS_KEYS)
     }
 
     /// Reads a secret, or makes it. Two processes that make it at once end up with the same one: the name is linked to a

@@ -6,14 +6,16 @@ use std::process::ExitCode;
 use clap::Parser;
 use reelgate_worker::task::protocol::TASK_ARGUMENT;
 
-use crate::cli::{Cli, Command};
+use crate::cli::{Cli, Command, KeysCommand};
 
 mod all;
 mod check;
 mod cli;
 mod data_dir;
 mod demo;
+mod drain;
 mod jobs;
+mod keys;
 mod lifetime;
 mod openapi;
 mod parts;
@@ -67,6 +69,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Migrate(arguments) => parts::migrate(arguments.data_dir.as_deref(), config).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments, config).await,
         Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,
+        Command::Keys { what: KeysCommand::Rotate(arguments) } => keys::run(&arguments, config),
+        Command::Drain(arguments) => drain::run(&arguments).await,
         Command::Jobs(arguments) => jobs::run(&arguments, config).await,
         Command::Upload(arguments) => remote::upload(&arguments, config).await,
         Command::Ls(arguments) => remote::list(&arguments, config).await,

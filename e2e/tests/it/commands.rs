@@ -4,6 +4,7 @@
 use anyhow::{Context, Result, ensure};
 use reelgate_common::hex::hex;
 use reelgate_e2e::{
+    client::Upload,
     generated::generated,
     process::Folder,
     proxy::cutter::Cutter,
@@ -133,5 +134,60 @@ async fn a_large_upload_goes_on_after_its_connection_has_broken() -> Result<()> 
     ensure!(stored["sha256"] == hex(&Sha256::digest(generated(5, BYTES))), "{stored}");
     ensure!(cutter.cuts() == 2 && output.matches("going on in").count() >= 2, "{output}");
     ensure!(cutter.sent() < BYTES as u64 * 3 / 2, "{} bytes were sent", cutter.sent());
+    Ok(())
+}
+
+/// What the command printed on standard output, which the site's log has among its explanations.
+fn rotated(site: &Site, more: &[&str]) -> Result<String> {
+    let (succeeded, output) = site.command(&[&["keys", "rotate"], more].concat())?;
+    ensure!(succeeded, "{output}");
+    Ok(output
+        .lines()
+        .find(|line| line.contains(':') && line.contains(',') && !line.contains(' '))
+        .context(output.clone())?
+        .to_owned())
+}
+
+/// Two gateways, replaced one at a time: whoever asks whichever of them is never told that his token is none.
+#[tokio::test(flavor = "multi_thread")]
+async fn keys_are_rotated_under_two_gateways_and_no_token_is_refused() -> Result<()> {
+    const KEYS: &str = "REELGATE__TOKENS__KEYS";
+    let mut site = Site::builder(Footing::Production).gateways(2).workers(0).start().await?;
+    let jwt = SignIn::member("alice", "acme").jwt();
+    let client = |site: &Site, gateway: usize| site.gateways[gateway].client().signed_in(jwt.clone());
+    let file = client(&site, 0).upload_one(Upload::text("note.txt", "hello")).await?;
+    let plays = async |site: &Site, token: &str| {
+        for gateway in &site.gateways {
+            let path = format!("/v1/files/stream/{file}?token={token}&rendition=source");
+            gateway.client().get(&path).await?.expect(200)?;
+        }
+        anyhow::Ok(())
+    };
+    let wish = serde_json::json!({});
+    let before = client(&site, 0).stream_token(&wish).await?;
+
+    let announced = rotated(&site, &["--announce"])?;
+    for gateway in 0..2 {
+        site.set_env(KEYS, &announced);
+        site.restart_gateway(gateway).await?;
+        let token = client(&site, gateway).stream_token(&wish).await?;
+        plays(&site, &token).await?;
+    }
+    let turned = rotated(&site, &[])?;
+    ensure!(announced.split(',').next_back() == turned.split(',').next(), "what was announced signs");
+    for gateway in 0..2 {
+        site.set_env(KEYS, &turned);
+        site.restart_gateway(gateway).await?;
+        let token = client(&site, gateway).stream_token(&wish).await?;
+        let kid = turned.split(':').next().context("a name")?;
+        ensure!(token.split('.').nth(1) == Some(kid), "another key signs: {token}");
+        plays(&site, &token).await?;
+        plays(&site, &before).await?;
+    }
+    // A key that nobody knows any more.
+    site.set_env(KEYS, turned.split(',').next().unwrap());
+    site.restart_gateway(0).await?;
+    let path = format!("/v1/files/stream/{file}?token={before}&rendition=source");
+    ensure!(site.client().get(&path).await?.status == 401, "the check above sees nothing");
     Ok(())
 }

@@ -199,6 +199,37 @@ async fn a_gateway_asked_to_drain_ends_what_it_sends() -> Result<()> {
     Ok(())
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn the_command_asks_all_it_is_given_and_returns_when_they_have_ended() -> Result<()> {
+    let address = format!("http://127.0.0.1:{}", free_port());
+    let listen = address.trim_start_matches("http://");
+    let mut site = Site::builder(Footing::Production).env("REELGATE__WORKER__OPS_LISTEN", listen).start().await?;
+    let worker = HttpClient::new(&*address);
+    eventually("the worker is ready", PATIENCE, async || worker.get("/readyz").await.is_ok_and(|it| it.status == 200))
+        .await?;
+    let gateway = site.gateways[0].ops_url();
+    let (succeeded, output) = site.command(&["drain", "http://127.0.0.1:9"])?;
+    ensure!(!succeeded && output.contains("cannot reach http://127.0.0.1:9/"), "{output}");
+    let (succeeded, output) = site.command(&["drain", &site.gateways[0].url()])?;
+    ensure!(!succeeded && output.contains("operations port"), "{output}");
+
+    // An upload that goes on holds the gateway.
+    let client = site.client().signed_in(SignIn::member("alice", "acme").jwt());
+    let mut upload = client.begin_upload("slow.bin", 10).await?;
+    upload.send(b"12345").await?;
+    let (succeeded, output) = site.command(&["drain", &gateway, &address, "--timeout", "2s"])?;
+    ensure!(!succeeded && output.contains("still drains"), "{output}");
+    upload.send(b"67890").await?;
+    ensure!(upload.finish().await?.0 == 200);
+    let (succeeded, output) = site.command(&["drain", &gateway])?;
+    // It may have ended before it could be asked once more.
+    ensure!(succeeded || output.contains("cannot reach"), "{output}");
+    for process in [&mut site.gateways[0].process, &mut site.workers[0]] {
+        ensure!(process.wait(PATIENCE)?.code() == Some(0), "{}", process.output());
+    }
+    Ok(())
+}
+
 /// Writes one that signs itself, and its key.
 fn certificate(folder: &Path) -> Result<CertificateDer<'static>> {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()])?;
