@@ -135,7 +135,7 @@ async fn a_worker_asked_to_drain_ends_what_it_has_and_takes_nothing_more() -> Re
     ensure!((&none["load"], &none["kinds"]["process"]["running"]) == (&json!(0), &json!(0)), "{none}");
 
     let client = site.client().signed_in(SignIn::admin("alice", "acme").jwt());
-    let film = Film { width: 854, height: 480, seconds: 12, ..Film::default() };
+    let film = Film { width: 854, height: 480, seconds: 6, ..Film::default() };
     let film = film.make(folder.path())?;
     let first = client.upload_one(Upload::file("film.mp4", "video/mp4", &film)).await?;
     eventually("it runs", PATIENCE, async || scaling(&site).await.is_ok_and(|it| it["running"] == 1)).await?;
@@ -170,7 +170,7 @@ async fn a_worker_with_time_to_drain_ends_its_job_after_sigterm() -> Result<()> 
         builder.env("REELGATE__LADDER__PRESET", "veryslow").env("REELGATE__WORKER__THREADS", "1").start().await?;
     let folder = Folder::new("drain")?;
     let client = site.client().signed_in(SignIn::admin("alice", "acme").jwt());
-    let film = Film { width: 854, height: 480, seconds: 12, ..Film::default() };
+    let film = Film { width: 854, height: 480, seconds: 6, ..Film::default() };
     let file = client.upload_one(Upload::file("film.mp4", "video/mp4", film.make(folder.path())?)).await?;
     eventually("it runs", PATIENCE, async || scaling(&site).await.is_ok_and(|it| it["running"] == 1)).await?;
     site.workers[0].signal(Signal::TERM)?;
