@@ -46,7 +46,8 @@ async fn pages_of_other_origins_may_ask() {
     let listed = Bench::start_with(|config| config.http.cors_origins = vec!["https://a.example".to_owned()]).await;
     assert_eq!(listed.get("/", &headers[..1]).await.header("access-control-allow-origin"), "https://a.example");
     let other = listed.get("/", &[("origin", "https://b.example")]).await;
-    assert_eq!((other.header("access-control-allow-origin"), other.header("vary")), ("", "Origin"));
+    assert_eq!(other.header("access-control-allow-origin"), "");
+    assert!(other.headers.get_all("vary").iter().any(|name| name == "Origin"), "{:?}", other.headers);
 }
 
 #[tokio::test]
@@ -84,7 +85,7 @@ async fn lists_and_infos_show_the_same_file() {
     let info = format!("/v1/files/{}/info", files[0]["id"].as_str().unwrap());
     assert_eq!(bench.get_signed_in(&info).await.json(), files[0]);
     let keys: Vec<_> = files[0].as_object().unwrap().keys().cloned().collect();
-    assert_eq!(keys.len(), 16, "a File has exactly the fields of the contract: {keys:?}");
+    assert_eq!(keys.len(), 20, "a File has exactly the fields of the contract: {keys:?}");
     let poster = format!("/v1/files/{}/poster", files[0]["id"].as_str().unwrap());
     assert_eq!(bench.get_signed_in(&poster).await.code(), "rendition_not_found");
 }
