@@ -35,7 +35,7 @@ test: ## everything that decides whether a change may land
 	cargo build --workspace --all-targets
 	@[ -n "$$REELGATE_CORPUS" ] || echo "REELGATE_CORPUS is not set: the real files are skipped, generated clips are used"
 	@# Most of the time tests wait: for players, clocks and leases.
-	cargo test --workspace -- --test-threads=$$((2 * $$(nproc)))
+	cargo test --workspace --no-fail-fast -- --test-threads=$$((2 * $$(nproc)))
 	scripts/check-deploy
 	DEMO_CHECK=1 scripts/demo
 
