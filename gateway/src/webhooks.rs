@@ -51,7 +51,7 @@ impl Webhooks {
     /// A sentence that names the key of the configuration to change.
     pub(crate) fn new(config: &WebhooksConfig, keyring: &Keyring) -> Result<Self, String> {
         Ok(Self {
-            guard: Guard::new(config)?,
+            guard: config.guard()?,
             resolver: Resolver::default(),
             tls: TlsConnector::from(Arc::new(http_client::tls())),
             keyring: keyring.clone(),

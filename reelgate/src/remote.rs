@@ -8,6 +8,7 @@ mod news;
 mod progress;
 mod remove;
 mod resume;
+mod retry;
 mod send;
 mod server;
 mod tag;

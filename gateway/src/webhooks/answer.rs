@@ -1,6 +1,7 @@
 //! Endpoints and deliveries as the API shows them. A secret is in an answer twice in its life: when it is made, and when it takes the
 //! place of another.
 
+use http::StatusCode;
 use reelgate_common::{
     ids::{DeliveryId, FileId, WebhookId},
     timestamp::Timestamp,
@@ -8,6 +9,8 @@ use reelgate_common::{
 };
 use serde::Serialize;
 use utoipa::ToSchema;
+
+use crate::error::ApiError;
 
 /// An endpoint of an organisation.
 #[derive(Debug, Serialize, ToSchema)]
@@ -155,4 +158,8 @@ impl From<Delivery> for DeliveryJson {
             finished_at: delivery.finished_at,
         }
     }
+}
+
+pub(super) fn webhook_not_found() -> ApiError {
+    ApiError::new(StatusCode::NOT_FOUND, "webhook_not_found", "Webhook not found")
 }

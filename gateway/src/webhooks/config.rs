@@ -87,8 +87,14 @@ impl WebhooksConfig {
             None if self.backoff_max_ms < self.backoff_base_ms => {
                 Err("backoff_max_ms must be at least backoff_base_ms".to_owned())
             }
-            None => Guard::new(self).map(drop),
+            None => self.guard().map(drop),
         }
+    }
+
+    /// # Errors
+    /// A sentence that names the key to change.
+    pub(super) fn guard(&self) -> Result<Guard, String> {
+        Guard::new(self.allow_http, &self.ports, &self.allow_private)
     }
 
     pub(super) fn policy(&self) -> DeliveryPolicy {

@@ -5,7 +5,6 @@ use std::net::IpAddr;
 
 use super::{
     address::special,
-    config::WebhooksConfig,
     target::{Objection, Place, Target},
 };
 use crate::network::Network;
@@ -25,16 +24,16 @@ pub(super) struct Guard {
 impl Guard {
     /// # Errors
     /// A sentence that names the key to change.
-    pub(super) fn new(config: &WebhooksConfig) -> Result<Self, String> {
+    pub(super) fn new(allow_http: bool, ports: &[u16], allow_private: &[String]) -> Result<Self, String> {
         let (mut networks, mut names) = (Vec::new(), Vec::new());
-        for entry in &config.allow_private {
+        for entry in allow_private {
             match entry.parse() {
                 Ok(network) => networks.push(network),
                 Err(_) if is_name(entry) => names.push(entry.trim_end_matches('.').to_ascii_lowercase()),
                 Err(error) => return Err(format!("allow_private: {entry:?} is no name, and {error}")),
             }
         }
-        Ok(Self { allow_http: config.allow_http, ports: config.ports.clone(), networks, names })
+        Ok(Self { allow_http, ports: ports.to_vec(), networks, names })
     }
 
     /// An address that an endpoint may have.
@@ -82,8 +81,8 @@ mod tests {
     use super::*;
 
     fn guard(allow_private: &[&str]) -> Guard {
-        let allow_private = allow_private.iter().map(|text| (*text).to_owned()).collect();
-        Guard::new(&WebhooksConfig { allow_private, ..WebhooksConfig::default() }).unwrap()
+        let allow_private: Vec<_> = allow_private.iter().map(|text| (*text).to_owned()).collect();
+        Guard::new(false, &[443, 8443], &allow_private).unwrap()
     }
 
     fn addresses(texts: &[&str]) -> Vec<IpAddr> {

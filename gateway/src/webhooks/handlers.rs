@@ -14,7 +14,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::{
-    answer::{DeletedWebhook, DeliveryJson, WebhookJson, WebhooksPage, WithSecret},
+    answer::{DeletedWebhook, DeliveryJson, WebhookJson, WebhooksPage, WithSecret, webhook_not_found},
     ask::Ask,
     log, secret, wish,
 };
@@ -145,10 +145,6 @@ fn test_body(id: DeliveryId, created_at: Timestamp) -> Result<String, ApiError> 
 
 async fn find(app: &App, caller: &Caller, id: WebhookId) -> Result<Webhook, ApiError> {
     app.db.find_webhook(&caller.org, id).await?.ok_or_else(webhook_not_found)
-}
-
-pub(super) fn webhook_not_found() -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, "webhook_not_found", "Webhook not found")
 }
 
 fn too_many_tests() -> ApiError {

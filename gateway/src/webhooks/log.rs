@@ -7,10 +7,7 @@ use reelgate_common::{
     ids::{DeliveryId, WebhookId},
 };
 
-use super::{
-    answer::{DeliveriesPage, DeliveryJson},
-    handlers::webhook_not_found,
-};
+use super::answer::{DeliveriesPage, DeliveryJson, webhook_not_found};
 use crate::{
     app::App,
     error::ApiError,

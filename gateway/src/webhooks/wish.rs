@@ -139,7 +139,7 @@ mod tests {
     use crate::{error::Detail, webhooks::config::WebhooksConfig};
 
     fn guard() -> Guard {
-        Guard::new(&WebhooksConfig::default()).unwrap()
+        WebhooksConfig::default().guard().unwrap()
     }
 
     fn wrong(error: ApiError) -> Vec<String> {

@@ -11,7 +11,7 @@ use super::{
     body::Content,
     file::RemoteFile,
     progress::Bars,
-    send::pause_before_retry,
+    retry::pause_before_retry,
     server::{Begun, Refused, Server},
 };
 

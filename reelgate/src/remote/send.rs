@@ -1,11 +1,9 @@
 //! One file to the server. What fails on the way is tried again under the same `Idempotency-Key`, so that a file whose answer was
 //! lost is not stored twice. A large one goes by `resume`.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use anyhow::Context;
-use http::StatusCode;
-use reelgate_common::http_client::HttpError;
 use tokio::time::sleep;
 
 use super::{
@@ -13,11 +11,11 @@ use super::{
     file::RemoteFile,
     progress::Bars,
     resume,
+    retry::pause_before_retry,
     server::{Refused, Server},
 };
 
 const ATTEMPTS: u32 = 5;
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 pub(super) async fn file(server: &Server, path: &Path, bars: &Bars) -> anyhow::Result<RemoteFile> {
     let name = path.file_name().context("this names no file")?.to_string_lossy().into_owned();
@@ -60,29 +58,6 @@ async fn once(server: &Server, (path, name): (&Path, &str), key: &str, bars: &Ba
 
 fn is_unknown(error: &anyhow::Error) -> bool {
     error.downcast_ref::<Refused>().is_some_and(|refused| refused.code == "not_found")
-}
-
-/// `None` for what would fail again.
-pub(super) fn pause_before_retry(error: &anyhow::Error, attempt: u32) -> Option<Duration> {
-    let backoff = Duration::from_secs(1 << attempt.min(5));
-    match error.downcast_ref::<Refused>() {
-        Some(refused) if is_passing(refused.status) => {
-            Some(refused.retry_after.map_or(backoff, Duration::from_secs).min(LONGEST_WAIT))
-        }
-        Some(_) => None,
-        // No answer came, unless it was the file that could not be read.
-        None => error.is::<HttpError>().then_some(backoff),
-    }
-}
-
-fn is_passing(status: StatusCode) -> bool {
-    matches!(
-        status,
-        StatusCode::TOO_MANY_REQUESTS
-            | StatusCode::BAD_GATEWAY
-            | StatusCode::SERVICE_UNAVAILABLE
-            | StatusCode::GATEWAY_TIMEOUT
-    )
 }
 
 #[cfg(test)]

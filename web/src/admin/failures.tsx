@@ -12,9 +12,8 @@ import { StateChip } from "../ui/state-chip"
 import { say } from "../ui/toasts"
 import { useJobs } from "./jobs"
 import { useNames } from "./names"
-import { TONES } from "./queue"
 import { Table } from "./table"
-import type { SectionProps } from "./view"
+import { TONES, type SectionProps } from "./section"
 
 const OVER = ["dead", "cancelled"]
 

@@ -10,7 +10,7 @@ import { Problem } from "../ui/problem"
 import { say } from "../ui/toasts"
 import { useNames } from "./names"
 import { Table } from "./table"
-import type { SectionProps } from "./view"
+import type { SectionProps } from "./section"
 
 const EVERY_MS = 5_000
 

@@ -12,12 +12,10 @@ import { StateChip } from "../ui/state-chip"
 import { say } from "../ui/toasts"
 import { useJobs } from "./jobs"
 import { useNames } from "./names"
+import { TONES, type SectionProps } from "./section"
 import { Table } from "./table"
-import type { SectionProps } from "./view"
 
 const OPEN = ["running", "queued"]
-/** Which look each state has. */
-export const TONES: Record<string, string> = { running: "processing", queued: "staged", done: "ready", dead: "failed", cancelled: "staged" }
 
 export function Queue({ session, live }: SectionProps) {
   const { value, error, again } = useJobs(session, live, OPEN)

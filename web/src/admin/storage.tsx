@@ -4,7 +4,7 @@ import { texts } from "../texts"
 import { useAsked } from "../ui/asked"
 import { Bar } from "../ui/bar"
 import { Problem } from "../ui/problem"
-import type { SectionProps } from "./view"
+import type { SectionProps } from "./section"
 
 const EVERY_MS = 10_000
 

@@ -1,22 +1,17 @@
 // For administrators: what waits, what fails, who works, who watches, what is used, and who is told.
 import type { ComponentType } from "preact"
-import type { Live } from "../live"
 import { links } from "../place"
-import { mayAdminister, type Session } from "../session"
+import { mayAdminister } from "../session"
 import { texts } from "../texts"
 import { Empty } from "../ui/empty"
 import { Heading } from "../ui/heading"
 import { Failures } from "./failures"
 import { Playing } from "./playing"
 import { Queue } from "./queue"
+import type { SectionProps } from "./section"
 import { Storage } from "./storage"
 import { Webhooks } from "./webhooks"
 import { Workers } from "./workers"
-
-export interface SectionProps {
-  session: Session
-  live: Live
-}
 
 const SECTIONS: Record<string, { name: string; Section: ComponentType<SectionProps> }> = {
   queue: { name: texts.admin.queue, Section: Queue },

@@ -11,7 +11,7 @@ import { Problem } from "../ui/problem"
 import { StateChip } from "../ui/state-chip"
 import { say } from "../ui/toasts"
 import { Table } from "./table"
-import type { SectionProps } from "./view"
+import type { SectionProps } from "./section"
 
 const EVERY_MS = 5_000
 

@@ -8,7 +8,7 @@ import { Problem } from "../ui/problem"
 import { useJobs } from "./jobs"
 import { useNames } from "./names"
 import { Table } from "./table"
-import type { SectionProps } from "./view"
+import type { SectionProps } from "./section"
 
 const RUNNING = ["running"]
 

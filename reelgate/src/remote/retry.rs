@@ -1,0 +1,33 @@
+//! What is tried again, and how long after.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use reelgate_common::http_client::HttpError;
+
+use super::server::Refused;
+
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// `None` for what would fail again.
+pub(super) fn pause_before_retry(error: &anyhow::Error, attempt: u32) -> Option<Duration> {
+    let backoff = Duration::from_secs(1 << attempt.min(5));
+    match error.downcast_ref::<Refused>() {
+        Some(refused) if is_passing(refused.status) => {
+            Some(refused.retry_after.map_or(backoff, Duration::from_secs).min(LONGEST_WAIT))
+        }
+        Some(_) => None,
+        // No answer came, unless it was the file that could not be read.
+        None => error.is::<HttpError>().then_some(backoff),
+    }
+}
+
+fn is_passing(status: StatusCode) -> bool {
+    matches!(
+        status,
+        StatusCode::TOO_MANY_REQUESTS
+            | StatusCode::BAD_GATEWAY
+            | StatusCode::SERVICE_UNAVAILABLE
+            | StatusCode::GATEWAY_TIMEOUT
+    )
+}
