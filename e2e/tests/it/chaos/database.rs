@@ -100,6 +100,9 @@ async fn commits_whose_answers_are_lost_make_nothing_twice() -> Result<()> {
     assert!(at.database.lost() > 5, "{} answers were lost", at.database.lost());
     at.database.lose_replies(None);
     each_once(&info);
+    // Everything is published before the job is over, and that, too, may have to be said twice.
+    let done = async || the_job(&at.site, &file).await.is_ok_and(|job| job.state == JobState::Done);
+    eventually("its job is done", PATIENCE, done).await.with_context(|| at.site.output())?;
     let job = the_job(&at.site, &file).await?;
     assert_eq!((job.state, job.failures), (JobState::Done, 0), "a lost answer is no failure of the file");
     let bytes = alice.get(&format!("/v1/files/{file}")).await?.expect(200)?.body;
