@@ -60,18 +60,15 @@ pub(crate) async fn enter(
     };
     visit.grant.covers(visit.file)?;
     visit.grant.allows(visit.scope)?;
-    let mut row = app.rows.find(&app.db, visit.grant.org(), visit.file).await?.ok_or_else(ApiError::file_not_found)?;
+    let does = |row: &FileWithRenditions| !may_come(&row.file) || decide(row).is_ok();
+    let row = app.rows.find_that(&app.db, visit.grant.org(), visit.file, does).await?;
+    let row = row.ok_or_else(ApiError::file_not_found)?;
     if let Some(held) = &held
         && let Some(pin) = held.pin(&visit.parameter)
     {
         return pass(app, row, pin, Some(held.clone())).await;
     }
-    let mut shown = decide(&row);
-    if shown.is_err() && may_come(&row.file) {
-        row = app.rows.newest(&app.db, visit.grant.org(), visit.file).await?.ok_or_else(ApiError::file_not_found)?;
-        shown = decide(&row);
-    }
-    let pin = Pin { parameter: visit.parameter, generation: row.file.generation, shown: shown? };
+    let pin = Pin { parameter: visit.parameter, generation: row.file.generation, shown: decide(&row)? };
     let opens = visit.opens && row.file.kind != FileKind::Image;
     let held = match (held, &ticket) {
         (None, Some(ticket)) if opens => {

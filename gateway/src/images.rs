@@ -109,11 +109,8 @@ pub(crate) async fn row_with(
 ) -> Result<Arc<FileWithRenditions>, ApiError> {
     grant.covers(file)?;
     grant.allows(Scope::Image)?;
-    let row = app.rows.find(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)?;
-    if has(&row) || !may_come(&row.file) {
-        return Ok(row);
-    }
-    app.rows.newest(&app.db, grant.org(), file).await?.ok_or_else(ApiError::file_not_found)
+    let does = |row: &FileWithRenditions| has(row) || !may_come(&row.file);
+    app.rows.find_that(&app.db, grant.org(), file, does).await?.ok_or_else(ApiError::file_not_found)
 }
 
 /// All sheets in their order, with the names they are asked for by.

@@ -61,12 +61,25 @@ impl Rows {
         self.newest(db, org, file).await
     }
 
-    /// As `find`, and not from memory while the database answers: for whoever misses in a row what may have come since. Those who
-    /// ask at the same time share a question.
+    /// As `find`; a row that is held and does not do, for it may lack what has come since, is asked for again.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn newest(&self, db: &Db, org: &OrgId, file: FileId) -> Result<Option<Arc<FileWithRenditions>>, DbError> {
+    pub async fn find_that(
+        &self,
+        db: &Db,
+        org: &OrgId,
+        file: FileId,
+        does: impl Fn(&FileWithRenditions) -> bool,
+    ) -> Result<Option<Arc<FileWithRenditions>>, DbError> {
+        match self.find(db, org, file).await? {
+            Some(row) if !does(&row) => self.newest(db, org, file).await,
+            found => Ok(found),
+        }
+    }
+
+    /// Not from memory while the database answers. Those who ask at the same time share a question.
+    async fn newest(&self, db: &Db, org: &OrgId, file: FileId) -> Result<Option<Arc<FileWithRenditions>>, DbError> {
         loop {
             match self.questions.turn(org, file) {
                 Turn::Ask(asker) => {

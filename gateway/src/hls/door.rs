@@ -68,15 +68,14 @@ pub(super) async fn by_lease(app: &App, path: &PackagedPath, ask: &Ask<'_>) -> R
 
 async fn row(app: &App, held: &Held, path: &PackagedPath) -> Result<Arc<FileWithRenditions>, ApiError> {
     let (org, file) = (held.org(), path.file);
-    let row = app.rows.find(&app.db, org, file).await?.ok_or_else(ApiError::file_not_found)?;
+    // Another gateway may have seen a newer row than the one that is remembered here, and have named what is in it.
+    let does = |row: &FileWithRenditions| {
+        let may_come = row.file.progress < 1.0 || path.rendition.starts_with("captions-");
+        row.file.generation != path.generation || !may_come || find(row, path).is_some()
+    };
+    let row = app.rows.find_that(&app.db, org, file, does).await?.ok_or_else(ApiError::file_not_found)?;
     if row.file.generation == path.generation {
-        return match find(&row, path) {
-            // Another gateway may have seen a newer row than the one that is remembered here, and have named what is in it.
-            None if row.file.progress < 1.0 || path.rendition.starts_with("captions-") => {
-                app.rows.newest(&app.db, org, file).await?.ok_or_else(ApiError::file_not_found)
-            }
-            _ => Ok(row),
-        };
+        return Ok(row);
     }
     let pin = held.pin(&Parameter::Packaged).filter(|pin| pin.generation == path.generation);
     let pin = pin.ok_or_else(lease_ended)?;

@@ -41,12 +41,12 @@ struct Plan {
 impl Plan {
     fn read() -> Self {
         let number = |name, default| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default);
-        let (bytes, seed) = (number("UPLOAD_MIB", 256) * MIB, number("UPLOAD_SEED", 20_261_130));
+        let (bytes, seed) = (number("UPLOAD_MIB", 384) * MIB, number("UPLOAD_SEED", 20_261_130));
         let mut dice = Dice::new(seed);
         // Of the file's bytes, so that each is met even if nothing is sent twice.
         let mut points = |count| (0..count).map(|_| dice.throw() % bytes).collect::<Vec<_>>();
         // Fewer for the bytes than in the whole run: at each, a busy machine's gateway loses up to 2 MiB that the kernel has and it has not read.
-        let cuts = points(number("UPLOAD_CUTS", 8));
+        let cuts = points(number("UPLOAD_CUTS", 12));
         let mut kills = points(number("UPLOAD_KILLS", 2));
         kills.sort_unstable();
         Self { bytes, cuts, kills, seed }
