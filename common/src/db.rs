@@ -29,6 +29,8 @@ mod leases;
 mod listeners;
 mod listing;
 mod missing;
+mod parts;
+pub mod presence;
 mod promotion;
 mod quotas;
 mod read;

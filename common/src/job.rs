@@ -10,8 +10,9 @@ use crate::{
     timestamp::Timestamp,
 };
 
-/// Version of the job contract that this build writes and understands.
-pub const PAYLOAD_VERSION: i32 = 1;
+/// The newest version of the job contract that this build understands. What it writes bears the oldest that will do
+/// (`JobKind::payload_version`), so that workers of the version before go on while an upgrade is under way.
+pub const PAYLOAD_VERSION: i32 = 2;
 
 /// Priority of an upload's processing, 0 to 100, higher first.
 pub const DEFAULT_PRIORITY: u8 = 50;
@@ -19,20 +20,39 @@ pub const DEFAULT_PRIORITY: u8 = 50;
 /// Priority of thumbnails: somebody waits for them.
 pub const THUMBNAIL_PRIORITY: u8 = 90;
 
+/// Priority of a chunk of a long film: whatever is short overtakes it.
+pub const CHUNK_PRIORITY: u8 = 10;
+
 closed_set! {
     pub enum JobKind {
         /// Probe a source and make everything that its plan says.
         Process = "process",
         /// Make the thumbnails that are asked for. One per generation, run again whenever there are more.
         Thumbnail = "thumbnail",
+        /// Encode one part of a film that is encoded in parts. As many per generation as the film has parts.
+        Chunk = "chunk",
+    }
+}
+
+impl JobKind {
+    /// What a worker must understand to run it.
+    #[must_use]
+    pub const fn payload_version(self) -> i32 {
+        match self {
+            Self::Process | Self::Thumbnail => 1,
+            Self::Chunk => 2,
+        }
     }
 }
 
 closed_set! {
-    /// `Queued` waits (also for its backoff), `Running` is held by a worker, the rest is final.
+    /// `Queued` waits (also for its backoff), `Running` is held by a worker, `Split` waits for the jobs of its parts, the rest is
+    /// final.
     pub enum JobState {
         Queued = "queued",
         Running = "running",
+        /// Its film is being encoded in parts; queued again when the last of them is over.
+        Split = "split",
         Done = "done",
         /// The dead letter: given up, with code and last error.
         Dead = "dead",
@@ -44,6 +64,8 @@ closed_set! {
     /// How one attempt ended.
     pub enum AttemptOutcome {
         Finished = "finished",
+        /// It has done what is not done in parts, and others make those.
+        Split = "split",
         Failed = "failed",
         /// We stopped it; counts for nothing.
         Interrupted = "interrupted",
@@ -53,6 +75,24 @@ closed_set! {
         Lost = "lost",
         Cancelled = "cancelled",
     }
+}
+
+/// What the objects of films that are encoded in parts are called, until they are put together.
+const PIECE: &str = "piece-";
+
+/// The object of one rung of one part: its name.
+#[must_use]
+pub fn piece_name(part: u32, rung: &str) -> String {
+    format!("{PIECE}{part}-{rung}.mp4")
+}
+
+/// The object of the sound of all rungs: its name.
+pub const SOUND_PIECE: &str = "piece-sound.m4a";
+
+/// Whether an output is a piece, which lives only as long as its film's job.
+#[must_use]
+pub fn is_piece_name(name: &str) -> bool {
+    name.starts_with(PIECE)
 }
 
 /// The fencing token: a result is written only while it still holds in the database.
@@ -73,6 +113,8 @@ pub struct JobRecord {
     pub org_id: OrgId,
     pub generation: i64,
     pub kind: JobKind,
+    /// Of a chunk: which part of its film, from 0 on.
+    pub part: Option<u32>,
     pub state: JobState,
     pub priority: u8,
     pub payload_version: i32,

@@ -26,6 +26,8 @@ pub struct JobJson {
     /// Operators see those of all.
     org: OrgId,
     kind: JobKind,
+    /// Of a chunk: which part of its film, from 0 on.
+    part: Option<u32>,
     state: JobState,
     priority: u8,
     /// 0.0 to 1.0.
@@ -97,6 +99,7 @@ impl From<JobRecord> for JobJson {
             file_id: job.file_id,
             org: job.org_id,
             kind: job.kind,
+            part: job.part,
             state: job.state,
             priority: job.priority,
             progress: job.progress,

@@ -6,7 +6,7 @@ use reelgate_common::{
     auth::Caller,
     db::{Cancelled, DueJob, JobFilter, Reach, Retried},
     ids::{FileId, JobId},
-    job::{JobRecord, JobState},
+    job::{JobKind, JobRecord, JobState},
     queue::Entry,
     timestamp::Timestamp,
 };
@@ -33,6 +33,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .says("Lists jobs", "Those of the organisation, the newest first, for its admins; those of one file for its owner, too; operators see those of all.")
         .signed_in()
         .query("state", inline::<JobState>(), "Only jobs in this state.", json!("dead"))
+        .query("kind", inline::<JobKind>(), "Only jobs of this kind. Without it, all but the parts of films.", json!("chunk"))
         .query("file_id", inline::<FileId>(), "Only those of this file.", json!(media::FILE))
         .limited()
         .query("cursor", inline::<JobId>(), "`next` of the page before.", json!(JOB))
@@ -202,6 +203,7 @@ fn parse(query: &Query<'_>) -> Result<JobFilter, ApiError> {
     let mut read = Reader::new(query);
     let filter = JobFilter {
         state: read.parsed("state", "Input should be a job state", "enum"),
+        kind: read.parsed("kind", "Input should be a job kind", "enum"),
         file: read.parsed("file_id", "Input should be a valid UUID in its hyphenated form", "uuid_parsing"),
         after: read.parsed("cursor", "Input should be the `next` of an earlier page", "value_error"),
         limit: read.limit(),
@@ -223,8 +225,10 @@ mod tests {
             (filter.state, filter.limit, filter.after, filter.file),
             (Some(JobState::Dead), 200, Some(id), None)
         );
-        let Detail::Invalid(wrong) = of("state=x&file_id=y&cursor=z&limit=201").unwrap_err().detail else { panic!() };
+        let Detail::Invalid(wrong) = of("state=x&kind=k&file_id=y&cursor=z&limit=201").unwrap_err().detail else {
+            panic!()
+        };
         let names: Vec<_> = wrong.iter().map(|violation| serde_json::to_value(&violation.loc[1]).unwrap()).collect();
-        assert_eq!(names, ["state", "file_id", "cursor", "limit"]);
+        assert_eq!(names, ["state", "kind", "file_id", "cursor", "limit"]);
     }
 }

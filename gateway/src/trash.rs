@@ -2,12 +2,7 @@
 
 pub mod config;
 
-use reelgate_common::{
-    auth::Caller,
-    db::{DueJob, RestoredFile},
-    ids::FileId,
-    queue::Entry,
-};
+use reelgate_common::{auth::Caller, db::RestoredFile, ids::FileId};
 
 use crate::{
     announce::announce,
@@ -51,7 +46,7 @@ pub(crate) async fn restore(app: &App, caller: &Caller, file: FileId) -> Result<
     tracing::info!(file.id = %file, org = %caller.org, user = %caller.user,
         override_by_admin = row.file.owner_id != caller.user, "a file was restored");
     for job in due {
-        announce(app.queue.as_ref(), entry(job)).await;
+        announce(app.queue.as_ref(), job.into()).await;
     }
     Ok(ok(&FileJson::from(&*row)))
 }
@@ -61,8 +56,4 @@ async fn absent(app: &App, caller: &Caller, file: FileId) -> Result<ApiError, Ap
         Some(_) => ApiError::new(http::StatusCode::CONFLICT, "not_trashed", "The file is not in the trash"),
         None => ApiError::file_not_found(),
     })
-}
-
-fn entry(job: DueJob) -> Entry {
-    Entry { job_id: job.id, org_id: job.org_id, priority: job.priority, run_at: job.run_at, due: job.due }
 }

@@ -16,6 +16,7 @@
 
 mod bandwidth;
 mod build;
+mod chunks;
 mod cut;
 mod damage;
 mod describe;
@@ -35,6 +36,7 @@ mod varint;
 mod write;
 
 pub use build::{Built, build, build_covering};
+pub use chunks::{Chunk, Wish, chunk_bytes, chunks, end_of_last};
 pub use init::init_segment;
 pub use moof::media_segment;
 pub use picture::picture_bytes;

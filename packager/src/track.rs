@@ -69,7 +69,7 @@ pub struct Track {
 }
 
 impl Track {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             id: 0,
             enabled: false,

@@ -6,7 +6,7 @@ use clap::{Args, CommandFactory, Parser, Subcommand};
 use reelgate_common::{
     file::{FileKind, FileState},
     ids::{FileId, JobId},
-    job::JobState,
+    job::{JobKind, JobState},
     listing::Sort,
 };
 
@@ -285,9 +285,12 @@ pub(crate) struct Jobs {
 pub(crate) enum JobsCommand {
     /// The newest first.
     Ls {
-        /// `queued`, `running`, `done`, `dead` (the dead letters) or `cancelled`.
+        /// `queued`, `running`, `split` (its parts are being made), `done`, `dead` (the dead letters) or `cancelled`.
         #[arg(long)]
         state: Option<JobState>,
+        /// `process`, `thumbnail` or `chunk`. Without it, all but the parts of films.
+        #[arg(long)]
+        kind: Option<JobKind>,
         #[arg(long)]
         file: Option<FileId>,
         #[arg(long, default_value_t = 50)]

@@ -40,8 +40,9 @@ pub(crate) async fn run(arguments: &cli::Jobs, config: Option<&Path>) -> anyhow:
     let org = arguments.org.as_deref().map(OrgId::new);
     let command = Jobs { db: open(arguments, config).await?, org };
     let (answer, named) = match &arguments.what {
-        JobsCommand::Ls { state, file, limit } => {
-            let filter = JobFilter { state: *state, file: *file, after: None, limit: (*limit).clamp(1, PAGE) };
+        JobsCommand::Ls { state, kind, file, limit } => {
+            let filter =
+                JobFilter { state: *state, kind: *kind, file: *file, after: None, limit: (*limit).clamp(1, PAGE) };
             let jobs = command.db.list_jobs(command.reach(), &filter).await?;
             (Answer { jobs: jobs.into_iter().map(JobJson::from).collect(), ..Answer::default() }, false)
         }

@@ -27,7 +27,7 @@ use reelgate_gateway::{
 };
 use reelgate_worker::{
     config::{WorkerConfig, WorkerSection},
-    plan::LadderPolicy,
+    plan::{LadderPolicy, split::SplitPolicy},
 };
 use serde::Serialize;
 
@@ -39,6 +39,7 @@ pub(crate) struct Settings {
     pub(crate) http: HttpConfig,
     pub(crate) jobs: JobPolicy,
     pub(crate) ladder: LadderPolicy,
+    pub(crate) split: SplitPolicy,
     pub(crate) leases: LeasesConfig,
     pub(crate) log: LogConfig,
     pub(crate) maintenance: MaintenanceConfig,
@@ -66,6 +67,7 @@ impl Settings {
             http: raw.section("http")?,
             jobs: raw.section("jobs")?,
             ladder: raw.section("ladder")?,
+            split: raw.section("split")?,
             leases: raw.section("leases")?,
             log: raw.section("log")?,
             maintenance: raw.section("maintenance")?,
@@ -107,7 +109,13 @@ impl Settings {
     }
 
     pub(crate) fn worker_config(&self) -> WorkerConfig {
-        WorkerConfig { worker: self.worker.clone(), ladder: self.ladder.clone(), jobs: self.jobs, task_program: None }
+        WorkerConfig {
+            worker: self.worker.clone(),
+            ladder: self.ladder.clone(),
+            split: self.split.clone(),
+            jobs: self.jobs,
+            task_program: None,
+        }
     }
 }
 

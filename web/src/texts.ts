@@ -183,6 +183,7 @@ export const texts = {
     original: "As uploaded",
     outcomes: {
       finished: "Finished",
+      split: "Left to its parts",
       failed: "Failed",
       interrupted: "Interrupted by a restart",
       away: "A service was away",
@@ -250,11 +251,12 @@ export const texts = {
     jobStates: {
       queued: "Waiting",
       running: "Running",
+      split: "In parts",
       done: "Done",
       dead: "Given up",
       cancelled: "Cancelled",
     } as Record<string, string>,
-    jobKinds: { process: "Processing", thumbnail: "Thumbnails" } as Record<string, string>,
+    jobKinds: { process: "Processing", thumbnail: "Thumbnails", chunk: "Part of a film" } as Record<string, string>,
     columns: {
       file: "File",
       job: "Job",

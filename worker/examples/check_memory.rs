@@ -82,7 +82,7 @@ fn requests(media: MediaInfo, plan: Plan) -> Vec<(&'static str, Request)> {
         requests.push(("still", Request::Stills { orders: vec![still] }));
     }
     requests.extend(remux(media.clone()).map(|request| ("remuxed", request)));
-    requests.push(("encoded", Request::Encode { media, plan, threads: 2 }));
+    requests.push(("encoded", Request::Encode { media, plan, threads: 2, keep_sound: false }));
     requests
 }
 

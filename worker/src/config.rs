@@ -13,7 +13,10 @@ use reelgate_common::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::{plan::LadderPolicy, task::sandbox::Strictness};
+use crate::{
+    plan::{LadderPolicy, split::SplitPolicy},
+    task::sandbox::Strictness,
+};
 
 /// With less no film of today can be looked at.
 const LEAST_MEMORY: u64 = 512 << 20;
@@ -89,6 +92,7 @@ pub enum Proof {
 pub struct WorkerConfig {
     pub worker: WorkerSection,
     pub ladder: LadderPolicy,
+    pub split: SplitPolicy,
     pub jobs: JobPolicy,
     /// The program that is started as `PROGRAM __task`; `None`: this one, again. Not configurable: tests script it.
     pub task_program: Option<PathBuf>,
@@ -103,6 +107,7 @@ impl WorkerConfig {
         let config = Self {
             worker: raw.section("worker")?,
             ladder: raw.section("ladder")?,
+            split: raw.section("split")?,
             jobs: raw.section("jobs")?,
             task_program: None,
         };
@@ -116,6 +121,7 @@ impl WorkerConfig {
         let in_section = |section| move |message| ConfigError::Invalid { section, message };
         self.worker.validate().map_err(in_section("worker"))?;
         self.ladder.validate().map_err(in_section("ladder"))?;
+        self.split.validate().map_err(in_section("split"))?;
         self.jobs.validate().map_err(in_section("jobs"))
     }
 

@@ -14,6 +14,7 @@ mod memory;
 mod ops;
 mod patience;
 pub mod plan;
+mod presence;
 mod process;
 mod runner;
 mod scratch;
@@ -89,6 +90,8 @@ pub async fn run(
     let _ops = operations(&config, Ops { backends: backends.clone(), metrics, drain: drain.begun.clone() }).await?;
     let telling = pass_on(backends.db.bell().clone(), backends.queue.signals(), drain.over.clone());
     let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
+    let present = presence::keep(backends.db.clone(), process.clone(), config.worker.concurrency, drain.begun.clone());
+    let _present = AbortOnDropHandle::new(tokio::spawn(present));
     Runner { config: Arc::new(config), backends, process, scratch, tasks, drain }.run().await;
     tracing::info!("the worker has stopped");
     Ok(())

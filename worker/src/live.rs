@@ -122,6 +122,13 @@ pub(crate) fn tell(subject: Subject, signals: SharedSignals) -> AbortOnDropHandl
     }))
 }
 
+/// Says once how far a file is, for an attempt that makes a part of it.
+pub(crate) async fn tell_once(org_id: OrgId, file_id: FileId, progress: f64, signals: SharedSignals) {
+    let data = JobProgress { progress: rounded(progress), speed: None, time_left_ms: None, rungs: &[] };
+    let event = LiveEvent::of(org_id, file_id, &data);
+    _ = timeout(EVERY, signals.send(&[Signal::Live(event)])).await;
+}
+
 fn event(subject: &Subject, pace: &Pace, whole: f64, rungs: &[RungProgress]) -> LiveEvent {
     let rate = pace.per_ms();
     let speed = rate.zip(subject.rungs.length_ms(whole)).map(|(rate, length)| rounded(rate * length));

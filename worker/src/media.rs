@@ -2,9 +2,11 @@
 //! (`send`, `receive -> Result<Option<_>>`, `finish`). Runs only inside a task's child process, on sources that may be
 //! hostile. All `unsafe` is in `ffi`; knows nothing of jobs, storage or the network.
 
+mod assembly;
 mod cadence;
 mod captions;
 mod cascade;
+mod chunk;
 mod clock;
 mod codec;
 mod color;
@@ -50,7 +52,10 @@ mod tone;
 mod transcode;
 mod verify;
 mod waveform;
+mod window;
 
+pub use assembly::assemble;
+pub use chunk::chunk;
 pub use codec::can_encode;
 pub use error::MediaError;
 pub use input::Source;

@@ -6,6 +6,7 @@ pub(crate) mod extras;
 mod ladder;
 mod policy;
 mod rate;
+pub mod split;
 
 use std::str::FromStr;
 

@@ -18,6 +18,7 @@ mod publish;
 mod remux;
 mod source;
 mod source_rendition;
+mod split;
 mod stills;
 mod store;
 mod untouched;
@@ -52,6 +53,18 @@ use crate::{
 
 /// How far an attempt is when its source has been looked at.
 const PROBED: f64 = 0.02;
+/// And when all is encoded; what is left is storing and publishing.
+const ENCODED: f64 = 0.99;
+
+/// How an attempt ended that did what it had to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Finished,
+    /// The rest is left to jobs of their own.
+    Split,
+    /// Another run is to go on from here at once.
+    Again,
+}
 
 /// Everything that the steps share.
 pub(crate) struct Work {
@@ -73,14 +86,18 @@ pub(crate) struct Work {
 ///
 /// # Errors
 /// Why it ended early.
-pub(crate) async fn run(work: &Work) -> Result<(), Halt> {
+pub(crate) async fn run(work: &Work) -> Result<Ended, Halt> {
     match work.attempt.job.kind {
-        JobKind::Process => process(work).await,
-        JobKind::Thumbnail => stills::run(work).await,
+        JobKind::Process => match split::ready(work) {
+            Some(pieces) => split::assembly::run(work, pieces).await,
+            None => process(work).await,
+        },
+        JobKind::Thumbnail => stills::run(work).await.map(|()| Ended::Finished),
+        JobKind::Chunk => split::chunk::run(work).await.map(|()| Ended::Finished),
     }
 }
 
-async fn process(work: &Work) -> Result<(), Halt> {
+async fn process(work: &Work) -> Result<Ended, Halt> {
     if work.attempt.file.size_bytes == 0 {
         return Err(Halt::failed("not_media", "The file is empty; upload it again.", false));
     }
@@ -109,10 +126,17 @@ async fn process(work: &Work) -> Result<(), Halt> {
     published |= remux::publish(work, &source, &inspected, &mut plan).await?;
     let mut missing = work.missing(plan.clone(), &inspected.media);
     remux::lend(work, &mut missing);
-    let made = if missing.makes_nothing() {
-        encode::Made::default()
+    let divided = if missing.makes_nothing() {
+        None
     } else {
-        encode::encode(work, &source, &inspected.media, missing).await?
+        let divided = split::decide(work, &inspected, &missing, &mut plan).await?;
+        record(work, &inspected, &plan).await?;
+        divided
+    };
+    let made = match &divided {
+        _ if missing.makes_nothing() => encode::Made::default(),
+        Some(divided) => split::run(work, &source, &inspected.media, missing, divided).await?,
+        None => encode::encode(work, &source, &inspected.media, missing, false).await?,
     };
     if !(made.warnings.is_empty() && made.settled.is_empty()) {
         add_warnings(&mut inspected.media, made.warnings);
@@ -125,10 +149,13 @@ async fn process(work: &Work) -> Result<(), Halt> {
     if let Some(lack) = made.lack {
         return Err(Halt::Failed(lack));
     }
+    if divided.is_some() {
+        return Ok(if split::park(work).await? { Ended::Split } else { Ended::Again });
+    }
     if !(published || made.playable) {
         return Err(made.refusal.map_or_else(nothing_playable, Halt::Failed));
     }
-    finish(work).await
+    finish(work).await.map(|()| Ended::Finished)
 }
 
 impl Work {

@@ -25,7 +25,7 @@ use crate::{
     live::{self, Rungs},
     memory::Peak,
     patience::Patience,
-    process::{self, Work},
+    process::{self, Ended, Work},
     scratch::ScratchRoot,
     settle::{Outcome, settle},
     task::{parent::Tasks, words::Spoken},
@@ -250,7 +250,9 @@ impl Runner {
             },
             () = self.drain.over.cancelled() => Outcome::Interrupted,
             ran = process::run(work) => match ran {
-                Ok(()) => Outcome::Finished,
+                Ok(Ended::Finished) => Outcome::Finished,
+                Ok(Ended::Split) => Outcome::Split,
+                Ok(Ended::Again) => Outcome::Interrupted,
                 Err(halt) => halt.into(),
             },
         };

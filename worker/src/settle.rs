@@ -20,6 +20,8 @@ const RESOURCE_CODES: [&str; 2] = ["task_cpu_limit", "task_output_limit"];
 pub(crate) enum Outcome {
     /// Everything is published or refused, and the database knows.
     Finished,
+    /// The rest is left to others, and the database knows.
+    Split,
     Failed(Failure),
     /// We stopped it.
     Interrupted,
@@ -33,6 +35,7 @@ impl Outcome {
     pub(crate) fn kind(&self) -> AttemptOutcome {
         match self {
             Self::Finished => AttemptOutcome::Finished,
+            Self::Split => AttemptOutcome::Split,
             Self::Failed(_) => AttemptOutcome::Failed,
             Self::Interrupted => AttemptOutcome::Interrupted,
             Self::Away(_) => AttemptOutcome::Away,
@@ -75,7 +78,7 @@ pub(crate) async fn settle(
 ) -> Result<Settled, QueueError> {
     let queue = &backends.queue;
     match outcome {
-        Outcome::Finished | Outcome::Lost => queue.complete(claim).await,
+        Outcome::Finished | Outcome::Split | Outcome::Lost => queue.complete(claim).await,
         Outcome::Cancelled => {
             // The row is settled but for its worker's name, for which a purge waits.
             let stopped = patience.keep_trying("telling of a stop", || backends.db.interrupt_attempt(fence)).await;

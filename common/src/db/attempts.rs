@@ -8,7 +8,7 @@ use super::{
     Attempt, Db, DbError, Fenced, JobBeat, NotBegun, Verdict,
     entity::jobs,
     fence::{self, Locked},
-    history, read, settle,
+    history, parts, read, settle,
     transaction::WriteTx,
 };
 use crate::{
@@ -135,7 +135,7 @@ impl Db {
             let verdict = match locked.ask_for(fence, event, policy)? {
                 Ok(next) => {
                     let due = tx.now.plus(wait(policy, next.failures, jitter));
-                    settle::ended(&tx, locked, &next, failure, due).await?
+                    ended(&tx, locked, &next, failure, due).await?
                 }
                 Err(_) => {
                     settle::stopped(&tx, locked, fence).await?;
@@ -257,9 +257,10 @@ async fn begin(
     history::begin(tx, &job, worker).await?;
     let file = settle::processing(tx, locked.file, job.attempt).await?;
     let published = read::published(&**tx, file.id, file.generation).await?;
+    let split = parts::split_of(tx, &file, &job).await?;
     let fence =
         Fence { job_id: JobId(job.id), file_id: FileId(file.id), generation: job.generation, attempt: job.attempt };
-    Ok(Ok(Attempt { fence, file: file.into_record(Some(job.standing()?))?, job: job.into_record()?, published }))
+    Ok(Ok(Attempt { fence, file: file.into_record(Some(job.standing()?))?, job: job.into_record()?, published, split }))
 }
 
 async fn beat(tx: &WriteTx, fence: &Fence, progress: f64) -> Result<u64, DbError> {
@@ -293,7 +294,22 @@ async fn lose(tx: &WriteTx, locked: Locked, policy: &JobPolicy, jitter: f64) -> 
     };
     let due = tx.now.plus(wait(policy, next.losses, jitter));
     history::lost(tx, &locked.job).await?;
-    settle::ended(tx, locked, &next, &worker_lost(), due).await
+    ended(tx, locked, &next, &worker_lost(), due).await
+}
+
+async fn ended(
+    tx: &WriteTx,
+    locked: Locked,
+    next: &JobView,
+    failure: &Failure,
+    due: Timestamp,
+) -> Result<Verdict, DbError> {
+    let (file, job) = (locked.file.clone(), locked.job.clone());
+    let verdict = settle::ended(tx, locked, next, failure, due).await?;
+    if verdict == Verdict::Dead {
+        parts::given_up(tx, &file, &job).await?;
+    }
+    Ok(verdict)
 }
 
 fn worker_lost() -> Failure {
@@ -369,6 +385,9 @@ mod tests {
             last_error_code: None,
             last_error: None,
             plan: None,
+            split: None,
+            parts: None,
+            made: None,
             created_at: 0,
             finished_at: None,
         };

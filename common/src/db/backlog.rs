@@ -8,13 +8,13 @@ use super::{Backlog, Db, DbError};
 
 /// `$1` is now. What is put off further than `$2` was put off before the clock was set back, and is due (`jobs.rs`).
 const BACKLOG: &str = "
-SELECT kind, priority,
+SELECT CASE WHEN kind LIKE 'chunk/%' THEN 'chunk' ELSE kind END AS kind, priority,
     sum(CASE WHEN state = 'queued' AND (next_attempt_at <= $1 OR next_attempt_at > $2) THEN 1 ELSE 0 END) AS waiting,
     sum(CASE WHEN state = 'queued' AND next_attempt_at > $1 AND next_attempt_at <= $2 THEN 1 ELSE 0 END) AS delayed,
     sum(CASE WHEN state = 'running' THEN 1 ELSE 0 END) AS running,
     min(CASE WHEN state = 'queued' AND next_attempt_at <= $1 THEN next_attempt_at END) AS oldest
 FROM jobs WHERE state = 'queued' OR state = 'running'
-GROUP BY kind, priority ORDER BY priority DESC, kind";
+GROUP BY 1, 2 ORDER BY 2 DESC, 1";
 
 #[derive(FromQueryResult)]
 struct Row {

@@ -20,6 +20,7 @@ pub(super) mod stills;
 pub(super) mod upload_tokens;
 pub(super) mod uploads;
 pub(super) mod webhooks;
+pub(super) mod workers;
 
 use std::{fmt::Display, str::FromStr};
 

@@ -2,7 +2,7 @@
 //! two transactions about the same file never wait for each other in a ring. What may be written then is decided by the
 //! state machines.
 
-use sea_orm::{EntityTrait, QuerySelect};
+use sea_orm::{ColumnTrait, EntityTrait, QueryFilter, QuerySelect};
 
 use super::{
     DbError,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     ids::JobId,
-    job::{Fence, JobPolicy},
+    job::{Fence, JobKind, JobPolicy},
     states::job::{JobEvent, JobView, Refused, transition},
 };
 
@@ -34,6 +34,16 @@ pub(super) async fn lock_held(tx: &WriteTx, fence: &Fence) -> Result<Option<Lock
     let Some(locked) = lock(tx, fence.job_id).await? else { return Ok(None) };
     let held = locked.ask_for(fence, JobEvent::Write(fence.into()), &JobPolicy::default())?.is_ok();
     Ok(held.then_some(locked))
+}
+
+/// The job that processes the file.
+pub(super) async fn own_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model>, DbError> {
+    let own = jobs::Entity::find()
+        .filter(jobs::Column::FileId.eq(file.id))
+        .filter(jobs::Column::Generation.eq(file.generation))
+        .filter(jobs::Column::Kind.eq(JobKind::Process.as_str()))
+        .lock_exclusive();
+    Ok(own.one(&**tx).await?)
 }
 
 impl Locked {

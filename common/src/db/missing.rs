@@ -5,8 +5,9 @@ use sea_orm::{ColumnTrait, EntityTrait, ModelTrait, QueryFilter, QueryOrder, Que
 use super::{
     Db, DbError, FileWithRenditions, Withdrawn,
     entity::{files, renditions},
+    fence,
     fence::Locked,
-    read, requests, told,
+    read, settle, told,
     transaction::WriteTx,
 };
 use crate::{
@@ -68,13 +69,13 @@ impl Db {
             let name = (gone.file_id.0, gone.generation, gone.name.clone());
             let row = renditions::Entity::find_by_id(name).one(&*tx).await?;
             let row = row.filter(|row| row.attempt == gone.attempt);
-            let (Some(row), Some(job)) = (row, requests::own_job(&tx, &file).await?) else {
+            let (Some(row), Some(job)) = (row, fence::own_job(&tx, &file).await?) else {
                 return Ok(Withdrawn::Moved);
             };
             let locked = Locked { file, job };
             let Ok(next) = locked.ask(JobEvent::Wish, &JobPolicy::default())? else { return Ok(Withdrawn::Moved) };
             row.delete(&*tx).await?;
-            requests::requeue(&tx, locked.job, &next).await?;
+            settle::requeue(&tx, locked.job, &next).await?;
             withdrawn(&tx, locked.file).await?;
             tx.commit().await?;
             Ok(Withdrawn::Queued)
@@ -88,7 +89,7 @@ async fn withdrawn(tx: &WriteTx, file: files::Model) -> Result<(), DbError> {
     let left = read::published(&**tx, file.id, file.generation).await?;
     let playable = left.iter().any(Rendition::is_playable);
     match transition(file.view()?, FileEvent::Withdraw { playable }) {
-        Ok(next) if !file.is(next.state) => requests::restage(tx, file, next.state).await,
+        Ok(next) if !file.is(next.state) => settle::restage(tx, file, next.state).await,
         _ => {
             told::updated(tx, &file, &["renditions", "progress"]);
             Ok(())

@@ -6,22 +6,21 @@ use sea_orm::{
 };
 
 use super::{
-    Cancelled, Db, DbError, DueJob, JobFilter, Reach, Retried,
+    Cancelled, Db, DbError, JobFilter, Reach, Retried,
     entity::{files, jobs},
     fence::{self, Locked},
     files::living,
-    settle, told,
+    parts, settle, told,
     transaction::WriteTx,
 };
 use crate::{
-    file::{Failure, FileState},
+    file::Failure,
     ids::{FileId, JobId, OrgId},
     job::{JobKind, JobPolicy, JobRecord},
     states::{
         file::{self, FileEvent},
         job::{JobEvent, JobView},
     },
-    timestamp::Timestamp,
 };
 
 /// Jobs of deleted files are nobody's business any more.
@@ -51,6 +50,11 @@ impl Db {
         if let Some(state) = filter.state {
             query = query.filter(jobs::Column::State.eq(state.as_str()));
         }
+        query = match filter.kind {
+            None => query.filter(Expr::cust(format!("NOT {}", jobs::CHUNKS))),
+            Some(JobKind::Chunk) => query.filter(Expr::cust(jobs::CHUNKS)),
+            Some(kind) => query.filter(jobs::Column::Kind.eq(kind.as_str())),
+        };
         if let Some(file) = filter.file {
             query = query.filter(jobs::Column::FileId.eq(file.0));
         }
@@ -83,19 +87,19 @@ impl Db {
             let row = living(&*tx, org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
             let Some(row) = row else { return Ok(Retried::NoSuchFile) };
             let again = file::transition(row.view()?, retry_of(&row));
-            let job = own_job(&tx, &row).await?;
+            let job = fence::own_job(&tx, &row).await?;
             let (Ok(file), Some(job)) = (again, job) else { return Ok(Retried::NotRetryable) };
             let locked = Locked { file: row, job };
             let Ok(next) = locked.ask(JobEvent::Retry, &JobPolicy::default())? else {
                 return Ok(Retried::NotRetryable);
             };
-            let due = due(org, &locked.job, tx.now);
+            let due = locked.job.due(tx.now);
             if locked.file.is(file.state) {
                 told::updated(&tx, &locked.file, &["progress"]);
             } else {
-                restage(&tx, locked.file, file.state).await?;
+                settle::restage(&tx, locked.file, file.state).await?;
             }
-            requeue(&tx, locked.job, &next).await?;
+            settle::requeue(&tx, locked.job, &next).await?;
             tx.commit().await?;
             Ok(Retried::Queued(due))
         })
@@ -114,6 +118,8 @@ impl Db {
             let Some(locked) = locked.filter(|it| it.job.org_id == org.as_str() && !it.file.is_away()) else {
                 return Ok(Cancelled::NoSuchJob);
             };
+            // A part alone helps nobody: who stops it stops its film.
+            let locked = if locked.job.part().is_some() { of_film(&tx, locked).await? } else { locked };
             let Ok(next) = locked.ask(JobEvent::Cancel, &JobPolicy::default())? else { return Ok(Cancelled::Over) };
             cancel(&tx, locked, &next).await?;
             tx.commit().await?;
@@ -123,9 +129,17 @@ impl Db {
     }
 }
 
+async fn of_film(tx: &WriteTx, part: Locked) -> Result<Locked, DbError> {
+    match fence::own_job(tx, &part.file).await? {
+        Some(job) => Ok(Locked { job, ..part }),
+        None => Ok(part),
+    }
+}
+
 /// Worker and heartbeat stay: they tell whether somebody may still be writing.
 async fn cancel(tx: &WriteTx, locked: Locked, next: &JobView) -> Result<(), DbError> {
     let process = locked.job.kind == JobKind::Process.as_str();
+    parts::given_up(tx, &locked.file, &locked.job).await?;
     let mut job = locked.job.into_active_model();
     job.state = Set(next.state.as_str().to_owned());
     job.finished_at = Set(Some(tx.now.0));
@@ -144,40 +158,4 @@ async fn cancel(tx: &WriteTx, locked: Locked, next: &JobView) -> Result<(), DbEr
 
 fn retry_of(file: &files::Model) -> FileEvent {
     FileEvent::Retry { retryable: file.failure_retryable == Some(true) }
-}
-
-pub(super) fn due(org: &OrgId, job: &jobs::Model, now: Timestamp) -> DueJob {
-    let priority = u8::try_from(job.priority).unwrap_or_default();
-    DueJob { id: JobId(job.id), org_id: org.clone(), priority, run_at: now, due: true }
-}
-
-/// The job that processes the file.
-pub(super) async fn own_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model>, DbError> {
-    let own = jobs::Entity::find()
-        .filter(jobs::Column::FileId.eq(file.id))
-        .filter(jobs::Column::Generation.eq(file.generation))
-        .filter(jobs::Column::Kind.eq(JobKind::Process.as_str()))
-        .lock_exclusive();
-    Ok(own.one(&**tx).await?)
-}
-
-/// Moves a file on, without the words of an earlier end.
-pub(super) async fn restage(tx: &WriteTx, file: files::Model, next: FileState) -> Result<(), DbError> {
-    let mut file = file.into_active_model();
-    file.state = Set(next.as_str().to_owned());
-    file.failure_code = Set(None);
-    file.failure_message = Set(None);
-    file.failure_retryable = Set(None);
-    file.updated_at = Set(tx.now.0);
-    told::staged(tx, &file.update(&**tx).await?, true);
-    Ok(())
-}
-
-/// Queues a job that is over once more, its counters reset; attempts go on counting, so fences hold.
-pub(super) async fn requeue(tx: &WriteTx, job: jobs::Model, next: &JobView) -> Result<(), DbError> {
-    let mut job = job.into_active_model();
-    job.progress = Set(0.0);
-    job.last_error_code = Set(None);
-    job.last_error = Set(None);
-    settle::queued(tx, job, next, tx.now).await
 }

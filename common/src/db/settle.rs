@@ -48,6 +48,36 @@ pub(super) async fn queued(
     Ok(())
 }
 
+/// Moves a file on, without the words of an earlier end.
+pub(super) async fn restage(tx: &WriteTx, file: files::Model, next: FileState) -> Result<(), DbError> {
+    let mut file = file.into_active_model();
+    file.state = Set(next.as_str().to_owned());
+    file.failure_code = Set(None);
+    file.failure_message = Set(None);
+    file.failure_retryable = Set(None);
+    file.updated_at = Set(tx.now.0);
+    told::staged(tx, &file.update(&**tx).await?, true);
+    Ok(())
+}
+
+/// Queues a job that is over once more, its counters reset; attempts go on counting, so fences hold.
+pub(super) async fn requeue(tx: &WriteTx, job: jobs::Model, next: &JobView) -> Result<(), DbError> {
+    let mut job = job.into_active_model();
+    job.progress = Set(0.0);
+    job.last_error_code = Set(None);
+    job.last_error = Set(None);
+    queued(tx, job, next, tx.now).await
+}
+
+/// Waits for the jobs of its parts.
+pub(super) async fn parked(tx: &WriteTx, job: jobs::Model, next: &JobView) -> Result<(), DbError> {
+    let mut job = job.into_active_model();
+    moved(&mut job, next);
+    release(&mut job);
+    job.update(&**tx).await?;
+    Ok(())
+}
+
 /// A run ended badly: queued again for `due`, or dead.
 pub(super) async fn ended(
     tx: &WriteTx,
@@ -56,7 +86,7 @@ pub(super) async fn ended(
     failure: &Failure,
     due: Timestamp,
 ) -> Result<Verdict, DbError> {
-    let process = is_process(&locked.job);
+    let (process, chunk) = (is_process(&locked.job), locked.job.part().is_some());
     let mut job = locked.job.into_active_model();
     job.last_error_code = Set(Some(failure.code.clone()));
     job.last_error = Set(Some(failure.message.clone()));
@@ -65,6 +95,10 @@ pub(super) async fn ended(
         return Ok(Verdict::Again(due));
     }
     over(tx, job, next).await?;
+    // What becomes of its film is decided by whoever has its parts in view.
+    if chunk {
+        return Ok(Verdict::Dead);
+    }
     let file = give_up(tx, locked.file, failure).await?;
     if process {
         complete(tx, &file, Some(failure));
@@ -115,7 +149,8 @@ pub(super) async fn stopped(tx: &WriteTx, locked: Locked, fence: &Fence) -> Resu
     Ok(())
 }
 
-async fn over(tx: &WriteTx, mut job: jobs::ActiveModel, next: &JobView) -> Result<(), DbError> {
+/// Ends a job that makes no file `ready` or `failed`.
+pub(super) async fn over(tx: &WriteTx, mut job: jobs::ActiveModel, next: &JobView) -> Result<(), DbError> {
     moved(&mut job, next);
     job.finished_at = Set(Some(tx.now.0));
     release(&mut job);

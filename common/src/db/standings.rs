@@ -33,7 +33,7 @@ impl Db {
             .into_tuple::<(Uuid, String)>();
         let running = of(org)
             .columns([jobs::Column::FileId, jobs::Column::Progress])
-            .filter(jobs::Column::State.eq(JobState::Running.as_str()))
+            .filter(jobs::Column::State.is_in([JobState::Running, JobState::Split].map(JobState::as_str)))
             .filter(jobs::Column::Kind.eq(JobKind::Process.as_str()))
             .limit(limit)
             .into_tuple::<(Uuid, f64)>();

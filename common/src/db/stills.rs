@@ -11,7 +11,6 @@ use super::{
     entity::{files, jobs, signed, stills},
     fence::{self, Locked},
     files::living,
-    requests::requeue,
     settle,
     transaction::WriteTx,
 };
@@ -248,7 +247,7 @@ async fn wake(tx: &WriteTx, org: &OrgId, file: &files::Model) -> Result<Option<D
         Some(job) => {
             let (id, locked) = (JobId(job.id), Locked { file: file.clone(), job });
             let Ok(next) = locked.ask(JobEvent::Wish, &JobPolicy::default())? else { return Ok(None) };
-            requeue(tx, locked.job, &next).await?;
+            settle::requeue(tx, locked.job, &next).await?;
             id
         }
         None => {

@@ -11,7 +11,7 @@ use sea_orm::{
 use super::{
     Db, DbError, Mended, NewJob, StuckFile,
     entity::{files, jobs, parse},
-    requests, settle, told,
+    fence, settle, told,
     transaction::WriteTx,
 };
 use crate::{
@@ -25,7 +25,7 @@ use crate::{
 pub(super) const STUCK: &str = "deleted_at IS NULL AND trashed_at IS NULL AND state IN ('uploading', 'staged', 'processing') \
     AND NOT EXISTS (SELECT 1 FROM uploads WHERE uploads.file_id = files.id) \
     AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.file_id = files.id AND jobs.generation = files.generation \
-                    AND jobs.state IN ('queued', 'running'))";
+                    AND jobs.state IN ('queued', 'running', 'split'))";
 
 impl Db {
     /// Stuck for at least `after`, the longest first.
@@ -79,7 +79,7 @@ async fn mend(tx: &WriteTx, file: files::Model) -> Result<Mended, DbError> {
         told::deleted(tx, &file);
         return Ok(Mended::Closed);
     }
-    let job = requests::own_job(tx, &file).await?;
+    let job = fence::own_job(tx, &file).await?;
     match job {
         None => queue_anew(tx, file).await,
         Some(job) => {

@@ -92,7 +92,7 @@ pub(super) async fn cancel_jobs(tx: &WriteTx, file: FileId) -> Result<(), DbErro
     Ok(())
 }
 
-fn open_states() -> impl Iterator<Item = &'static str> {
+pub(super) fn open_states() -> impl Iterator<Item = &'static str> {
     JobState::ALL.iter().filter(|state| is_open(**state)).map(|state| state.as_str())
 }
 

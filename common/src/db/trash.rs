@@ -10,7 +10,7 @@ use super::{
     epochs,
     fence::Locked,
     files::{living, standing, unexpired},
-    read, requests, told,
+    read, settle, told,
     tombstones::{bury, cancel_jobs},
     transaction::WriteTx,
 };
@@ -173,7 +173,7 @@ async fn stopped_jobs(tx: &WriteTx, row: &files::Model) -> Result<Vec<jobs::Mode
 async fn again(tx: &WriteTx, file: &files::Model, job: jobs::Model) -> Result<Option<DueJob>, DbError> {
     let locked = Locked { file: file.clone(), job };
     let Ok(next) = locked.ask(JobEvent::Retry, &JobPolicy::default())? else { return Ok(None) };
-    let due = requests::due(&OrgId::new(file.org_id.as_str()), &locked.job, tx.now);
-    requests::requeue(tx, locked.job, &next).await?;
+    let due = locked.job.due(tx.now);
+    settle::requeue(tx, locked.job, &next).await?;
     Ok(Some(due))
 }

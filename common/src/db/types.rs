@@ -11,6 +11,7 @@ use crate::{
     key::Key,
     labels::{Labels, MetadataChange, Why},
     lease::{Epoch, PlaybackLease},
+    queue::Entry,
     quota::Excess,
     rendition::Rendition,
     resumable::{Hold, Resumable},
@@ -203,6 +204,51 @@ pub struct Attempt {
     pub file: FileRecord,
     /// Already published in this generation by an earlier attempt; must not be made again.
     pub published: Vec<Rendition>,
+    /// Of a film that is encoded in parts.
+    pub split: Option<SplitFilm>,
+}
+
+/// A film that is encoded in parts, as an attempt finds it.
+#[derive(Debug, Clone)]
+pub struct SplitFilm {
+    /// How, as the worker has written it that began it.
+    pub split: serde_json::Value,
+    /// What its own job has made and not published.
+    pub kept: Option<serde_json::Value>,
+    /// Of the film's own job; a chunk sees none. Those of which nobody has been told yet are missing.
+    pub parts: Vec<Part>,
+}
+
+/// One part of it.
+#[derive(Debug, Clone)]
+pub struct Part {
+    pub number: u32,
+    pub state: JobState,
+    /// What was made of it, in the words of the worker that made it.
+    pub made: Option<serde_json::Value>,
+    pub error: Option<String>,
+}
+
+/// What became of an attempt that leaves the rest to others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parked {
+    /// It is queued again when the last part is over.
+    Waits,
+    /// They are over already, and nothing was written: the next run goes on from here.
+    Over,
+    Stale,
+}
+
+/// What a finished part sets going.
+#[derive(Debug, Clone, PartialEq)]
+pub enum PartEnd {
+    Written {
+        /// How far the film is, 0.0 to 1.0.
+        progress: f64,
+        /// Further parts, or the film's own job.
+        due: Vec<DueJob>,
+    },
+    Stale,
 }
 
 /// Why `begin_attempt` gave nothing.
@@ -267,6 +313,12 @@ pub struct DueJob {
     pub due: bool,
 }
 
+impl From<DueJob> for Entry {
+    fn from(job: DueJob) -> Self {
+        Self { job_id: job.id, org_id: job.org_id, priority: job.priority, run_at: job.run_at, due: job.due }
+    }
+}
+
 /// How an attempt ended, as its worker tells it.
 #[derive(Debug, Clone)]
 pub struct AttemptEnd {
@@ -307,6 +359,8 @@ pub enum Reach<'a> {
 #[derive(Debug, Clone, Default)]
 pub struct JobFilter {
     pub state: Option<JobState>,
+    /// Without one, all but chunks: a film's own job speaks for its parts.
+    pub kind: Option<JobKind>,
     pub file: Option<FileId>,
     /// Only jobs older than this one (the last of the page before).
     pub after: Option<JobId>,

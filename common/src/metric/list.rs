@@ -46,7 +46,7 @@ const DUTIES: &[&str] = &[
 ];
 
 const ROUTE: LabelOf = LabelOf { name: "route", values: Values::AtMost(64) };
-const KIND: LabelOf = LabelOf { name: "kind", values: Values::Of(&["process", "thumbnail"]) };
+const KIND: LabelOf = LabelOf { name: "kind", values: Values::Of(&["process", "thumbnail", "chunk"]) };
 const DUTY: LabelOf = LabelOf { name: "duty", values: Values::Of(DUTIES) };
 const OPERATION: LabelOf = LabelOf { name: "operation", values: Values::Of(STORAGE_OPERATIONS) };
 const METHODS: Values = Values::Of(&["GET", "HEAD", "POST", "DELETE", "PATCH", "OPTIONS", "other"]);
@@ -148,7 +148,7 @@ metrics! {
     MAINTENANCE_FAILURES = counter("reelgate_maintenance_failures_total", Count, "Turns of the maintenance that failed.", Gateway).labelled(&[DUTY]);
 
     WORKER_ATTEMPTS = counter("reelgate_worker_attempts_total", Count, "Runs of jobs by how they ended.", Worker)
-        .labelled(&[LabelOf { name: "outcome", values: Values::Of(&["finished", "failed", "interrupted", "away", "lost", "cancelled"]) }]);
+        .labelled(&[LabelOf { name: "outcome", values: Values::Of(&["finished", "split", "failed", "interrupted", "away", "lost", "cancelled"]) }]);
     WORKER_ATTEMPT_DURATION = histogram("reelgate_worker_attempt_duration_seconds", LONG, "Time that a run of a job took.", Worker)
         .labelled(&[KIND]);
     WORKER_SLOTS = gauge("reelgate_worker_slots", Count, "Jobs that this worker runs at once at most.", Worker);

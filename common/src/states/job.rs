@@ -34,6 +34,10 @@ pub enum JobEvent {
     /// A result of a running attempt: what the probe found, a rendition, a thumbnail, a heartbeat.
     Write(Token),
     Finish(Token),
+    /// What is left is made in parts, by jobs of their own.
+    Split(Token),
+    /// The last of these jobs is over.
+    Join,
     /// The task failed while its worker lived.
     Fail {
         token: Token,
@@ -98,7 +102,7 @@ impl JobView {
             _ if !self.is_current() || !self.is_named_by(token) => Err(Refused::Stale),
             JobState::Running => Ok(self),
             JobState::Done => Err(Refused::Repeated),
-            JobState::Queued | JobState::Dead | JobState::Cancelled => Err(Refused::Stale),
+            JobState::Queued | JobState::Split | JobState::Dead | JobState::Cancelled => Err(Refused::Stale),
         }
     }
 
@@ -113,7 +117,7 @@ impl JobView {
             JobState::Running if alive => Err(Refused::Held),
             JobState::Running => Err(Refused::Silent),
             JobState::Queued if due => Ok(Self { attempt: self.attempt + 1, ..self.to(JobState::Running) }),
-            JobState::Queued => Err(Refused::NotDue),
+            JobState::Queued | JobState::Split => Err(Refused::NotDue),
             JobState::Done | JobState::Dead | JobState::Cancelled => Err(Refused::Obsolete),
         }
     }
@@ -145,6 +149,11 @@ pub fn transition(job: JobView, event: JobEvent, limits: &JobPolicy) -> Result<J
         JobEvent::Begin { due, alive, readable } => job.begin(due, alive, readable),
         JobEvent::Write(token) => job.held_by(token),
         JobEvent::Finish(token) => Ok(job.held_by(token)?.to(JobState::Done)),
+        JobEvent::Split(token) => Ok(job.held_by(token)?.to(JobState::Split)),
+        JobEvent::Join if !job.is_current() => Err(Refused::Obsolete),
+        JobEvent::Join if matches!(job.state, JobState::Split) => Ok(job.to(JobState::Queued)),
+        // Whoever holds it sees for himself.
+        JobEvent::Join => Err(Refused::Held),
         JobEvent::Fail { token, retryable } => Ok(job.held_by(token)?.fail(retryable, limits)),
         JobEvent::Interrupt(token) => Ok(job.held_by(token)?.to(JobState::Queued)),
         JobEvent::Lose { attempt } => job.lose(attempt, limits),
@@ -160,7 +169,7 @@ pub fn transition(job: JobView, event: JobEvent, limits: &JobPolicy) -> Result<J
 /// Whether a job in this state will go on by itself; all other states are final.
 #[must_use]
 pub const fn is_open(state: JobState) -> bool {
-    matches!(state, JobState::Queued | JobState::Running)
+    matches!(state, JobState::Queued | JobState::Running | JobState::Split)
 }
 
 #[cfg(test)]
@@ -180,8 +189,9 @@ mod tests {
         JobView { state, generation: 2, attempt: 5, failures: 0, losses: 0, file_generation: 2, file_deleted: false }
     }
 
-    fn writes(token: Token) -> [JobEvent; 5] {
+    fn writes(token: Token) -> [JobEvent; 6] {
         [
+            JobEvent::Split(token),
             JobEvent::Write(token),
             JobEvent::Finish(token),
             JobEvent::Fail { token, retryable: true },
@@ -199,7 +209,8 @@ mod tests {
         let other = Token { generation: 1, ..token };
         for event in writes(token) {
             assert!(transition(held, event, &LIMITS).is_ok(), "{event:?}");
-            for view in [gone, superseded, job(JobState::Queued), job(JobState::Dead), job(JobState::Cancelled)] {
+            let others = [JobState::Queued, JobState::Split, JobState::Dead, JobState::Cancelled].map(job);
+            for view in [gone, superseded].into_iter().chain(others) {
                 assert_eq!(transition(view, event, &LIMITS), Err(Refused::Stale), "{view:?} {event:?}");
             }
         }

@@ -25,6 +25,8 @@ struct Rules {
     retries: u8,
     /// How often it may come back from the trash.
     restores: u8,
+    /// How often it may be left to jobs of its parts.
+    splits: u8,
 }
 
 /// What the model knows of an attempt by watching, without asking the code.
@@ -53,6 +55,7 @@ struct World {
     interruptions: u8,
     retries: u8,
     restores: u8,
+    splits: u8,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,6 +66,9 @@ enum Step {
     Finish(usize),
     Fail(usize, bool),
     Interrupt(usize),
+    Split(usize),
+    /// The last of its parts is over.
+    Join,
     /// It dies, or it hears that it is not wanted; either way it forgets.
     Crash(usize),
     Silence,
@@ -111,15 +117,16 @@ fn start() -> World {
         interruptions: 0,
         retries: 0,
         restores: 0,
+        splits: 0,
     }
 }
 
 fn steps() -> Vec<Step> {
     let mut steps = vec![Step::Silence, Step::ReaperLooks, Step::ReaperActs, Step::Cancel, Step::Retry];
-    steps.extend([Step::Discard, Step::Restore, Step::Delete]);
+    steps.extend([Step::Discard, Step::Restore, Step::Delete, Step::Join]);
     for n in 0..WORKERS {
         steps.extend([Step::Begin(n), Step::Beat(n), Step::Publish(n), Step::Finish(n), Step::Interrupt(n)]);
-        steps.extend([Step::Fail(n, true), Step::Fail(n, false), Step::Crash(n)]);
+        steps.extend([Step::Fail(n, true), Step::Fail(n, false), Step::Crash(n), Step::Split(n)]);
     }
     steps
 }
@@ -135,6 +142,7 @@ impl World {
         let event = match event {
             JobEvent::Write(token) => JobEvent::Write(blind(token)),
             JobEvent::Finish(token) => JobEvent::Finish(blind(token)),
+            JobEvent::Split(token) => JobEvent::Split(blind(token)),
             JobEvent::Fail { token, retryable } => JobEvent::Fail { token: blind(token), retryable },
             JobEvent::Lose { .. } if rules.broken == Broken::Reaper => JobEvent::Lose { attempt: current.attempt },
             other => other,
@@ -173,7 +181,13 @@ impl World {
     fn take(mut self, step: Step, rules: &Rules) -> Outcome {
         match step {
             Step::Begin(n) => return self.begin(n, rules),
-            Step::Beat(n) | Step::Publish(n) | Step::Finish(n) | Step::Fail(n, _) | Step::Interrupt(n) => {
+            Step::Split(_) if self.splits == rules.splits => return Ok(None),
+            Step::Beat(n)
+            | Step::Publish(n)
+            | Step::Finish(n)
+            | Step::Fail(n, _)
+            | Step::Interrupt(n)
+            | Step::Split(n) => {
                 let Some(token) = self.workers[n] else { return Ok(None) };
                 return self.work(n, token, step, rules);
             }
@@ -189,6 +203,10 @@ impl World {
             Step::ReaperActs => {
                 let Some(attempt) = self.reaper.take() else { return Ok(None) };
                 return self.lose(attempt, rules).map(Some);
+            }
+            Step::Join => {
+                let Some(next) = self.ask(JobEvent::Join, rules) else { return Ok(None) };
+                self.job = next;
             }
             Step::Cancel | Step::Discard | Step::Delete => return Ok(self.end(step, rules)),
             Step::Retry if self.retries < rules.retries => return Ok(self.retry()),
@@ -222,6 +240,7 @@ impl World {
     fn work(mut self, n: usize, token: Token, step: Step, rules: &Rules) -> Outcome {
         let (event, ends) = match step {
             Step::Finish(_) => (JobEvent::Finish(token), true),
+            Step::Split(_) => (JobEvent::Split(token), true),
             Step::Fail(_, retryable) => (JobEvent::Fail { token, retryable }, true),
             Step::Interrupt(_) if self.interruptions == rules.interruptions => return Ok(None),
             Step::Interrupt(_) => (JobEvent::Interrupt(token), true),
@@ -246,6 +265,7 @@ impl World {
             *self.fate(token.attempt) = Some(Fate::Ended);
             self.workers[n] = None;
             self.interruptions += u8::from(matches!(step, Step::Interrupt(_)));
+            self.splits += u8::from(matches!(step, Step::Split(_)));
             self.over();
         }
         Ok(Some(self))
@@ -390,8 +410,8 @@ fn can_end(worlds: &[World], before: &BTreeMap<usize, Vec<usize>>) -> Result<(),
 
 #[test]
 fn in_no_interleaving_is_anything_decided_twice_lost_or_left_for_ever() {
-    for (interruptions, retries, restores) in [(1, 0, 0), (0, 1, 0), (0, 0, 1)] {
-        let graph = explore(&Rules { broken: Broken::Nothing, interruptions, retries, restores }).unwrap();
+    for (interruptions, retries, restores, splits) in [(1, 0, 0, 0), (0, 1, 0, 0), (0, 0, 1, 0), (0, 0, 0, 1)] {
+        let graph = explore(&Rules { broken: Broken::Nothing, interruptions, retries, restores, splits }).unwrap();
         assert!(graph.len() > 500, "the model hardly moves: {} states", graph.len());
     }
 }
@@ -404,7 +424,8 @@ fn the_model_misses_every_guard_that_is_taken_out() {
         (Broken::Reaper, "a second loss"),
         (Broken::Held, "begins while another runs"),
     ] {
-        let found = explore(&Rules { broken, interruptions: 1, retries: 0, restores: 0 }).expect_err("unnoticed");
+        let found =
+            explore(&Rules { broken, interruptions: 1, retries: 0, restores: 0, splits: 0 }).expect_err("unnoticed");
         assert!(found.contains(expected), "{broken:?}: {found}");
     }
 }

@@ -29,6 +29,14 @@ const fn about_job(event: JobEvent) -> (&'static str, &'static str, &'static str
             "the attempt's worker (`heartbeat_job`, `record_probe`, `publish`, `publish_still`, …)",
             "the fence; a name that another attempt has published stays that one's",
         ),
+        JobEvent::Split(_) => {
+            ("split", "the attempt's worker (`park_job`)", "the fence; a part is left that is not over")
+        }
+        JobEvent::Join => (
+            "join",
+            "whatever ends the last of its parts (`finish_part`), or gives one of them up (`fail_attempt`, `lose_attempt`)",
+            "all parts are over",
+        ),
         JobEvent::Finish(_) => ("finish", "the attempt's worker (`finish_job`, `finish_stills`)", "the fence"),
         JobEvent::Fail { retryable: true, .. } => (
             "fail",
@@ -119,11 +127,13 @@ const fn about_upload(event: UploadEvent) -> (&'static str, &'static str, &'stat
     }
 }
 
-fn job_events() -> [JobEvent; 10] {
+fn job_events() -> [JobEvent; 12] {
     [
         JobEvent::Begin { due: true, alive: false, readable: true },
         JobEvent::Write(TOKEN),
         JobEvent::Finish(TOKEN),
+        JobEvent::Split(TOKEN),
+        JobEvent::Join,
         JobEvent::Fail { token: TOKEN, retryable: true },
         JobEvent::Fail { token: TOKEN, retryable: false },
         JobEvent::Interrupt(TOKEN),

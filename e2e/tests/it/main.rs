@@ -64,6 +64,7 @@ mod roles;
 mod seams;
 mod secrets;
 mod soak;
+mod split;
 mod thumbnails;
 mod tus;
 mod upgrade;

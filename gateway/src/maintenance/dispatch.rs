@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use reelgate_common::{db::DueJob, queue::Entry};
+use reelgate_common::queue::Entry;
 
 use super::{DutyError, Ground};
 
@@ -19,10 +19,6 @@ pub(super) async fn run(ground: Ground) -> Result<u64, DutyError> {
     if due.is_empty() {
         return Ok(0);
     }
-    let entries: Vec<Entry> = due.into_iter().map(entry).collect();
+    let entries: Vec<Entry> = due.into_iter().map(Entry::from).collect();
     Ok(queue.enqueue(&entries).await?)
-}
-
-fn entry(due: DueJob) -> Entry {
-    Entry { job_id: due.id, org_id: due.org_id, priority: due.priority, run_at: due.run_at, due: due.due }
 }

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use reelgate_common::{
     db::FileWithRenditions,
     file::FileState,
-    job::{JobKind, JobRecord, JobState},
+    job::{JobKind, JobRecord, JobState, is_piece_name},
     key::Key,
     rendition::Rendition,
+    states::job::is_open,
     still::{MadeStill, Still},
 };
 
@@ -22,6 +23,8 @@ pub(super) struct Row {
     last_over: i64,
     /// The same of the thumbnail job, which counts its own.
     last_stills_over: i64,
+    /// The film's own job is over, and with it whatever was kept to be put together.
+    is_over: bool,
     /// (attempt, name) of every object that a rendition is made of, its segment index included, and of every still.
     named: HashSet<(i64, String)>,
     /// Captions that people have added.
@@ -50,6 +53,9 @@ impl Row {
             generation,
             last_over: last_over(jobs, generation, JobKind::Process),
             last_stills_over: last_over(jobs, generation, JobKind::Thumbnail),
+            is_over: !jobs
+                .iter()
+                .any(|job| job.generation == generation && job.kind == JobKind::Process && is_open(job.state)),
             named: of_renditions.chain(of_stills).collect(),
             captions: found.renditions.iter().flat_map(Rendition::added).map(str::to_owned).collect(),
             pinned,
@@ -64,6 +70,7 @@ impl Row {
             Key::Output { generation, .. } if *generation != self.generation => {
                 *generation < self.generation && !self.pinned.contains(generation)
             }
+            Key::Output { name, .. } if is_piece_name(name) => self.is_over,
             Key::Output { attempt, name, .. } => {
                 let over = if Still::is_name(name) { self.last_stills_over } else { self.last_over };
                 *attempt <= over && !self.named.contains(&(*attempt, name.clone()))
@@ -83,7 +90,10 @@ fn last_over(jobs: &[JobRecord], generation: i64, kind: JobKind) -> i64 {
 
 #[cfg(test)]
 mod tests {
-    use reelgate_common::ids::{FileId, OrgId};
+    use reelgate_common::{
+        ids::{FileId, OrgId},
+        job::SOUND_PIECE,
+    };
 
     use super::*;
 
@@ -102,6 +112,7 @@ mod tests {
             generation: 3,
             last_over: 2,
             last_stills_over: 1,
+            is_over: false,
             named,
             captions: HashSet::from(["en-1.vtt".to_owned()]),
             pinned: HashSet::from([1]),
@@ -122,6 +133,16 @@ mod tests {
     fn stills_are_judged_by_the_attempts_of_their_own_job() {
         assert!(row().has_outlived(&output(3, 1, "still-0-160.jpg")));
         assert!(!row().has_outlived(&output(3, 2, "still-0-160.jpg")), "its attempt may still run");
+    }
+
+    #[test]
+    fn pieces_live_as_long_as_their_films_job() {
+        assert!(!row().has_outlived(&output(3, 1, "piece-7-720p.mp4")));
+        assert!(!row().has_outlived(&output(3, 1, SOUND_PIECE)));
+        let over = Row { is_over: true, ..row() };
+        assert!(over.has_outlived(&output(3, 9, "piece-7-720p.mp4")));
+        assert!(over.has_outlived(&output(3, 1, SOUND_PIECE)));
+        assert!(row().has_outlived(&output(2, 1, SOUND_PIECE)));
     }
 
     #[test]

@@ -15,7 +15,7 @@ import { useNames } from "./names"
 import { TONES, type SectionProps } from "./section"
 import { Table } from "./table"
 
-const OPEN = ["running", "queued"]
+const OPEN = ["running", "split", "queued"]
 
 export function Queue({ session, live }: SectionProps) {
   const { value, error, again } = useJobs(session, live, OPEN)

@@ -109,7 +109,7 @@ export interface StreamToken {
   expires_at: string
 }
 
-export type JobState = "queued" | "running" | "done" | "dead" | "cancelled" | string
+export type JobState = "queued" | "running" | "split" | "done" | "dead" | "cancelled" | string
 
 export interface JobError {
   code: string

@@ -49,8 +49,10 @@ pub(super) struct Common<'a> {
     /// Nominal frames per second.
     pub(super) frame_rate: (u32, u32),
     pub(super) threads: u32,
-    /// As the container says.
+    /// As the container says; of what is looked at as a whole in any case, zero.
     pub(super) duration_ms: u64,
+    /// What becomes zero in the rungs' files.
+    pub(super) begins: i64,
 }
 
 impl Cascade {
@@ -146,6 +148,7 @@ impl Common<'_> {
             width: rung.width,
             height: rung.height,
             clock: self.clock,
+            begins: self.begins,
             grid: self.plan.grid.clone(),
             settings: VideoSettings { step: rung.video.clone(), threads, frame_rate: self.frame_rate },
             sound: self.sound.clone(),

@@ -12,11 +12,12 @@ use ffmpeg_next::{
     Dictionary, Error,
     ffi::{
         AVChannelOrder, AVCodecID, AVCodecParameters, AVDictionary, AVDiscard, AVFMT_FLAG_CUSTOM_IO, AVFormatContext,
-        AVINDEX_KEYFRAME, AVMediaType, AVPacketSideDataType, AVPixFmtDescriptor, AVPixelFormat, AVRational, AVStream,
-        av_channel_layout_default, av_channel_layout_describe, av_dict_free, av_dict_set, av_display_rotation_get,
-        av_frame_ref, av_pix_fmt_desc_get, av_stream_get_side_data, avcodec_find_decoder, avcodec_get_name,
-        avcodec_profile_name, avformat_alloc_context, avformat_close_input, avformat_find_stream_info,
-        avformat_index_get_entries_count, avformat_index_get_entry, avformat_open_input,
+        AVINDEX_KEYFRAME, AVMediaType, AVPacketSideDataType, AVPixFmtDescriptor, AVPixelFormat, AVRational,
+        AVSEEK_FLAG_BACKWARD, AVStream, av_channel_layout_default, av_channel_layout_describe, av_dict_free,
+        av_dict_set, av_display_rotation_get, av_frame_ref, av_pix_fmt_desc_get, av_seek_frame,
+        av_stream_get_side_data, avcodec_find_decoder, avcodec_get_name, avcodec_profile_name, avformat_alloc_context,
+        avformat_close_input, avformat_find_stream_info, avformat_index_get_entries_count, avformat_index_get_entry,
+        avformat_open_input,
     },
     format::context::{Input, StreamIo},
     frame,
@@ -170,6 +171,14 @@ pub(super) fn discard_all_but(input: &mut Input, wanted: &[u32]) {
                 if wanted.contains(&index) { AVDiscard::AVDISCARD_DEFAULT } else { AVDiscard::AVDISCARD_ALL };
         }
     }
+}
+
+/// Goes to the last key frame of a stream that is shown no later than `time`, in the stream's time base.
+pub(super) fn seek(input: &mut Input, stream: u32, time: i64) -> Result<(), Error> {
+    let stream = i32::try_from(stream).map_err(|_| Error::StreamNotFound)?;
+    // SAFETY: the context is open and ours alone; libav refuses a stream that it does not have.
+    let sought = unsafe { av_seek_frame(input.as_mut_ptr(), stream, time, AVSEEK_FLAG_BACKWARD) };
+    if sought < 0 { Err(Error::from(sought)) } else { Ok(()) }
 }
 
 /// Where in the file the packets lie that the container's index calls key frames, ascending. What libav says of a packet is

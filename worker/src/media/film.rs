@@ -20,6 +20,7 @@ use super::{
     report::{Progress, Report, Tell},
     shortfall::Reached,
     sounds::Sounds,
+    window::Window,
 };
 use crate::{plan::Plan, task::protocol::Moment};
 
@@ -37,6 +38,8 @@ pub(super) struct Reel {
     /// Microseconds that become zero.
     pub(super) origin: i64,
     pub(super) threads: u32,
+    /// The whole film without one.
+    pub(super) window: Option<Window>,
 }
 
 pub(super) struct Film {
@@ -64,11 +67,14 @@ pub(super) struct Film {
     stated_ms: u64,
     /// The source was read to its end.
     whole: bool,
+    window: Option<Window>,
+    /// Of the pictures no more is decoded.
+    keys_only: bool,
 }
 
 impl Film {
     pub(super) fn new(source: &Source, media: &MediaInfo, plan: &Plan, reel: Reel) -> Result<Self, MediaError> {
-        let Reel { stream, sounds, origin, threads } = reel;
+        let Reel { stream, sounds, origin, threads, window } = reel;
         let video = media.video.as_ref().ok_or(MediaError::NotMedia)?;
         let ticks = plan.constant_rate.and_then(Ticks::of);
         let clock = ticks.map_or(Clock::representing(stream.time_base), Ticks::clock);
@@ -81,11 +87,14 @@ impl Film {
         };
         let target =
             Target { width, height, rotation: video.rotation, mirrored: video.mirrored, interlaced: video.interlaced };
-        let (sound, duration_ms) = (sounds.track(), media.duration_ms);
-        let common = Common { plan, clock, sound, frame_rate: rate, threads, duration_ms };
+        let window = window.map(|window| window.in_clock(clock));
+        let (begins, sound) = (window.map_or(0, |window| window.from), sounds.track());
+        let duration_ms = if window.is_some() { 0 } else { media.duration_ms };
+        let common = Common { plan, clock, sound, frame_rate: rate, threads, duration_ms, begins };
         let cascade = Cascade::start(&common)?;
         let mut decoder = VideoDecoder::open(source, &stream, threads)?;
-        if plan.rungs.is_empty() && media.duration_ms > ALL_FRAMES_MS {
+        let keys_only = plan.rungs.is_empty() && media.duration_ms > ALL_FRAMES_MS;
+        if keys_only {
             decoder.only_keys();
         }
         Ok(Self {
@@ -93,7 +102,10 @@ impl Film {
             stream,
             origin,
             clock,
-            mender: Mender::new(clock, nominal),
+            mender: match window.and_then(|window| window.entry) {
+                Some(entry) => Mender::new(clock, nominal).from(entry),
+                None => Mender::new(clock, nominal),
+            },
             pictures: Pictures::new(target, clock, threads).at(ticks),
             extras: Extras::new(source, media, &plan.extras, clock, origin),
             making: Making::default(),
@@ -102,11 +114,16 @@ impl Film {
             held: None,
             paced: ticks.is_some(),
             stated_duration: 0,
-            progress: Progress::new(media.duration_ms),
+            progress: match window {
+                Some(window) => window.progress(clock, media.duration_ms),
+                None => Progress::new(media.duration_ms),
+            },
             shown: 0,
             end: 0,
             stated_ms: media.duration_ms,
             whole: false,
+            window,
+            keys_only,
         })
     }
 
@@ -115,6 +132,9 @@ impl Film {
         wanted.extend(self.sounds.streams());
         wanted.extend(self.extras.streams());
         ffi::discard_all_but(&mut source.input, &wanted);
+        if let Some(window) = &self.window {
+            window.enter(source, &self.stream, self.clock)?;
+        }
         let decoded = self.decode_all(source, plan, tell);
         self.cascade.close();
         if decoded.is_ok() {
@@ -138,12 +158,12 @@ impl Film {
         match self.read_all(source, plan, tell) {
             Ok(whole) => {
                 // Without rungs no more is decoded than is wanted, and of a long film key frames alone.
-                let looked = self.stated_ms <= ALL_FRAMES_MS && self.extras.wants_pictures();
-                self.whole = whole && (!plan.rungs.is_empty() || looked);
+                let looked = !self.keys_only && self.extras.wants_pictures();
+                self.whole = whole && (!plan.rungs.is_empty() || looked || self.sounds.keeps());
                 if whole { self.flush(tell) } else { Ok(()) }
             }
             // A source that breaks in the middle still gives what was decoded until then; a bomb gives nothing.
-            Err(MediaError::Libav { .. }) if self.shown > 0 => {
+            Err(MediaError::Libav { .. }) if self.shown > 0 && self.window.is_none() => {
                 self.whole = true;
                 self.flush(tell).or_else(|error| match error {
                     MediaError::Libav { .. } => Ok(()),
@@ -162,6 +182,9 @@ impl Film {
                 if !plan.rungs.is_empty() || self.extras.wants_pictures() {
                     self.decoder.send(&packet)?;
                     self.decoded(tell)?;
+                    if self.window.as_mut().is_some_and(Window::is_read) {
+                        return Ok(true);
+                    }
                     self.sounds.keep_up(self.end_ms(), &mut packets)?;
                 }
             } else {
@@ -169,7 +192,8 @@ impl Film {
                 self.extras.packet(&packet);
             }
             self.cascade.sound(&mut packets);
-            if plan.rungs.is_empty() && plan.audio_only().next().is_none() && self.extras.is_settled() {
+            let sound = plan.audio_only().next().is_some() || self.sounds.keeps();
+            if plan.rungs.is_empty() && !sound && self.extras.is_settled() {
                 return Ok(false);
             }
         }
@@ -190,12 +214,12 @@ impl Film {
 
     /// Says where the source fell short of what it promised.
     fn warn(&self, tell: Tell<'_>) {
-        if !self.whole {
+        if !self.whole || self.window.is_some() {
             return;
         }
         let reached = Reached {
             stated_ms: self.stated_ms,
-            pictures_ms: Some(self.end_ms()),
+            pictures_ms: (!self.keys_only).then(|| self.end_ms()),
             sound_ms: self.sounds.end_ms(),
             damaged: self.decoder.damaged() + self.sounds.damaged(),
         };
@@ -212,6 +236,10 @@ impl Film {
             let origin = self.clock.of_micros(self.origin);
             let stated =
                 frame.timestamp().map(|time| self.clock.convert(time, self.stream.time_base).saturating_sub(origin));
+            // Pictures that lean on what was not read.
+            if self.window.is_some_and(|window| window.is_before(stated)) {
+                continue;
+            }
             let Some(time) = self.mender.mend(stated)? else { continue };
             frame.set_pts(Some(time));
             self.stated_duration = self.clock.convert(frame.packet().duration.max(0), self.stream.time_base);
@@ -224,6 +252,9 @@ impl Film {
 
     fn filtered(&mut self, tell: Tell<'_>) -> Result<(), MediaError> {
         while let Some(picture) = self.pictures.receive()? {
+            if self.window.is_some_and(|window| !window.shows(picture.pts())) {
+                continue;
+            }
             let time_ms = u64::try_from(self.clock.to_millis(picture.pts().unwrap_or(0))).unwrap_or(0);
             self.extras.look(&picture, time_ms);
             self.shown += 1;
@@ -251,6 +282,9 @@ impl Film {
         };
         let duration = match next.as_ref().and_then(|next| next.pts()) {
             Some(following) => following.saturating_sub(time).max(1),
+            None if self.window.is_some_and(|window| window.to.is_some()) => {
+                self.window.and_then(|window| window.to).map_or(1, |to| to.saturating_sub(time).max(1))
+            }
             // A screen recording may show its last picture for seconds.
             None if self.paced => self.mender.nominal(),
             None if self.stated_duration > 0 => self.stated_duration.min(self.clock.seconds(LONGEST_STILL_SECONDS)),
@@ -263,6 +297,9 @@ impl Film {
     }
 
     fn finish_rungs(&mut self, whole: bool, tell: Tell<'_>) -> Result<(), MediaError> {
+        if let Some(window) = self.window.filter(|_| whole) {
+            window.prove(self.shown, self.decoder.damaged())?;
+        }
         let sound_ms = self.sounds.main_ms();
         let failed = self.cascade.finish(sound_ms, whole.then_some(&mut *tell));
         if whole {

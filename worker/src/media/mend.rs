@@ -24,6 +24,11 @@ impl Mender {
         Self { clock, nominal: nominal.max(1), shift: 0, last: None }
     }
 
+    /// In the middle of a timeline that is known to be sound: the next frame is shown at `time` or later.
+    pub(super) fn from(self, time: i64) -> Self {
+        Self { last: Some(time.saturating_sub(1)), ..self }
+    }
+
     pub(super) fn nominal(&self) -> i64 {
         self.nominal
     }

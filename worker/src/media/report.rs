@@ -33,17 +33,25 @@ pub(super) type Tell<'a> = &'a mut dyn FnMut(Report);
 
 /// Tells how far the work is, in steps of half a percent.
 pub(super) struct Progress {
+    from_ms: u64,
     duration_ms: u64,
     told: u64,
 }
 
 impl Progress {
     pub(super) fn new(duration_ms: u64) -> Self {
-        Self { duration_ms, told: 0 }
+        Self { from_ms: 0, duration_ms, told: 0 }
+    }
+
+    /// Of a stretch that begins there.
+    pub(super) fn from(self, from_ms: u64) -> Self {
+        Self { from_ms, ..self }
     }
 
     pub(super) fn reached(&mut self, time_ms: u64, tell: Tell<'_>) {
-        let Some(steps) = time_ms.saturating_mul(200).checked_div(self.duration_ms) else { return };
+        let Some(steps) = time_ms.saturating_sub(self.from_ms).saturating_mul(200).checked_div(self.duration_ms) else {
+            return;
+        };
         let steps = steps.min(198);
         if steps > self.told {
             self.told = steps;

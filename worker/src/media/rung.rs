@@ -33,6 +33,8 @@ pub(super) struct RungTask {
     pub(super) width: u32,
     pub(super) height: u32,
     pub(super) clock: Clock,
+    /// What becomes zero in the file.
+    pub(super) begins: i64,
     pub(super) grid: SegmentGrid,
     pub(super) settings: VideoSettings,
     pub(super) sound: Option<SoundTrack>,
@@ -132,10 +134,13 @@ impl Writing {
             self.open = Some((encoder, file));
         }
         let Some((encoder, file)) = &mut self.open else { return Ok(()) };
-        let time = picture.pts().ok_or_else(|| MediaError::broken("a picture lost its time"))?;
+        let shown = picture.pts().ok_or_else(|| MediaError::broken("a picture lost its time"))?;
+        let time = shown.saturating_sub(task.begins);
+        let mut picture = picture;
+        picture.set_pts(Some(time));
         self.begin.get_or_insert(time);
         self.end = self.end.max(time.saturating_add(duration));
-        encoder.send(picture, self.marks.take(time), duration)?;
+        encoder.send(picture, self.marks.take(shown), duration)?;
         drain(encoder, &mut self.held, file, Some(&mut task.excerpts))
     }
 

@@ -1,5 +1,7 @@
 //! All the sound of one pass: the track that every rung gets, and the tracks that become files of their own.
 
+use std::path::Path;
+
 use ffmpeg_next::Packet;
 use reelgate_common::media_info::MediaInfo;
 
@@ -9,14 +11,17 @@ use super::{
     input::Source,
     lent::Lent,
     loudness::Corrections,
-    mux::SoundTrack,
+    mux::{Mp4, SoundTrack, Track},
     report::{Progress, Report, Tell},
     shortfall::Reached,
     sound_file::SoundFile,
     soundtrack::Soundtrack,
     waveform::Waveform,
 };
-use crate::plan::{Plan, SoundStep, VideoStep};
+use crate::{
+    plan::{Plan, SoundStep, VideoStep},
+    task::protocol::SOUND_FILE,
+};
 
 pub(super) struct Sounds {
     /// Its packets go into every rung.
@@ -24,6 +29,8 @@ pub(super) struct Sounds {
     /// In its place, where it was made before.
     lent: Option<Lent>,
     alone: Vec<SoundFile>,
+    /// The rungs' track once more, for rungs that are made elsewhere.
+    kept: Option<Mp4>,
 }
 
 impl Sounds {
@@ -33,9 +40,10 @@ impl Sounds {
         plan: &Plan,
         origin: i64,
         corrections: &Corrections,
+        keep: bool,
     ) -> Result<Self, MediaError> {
-        let mut sounds = Self { main: None, lent: None, alone: Vec::new() };
-        let wanted = plan.rungs.iter().any(|rung| rung.audio && rung.video != VideoStep::Copy);
+        let mut sounds = Self { main: None, lent: None, alone: Vec::new(), kept: None };
+        let wanted = keep || plan.rungs.iter().any(|rung| rung.audio && rung.video != VideoStep::Copy);
         for step in &plan.audio {
             if !step.alone && !wanted {
                 continue;
@@ -52,7 +60,15 @@ impl Sounds {
                 (true, Err(_)) => {}
             }
         }
+        if let Some(main) = sounds.main.as_ref().filter(|_| keep) {
+            sounds.kept = Some(Mp4::create(Path::new(SOUND_FILE), None, Some(main.track()))?);
+        }
         Ok(sounds)
+    }
+
+    /// Whether the rungs' track is wanted without rungs.
+    pub(super) fn keeps(&self) -> bool {
+        self.kept.is_some()
     }
 
     pub(super) fn streams(&self) -> impl Iterator<Item = u32> {
@@ -83,7 +99,9 @@ impl Sounds {
     pub(super) fn send(&mut self, packet: &Packet, main: &mut Vec<Packet>) -> Result<(), MediaError> {
         let of = |stream: u32| packet.stream() == stream as usize;
         if let Some(sound) = self.main.as_mut().filter(|sound| of(sound.stream())) {
+            let before = main.len();
             sound.send(packet, main)?;
+            self.keep(&main[before..])?;
         }
         self.alone.iter_mut().filter(|file| of(file.stream())).try_for_each(|file| file.send(packet))
     }
@@ -96,7 +114,15 @@ impl Sounds {
     /// Ends the rungs' track.
     pub(super) fn finish_main(&mut self, main: &mut Vec<Packet>) -> Result<(), MediaError> {
         self.lent.as_mut().map_or(Ok(()), |lent| lent.take(None, main))?;
-        self.main.as_mut().map_or(Ok(()), |sound| sound.finish(main))
+        let before = main.len();
+        self.main.as_mut().map_or(Ok(()), |sound| sound.finish(main))?;
+        self.keep(&main[before..])?;
+        self.kept.take().map_or(Ok(()), Mp4::finish)
+    }
+
+    fn keep(&mut self, packets: &[Packet]) -> Result<(), MediaError> {
+        let Some(kept) = &mut self.kept else { return Ok(()) };
+        packets.iter().try_for_each(|packet| kept.write(Track::Audio, packet.clone()))
     }
 
     /// Closes the files and tells of them; gives what went wrong.

@@ -17,22 +17,22 @@ use super::{
 };
 use crate::plan::{Plan, chosen_audio};
 
-/// Makes the outputs of `plan` in the working directory. A rung that cannot be made is told and the rest goes on.
+/// Makes the outputs of `plan` in the working directory, and with `keep_sound` the rungs' sound in a file of its own. A rung that cannot be made is told and the rest goes on.
 pub fn transcode(
     source: &mut Source,
     media: &MediaInfo,
     plan: &Plan,
-    threads: u32,
+    (threads, keep_sound): (u32, bool),
     tell: Tell<'_>,
 ) -> Result<(), MediaError> {
     let origin = origin(source, media);
     let corrections = loudness::measure(source, plan, origin)?;
     let plan = &steady::settled(source, plan, origin, tell)?;
-    let sounds = Sounds::open(source, plan, origin, &corrections)?;
+    let sounds = Sounds::open(source, plan, origin, &corrections, keep_sound)?;
     match &media.video {
         Some(video) => {
             let stream = source.stream(video.stream)?.clone();
-            let reel = Reel { stream, sounds, origin, threads };
+            let reel = Reel { stream, sounds, origin, threads, window: None };
             Film::new(source, media, plan, reel)?.run(source, plan, tell)
         }
         None => {

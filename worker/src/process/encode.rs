@@ -19,7 +19,7 @@ use reelgate_common::{
 };
 
 use super::{
-    PROBED, Work,
+    ENCODED, PROBED, Work,
     early::Early,
     expected::{Copied, Expected, Kind},
     extras,
@@ -41,8 +41,6 @@ use crate::{
 
 /// Outputs that are proven and stored at the same time; each has a child of its own.
 const AT_ONCE: usize = 4;
-/// How far an attempt is when all is encoded; what is left is storing and publishing.
-const ENCODED: f64 = 0.99;
 
 /// What came out.
 #[derive(Debug, Default)]
@@ -77,15 +75,28 @@ struct Encoding<'a> {
     made: Made,
 }
 
+/// Where the task of a pass works.
+pub(super) fn folder(work: &Work, pass: usize) -> PathBuf {
+    work.scratch.path().join(format!("encode-{pass}"))
+}
+
+/// With `keep_sound`, the rungs' sound lies in `SOUND_FILE` afterwards, in the folder of the first pass.
+///
 /// # Errors
 /// The task failed, the fence does not hold, or a service stays away. What was published stays.
-pub(super) async fn encode(work: &Work, source: &Source, media: &MediaInfo, plan: Plan) -> Result<Made, Halt> {
+pub(super) async fn encode(
+    work: &Work,
+    source: &Source,
+    media: &MediaInfo,
+    plan: Plan,
+    keep_sound: bool,
+) -> Result<Made, Halt> {
     let file = source.whole(work).await?;
     let mut made = Made::default();
     for (number, (plan, (from, to))) in stretches(work, media, plan).into_iter().enumerate() {
         let file = file.try_clone().map_err(|error| Halt::disk(&error))?;
         let thrifty = work.thrifty(media, plan);
-        made.join(Encoding::new(work, media, &thrifty.plan, number)?.run(file, thrifty, (from, to)).await?);
+        made.join(Encoding::new(work, media, &thrifty.plan, number)?.run(file, thrifty, keep_sound, (from, to)).await?);
     }
     Ok(made)
 }
@@ -119,7 +130,8 @@ impl Made {
     }
 }
 
-fn expected(media: &MediaInfo, plan: &Plan) -> Vec<Expected> {
+/// What the plan says of each output.
+pub(super) fn expected(media: &MediaInfo, plan: &Plan) -> Vec<Expected> {
     let spoken = plan.main_audio().and_then(|step| step.language.clone());
     let rungs = plan.rungs.iter().map(|rung| Expected {
         language: spoken.clone().filter(|_| rung.audio),
@@ -162,10 +174,16 @@ impl<'a> Encoding<'a> {
         })
     }
 
-    async fn run(mut self, file: File, thrifty: Thrifty, (from, to): (f64, f64)) -> Result<Made, Halt> {
+    async fn run(
+        mut self,
+        file: File,
+        thrifty: Thrifty,
+        keep_sound: bool,
+        (from, to): (f64, f64),
+    ) -> Result<Made, Halt> {
         let work = self.work;
         let Thrifty { plan, threads, memory_bytes } = thrifty;
-        let request = Request::Encode { media: self.media.clone(), plan, threads };
+        let request = Request::Encode { media: self.media.clone(), plan, threads, keep_sound };
         let order = Order {
             request: &request,
             source: file,

@@ -21,6 +21,8 @@ use crate::{
 
 /// Of an `mdat`: enough for the first frames, which tell more than the index.
 const MDAT_HEAD: u64 = 2 << 20;
+/// The same where the streams are known.
+const MEDIA_HEAD: u64 = 256 << 10;
 /// Of other containers: what libav reads at most to find the streams, and where some keep their index.
 const OTHER_HEAD: u64 = 16 << 20;
 const OTHER_TAIL: u64 = 1 << 20;
@@ -58,6 +60,17 @@ pub(super) async fn inspect(work: &Work, source: &Source) -> Result<Inspected, H
     let kind = if media.video.is_some() { FileKind::Video } else { FileKind::Audio };
     let content_type = content_type(&work.attempt.file.content_type, kind, &media.container);
     Ok(Inspected { media, kind, content_type, grid, index })
+}
+
+/// The index of an MP4 or MOV, if it can be read.
+///
+/// # Errors
+/// The source has changed or the store stays away.
+pub(super) async fn index(work: &Work, source: &Source) -> Result<Option<Index>, Halt> {
+    match walk(work, source).await? {
+        Some(boxes) => read_index(work, source, boxes).await,
+        None => Ok(None),
+    }
 }
 
 /// The top level of an MP4 or MOV; nothing for other containers, and for such that cannot be walked cheaply.
@@ -127,9 +140,18 @@ fn wanted_ranges(boxes: Option<&[TopBox]>, size: u64) -> Vec<std::ops::Range<u64
     vec![0..head, size.saturating_sub(OTHER_TAIL).max(head)..size]
 }
 
+/// Everything but the media, and a little of its beginning, for whoever opens the file to see a first frame.
+pub(super) fn outside_media(boxes: &[TopBox]) -> Vec<std::ops::Range<u64>> {
+    boxes.iter().map(|found| range_of(found, MEDIA_HEAD)).collect()
+}
+
 fn wanted_range(found: &TopBox) -> std::ops::Range<u64> {
+    range_of(found, MDAT_HEAD)
+}
+
+fn range_of(found: &TopBox, of_media: u64) -> std::ops::Range<u64> {
     let wanted = match &found.kind.0 {
-        b"mdat" => found.size.min(MDAT_HEAD),
+        b"mdat" => found.size.min(of_media),
         b"free" | b"skip" | b"wide" => found.header_len,
         _ => found.size,
     };

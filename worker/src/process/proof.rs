@@ -207,7 +207,7 @@ fn millis(ticks: i64, track: &Track) -> i64 {
     rescale(ticks, track.timescale, 1_000)
 }
 
-fn rescale(value: i64, from: u32, to: u32) -> i64 {
+pub(super) fn rescale(value: i64, from: u32, to: u32) -> i64 {
     let from = i128::from(from.max(1));
     let scaled = (2 * i128::from(value) * i128::from(to) + from).div_euclid(2 * from);
     i64::try_from(scaled).unwrap_or(i64::MAX)

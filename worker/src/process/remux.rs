@@ -21,7 +21,7 @@ use super::{
 use crate::{
     halt::{Halt, is_lack},
     memory,
-    plan::{self, Plan, Rung, SoundStep},
+    plan::{self, AudioStep, Plan, Rung, SoundStep},
     task::{
         parent::Order,
         protocol::{Event, Output, Request, SOUND_FILE},
@@ -106,12 +106,18 @@ pub(super) fn lend(work: &Work, plan: &mut Plan) {
     }
 }
 
+/// Whether the step takes it.
+pub(super) fn has_lent(work: &Work, step: &AudioStep) -> bool {
+    step.step == SoundStep::Lent && output::open_plain(&lent(work)).is_some()
+}
+
 /// Lays it where a task finds it.
 pub(super) fn lay(work: &Work, folder: &Path) -> io::Result<()> {
     fs::hard_link(lent(work), folder.join(SOUND_FILE))
 }
 
-fn lent(work: &Work) -> PathBuf {
+/// Where it lies.
+pub(super) fn lent(work: &Work) -> PathBuf {
     work.scratch.path().join(FOLDER).join(SOUND_FILE)
 }
 

@@ -74,6 +74,9 @@ fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
     if let Request::Look { excerpts } = request {
         return look(excerpts, reporter);
     }
+    if let Request::Assemble { rung, sound, pieces, timescale } = request {
+        return telling(reporter, |tell| media::assemble(rung, sound.as_ref(), pieces, *timescale, tell));
+    }
     let mut source = Source::open(source()?)?;
     tell(reporter, &Event::Reached { moment: Moment::Opened })?;
     match request {
@@ -82,11 +85,14 @@ fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
         Request::Verify { whole, threads, proven } => {
             tell(reporter, &Event::Probed { media: media::verify(&mut source, *whole, *threads, proven)? })
         }
-        Request::Encode { media, plan, threads } => {
-            telling(reporter, |tell| media::transcode(&mut source, media, plan, *threads, tell))
+        Request::Encode { media, plan, threads, keep_sound } => {
+            telling(reporter, |tell| media::transcode(&mut source, media, plan, (*threads, *keep_sound), tell))
+        }
+        Request::Chunk { media, plan, chunk, timescale, threads } => {
+            telling(reporter, |tell| media::chunk(&mut source, media, plan, (chunk, *timescale), *threads, tell))
         }
         // Answered before a source is looked at.
-        Request::Trial | Request::Look { .. } => Ok(()),
+        Request::Trial | Request::Look { .. } | Request::Assemble { .. } => Ok(()),
         Request::Stills { orders } => telling(reporter, |tell| media::stills(&mut source, orders, tell)),
     }
 }

@@ -12,10 +12,11 @@ use reelgate_common::{
     media_info::{MediaInfo, Reason},
     still::StillFormat,
 };
+use reelgate_packager::package::Chunk;
 use serde::{Deserialize, Serialize};
 
 use super::sandbox::Walls;
-use crate::plan::{Plan, SoundFlaw};
+use crate::plan::{AudioStep, Plan, Rung, SoundFlaw};
 
 /// The hidden first argument under which the binary is a task.
 pub const TASK_ARGUMENT: &str = "__task";
@@ -33,7 +34,20 @@ pub enum Request {
     /// Make the plan's copied rung.
     Remux { media: MediaInfo, plan: Plan },
     /// Make what the plan says but `serve_source` and what is copied.
-    Encode { media: MediaInfo, plan: Plan, threads: u32 },
+    /// With `keep_sound`, the rungs' sound is written into `SOUND_FILE` as well, also where there is no rung.
+    Encode {
+        media: MediaInfo,
+        plan: Plan,
+        threads: u32,
+        #[serde(default)]
+        keep_sound: bool,
+    },
+    /// Make the plan's rungs of one chunk, pictures alone; `timescale` is that of the chunk's times. The source may be sparse (only
+    /// the index and the chunk's samples are there).
+    Chunk { media: MediaInfo, plan: Plan, chunk: Chunk, timescale: u32, threads: u32 },
+    /// Put a rung together out of its chunks, and `SOUND_FILE` where there is `sound`. All lie in the working directory; there is no
+    /// source.
+    Assemble { rung: Rung, sound: Option<AudioStep>, pieces: Vec<Piece>, timescale: u32 },
     /// Make thumbnails of a film; it may be sparse (of each only the group of pictures around its time is there).
     Stills { orders: Vec<StillOrder> },
     /// Look at a finished output as a player would, before it is published.
@@ -48,6 +62,16 @@ pub enum Request {
     Look { excerpts: Vec<String> },
     /// Try what a task that was taken over would try. Knows of one file outside its folder, `../canary`.
     Trial,
+}
+
+/// A rung's chunk, as a file in the scratch folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Piece {
+    pub file: String,
+    /// When its first picture is shown, in units of the request's timescale.
+    pub from: i64,
+    /// When the picture decoded last has been shown, counted from there.
+    pub end: i64,
 }
 
 /// Where an excerpt of the output `name` lies in the scratch folder.

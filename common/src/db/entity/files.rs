@@ -9,7 +9,10 @@ use crate::{
     ids::{FileId, OrgId, UserId},
     job::JobState,
     labels::Labels,
-    states::file::{FileView, Presence},
+    states::{
+        file::{FileView, Presence},
+        job::is_open,
+    },
     storage::Version,
     timestamp::Timestamp,
 };
@@ -122,7 +125,7 @@ fn failure(code: Option<String>, message: Option<String>, retryable: Option<bool
 
 /// A playable file whose job is over will not get any further, whether or not everything planned was made.
 fn progress(state: FileState, job: Option<(JobState, f64)>) -> f64 {
-    let over = !matches!(job, Some((JobState::Queued | JobState::Running, _)));
+    let over = job.is_none_or(|(state, _)| !is_open(state));
     match job {
         _ if state == FileState::Ready && over => 1.0,
         Some((_, progress)) => progress,
@@ -144,6 +147,7 @@ mod tests {
     #[test]
     fn progress_is_the_jobs_until_then() {
         assert_eq!(progress(FileState::Ready, Some((JobState::Running, 0.4))), 0.4);
+        assert_eq!(progress(FileState::Ready, Some((JobState::Split, 0.4))), 0.4);
         assert_eq!(progress(FileState::Failed, Some((JobState::Dead, 0.4))), 0.4);
         assert_eq!(progress(FileState::Uploading, None), 0.0);
     }

@@ -4,9 +4,9 @@ use sea_orm::{Set, entity::prelude::*};
 
 use super::{parse, read_json, unsigned};
 use crate::{
-    db::{DbError, NewJob},
+    db::{DbError, DueJob, NewJob},
     ids::{FileId, JobId, OrgId},
-    job::{JobPolicy, JobRecord, JobState, PAYLOAD_VERSION},
+    job::{JobKind, JobPolicy, JobRecord, JobState},
     timestamp::Timestamp,
 };
 
@@ -34,6 +34,12 @@ pub struct Model {
     pub last_error_code: Option<String>,
     pub last_error: Option<String>,
     pub plan: Option<String>,
+    /// Of a `process` job whose film is encoded in parts: how, as its worker has written it, …
+    pub split: Option<String>,
+    /// … and in how many.
+    pub parts: Option<i32>,
+    /// What has been made and is not published: of a chunk its pieces, of a `process` job what is not made in parts.
+    pub made: Option<String>,
     pub created_at: i64,
     pub finished_at: Option<i64>,
 }
@@ -46,7 +52,27 @@ impl ActiveModelBehavior for ActiveModel {}
 /// Spelt as in the index of running jobs, which a parameter would keep from being used.
 pub(in crate::db) const RUNNING: &str = "state = 'running'";
 
+/// What the column `kind` of a chunk begins with; its part's number follows. The table grants one row for each kind, file and
+/// generation, and SQLite cannot take such a rule off a table.
+const CHUNK: &str = "chunk/";
+/// The chunks of a film.
+pub(in crate::db) const CHUNKS: &str = "kind LIKE 'chunk/%'";
+
+/// The column `kind` of a film's part.
+pub(in crate::db) fn kind_of_chunk(part: u32) -> String {
+    format!("{CHUNK}{part}")
+}
+
 impl Model {
+    /// Of a chunk: which part of its film.
+    pub(in crate::db) fn part(&self) -> Option<u32> {
+        self.kind.strip_prefix(CHUNK)?.parse().ok()
+    }
+
+    fn read_kind(&self) -> Result<JobKind, DbError> {
+        if self.part().is_some() { Ok(JobKind::Chunk) } else { parse(&self.kind) }
+    }
+
     pub(in crate::db) fn is(&self, state: JobState) -> bool {
         self.state == state.as_str()
     }
@@ -66,18 +92,26 @@ impl Model {
         self.next_attempt_at <= now.0 || self.next_attempt_at > now.plus(policy.longest_wait()).0
     }
 
+    /// It may run from now on.
+    pub(in crate::db) fn due(&self, now: Timestamp) -> DueJob {
+        let priority = u8::try_from(self.priority).unwrap_or_default();
+        DueJob { id: JobId(self.id), org_id: OrgId::new(self.org_id.clone()), priority, run_at: now, due: true }
+    }
+
     /// Its state and its progress.
     pub(in crate::db) fn standing(&self) -> Result<(JobState, f64), DbError> {
         Ok((parse(&self.state)?, self.progress))
     }
 
     pub(in crate::db) fn into_record(self) -> Result<JobRecord, DbError> {
+        let (kind, part) = (self.read_kind()?, self.part());
         Ok(JobRecord {
             id: JobId(self.id),
             file_id: FileId(self.file_id),
             org_id: OrgId::new(self.org_id),
             generation: self.generation,
-            kind: parse(&self.kind)?,
+            kind,
+            part,
             state: parse(&self.state)?,
             priority: unsigned(self.priority.into())?,
             payload_version: self.payload_version,
@@ -107,7 +141,7 @@ pub(in crate::db) fn row(new: &NewJob, file: &super::files::Model, now: Timestam
         kind: Set(new.kind.as_str().to_owned()),
         state: Set(JobState::Queued.as_str().to_owned()),
         priority: Set(new.priority.into()),
-        payload_version: Set(PAYLOAD_VERSION),
+        payload_version: Set(new.kind.payload_version()),
         attempt: Set(0),
         failures: Set(0),
         losses: Set(0),

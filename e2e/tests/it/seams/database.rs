@@ -10,6 +10,7 @@ mod leases;
 mod listing;
 mod offices;
 mod outages;
+mod parts;
 mod plans;
 mod queue_side;
 mod results;

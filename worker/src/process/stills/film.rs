@@ -10,11 +10,9 @@ use reelgate_common::{
 };
 use reelgate_packager::{MAX_MOOV_BYTES, Movie, TopBox, TopWalk, package::picture_bytes, parse_movie};
 
-use super::super::Work;
+use super::super::{Work, inspect};
 use crate::halt::{Halt, source_changed};
 
-/// Of the media: for the probe to see a first frame.
-const MEDIA_HEAD: u64 = 256 << 10;
 /// A group of pictures that is larger is not fetched.
 const MAX_GROUP: u64 = 256 << 20;
 
@@ -96,14 +94,7 @@ impl<'a> StoredFilm<'a> {
 
 /// All but the media, a little of its beginning, and the groups of pictures that are looked at; each once.
 fn wanted(boxes: &[TopBox], movie: &Movie, times_ms: impl Iterator<Item = u64>) -> Vec<Range<u64>> {
-    let mut ranges: Vec<Range<u64>> = boxes
-        .iter()
-        .map(|found| match &found.kind.0 {
-            b"mdat" => found.offset..found.end().min(found.offset + MEDIA_HEAD),
-            b"free" | b"skip" | b"wide" => found.offset..found.offset + found.header_len,
-            _ => found.offset..found.end(),
-        })
-        .collect();
+    let mut ranges = inspect::outside_media(boxes);
     let groups = times_ms.filter_map(|time_ms| picture_bytes(movie, time_ms));
     ranges.extend(groups.filter(|group| group.end - group.start <= MAX_GROUP));
     ranges.sort_by_key(|range| (range.start, range.end));

@@ -107,7 +107,7 @@ pub(super) fn encode(media: &MediaInfo, grid: SegmentGrid, source: &Path) -> (Pl
 pub(super) fn encode_by(policy: LadderPolicy, media: &MediaInfo, grid: SegmentGrid, source: &Path) -> (Plan, Said) {
     let policy = LadderPolicy { preset: "superfast".to_owned(), ..policy };
     let plan = plan(media, grid, &policy);
-    let request = Request::Encode { media: media.clone(), plan: plan.clone(), threads: 2 };
+    let request = Request::Encode { media: media.clone(), plan: plan.clone(), threads: 2, keep_sound: false };
     let said = run(&request, source);
     (plan, said)
 }

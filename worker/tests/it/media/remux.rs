@@ -97,7 +97,7 @@ fn other_sound_is_encoded_once_and_lent_to_the_rungs_below() {
     let mut plan = plan(&media, GRID, &LadderPolicy { preset: "superfast".to_owned(), ..LadderPolicy::default() });
     plan.rungs.retain(|rung| rung.name == "360p");
     plan.audio[0].step = SoundStep::Lent;
-    let said = run_beside(&Request::Encode { media, plan, threads: 2 }, &silent, &[&sound]);
+    let said = run_beside(&Request::Encode { media, plan, threads: 2, keep_sound: false }, &silent, &[&sound]);
     assert!(said.failure().is_none(), "{:?}\n{}", said.failure(), said.log);
     assert_eq!(packets(&said.path("360p"), "0:a"), packets(&sound, "0:a"));
     decodes(&said.path("360p"));
@@ -135,7 +135,7 @@ fn lent_sound_lies_beside_the_pictures_that_are_seen_with_it() {
     let media = probe(&source).unwrap();
     let mut plan = plan(&media, GRID, &LadderPolicy { preset: "superfast".to_owned(), ..LadderPolicy::default() });
     plan.audio[0].step = SoundStep::Lent;
-    let said = run_beside(&Request::Encode { media, plan, threads: 2 }, &source, &[&sound]);
+    let said = run_beside(&Request::Encode { media, plan, threads: 2, keep_sound: false }, &source, &[&sound]);
     assert!(said.failure().is_none(), "{:?}\n{}", said.failure(), said.log);
     let made = said.path("360p");
     assert_eq!(packets(&made, "0:a"), packets(&sound, "0:a"));

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use reelgate_common::{
-    db::{Db, Fenced, FinishedStills, JobBeat, Refusal, StillLimits, Verdict},
+    db::{Db, Fenced, FinishedStills, JobBeat, Parked, PartEnd, Refusal, StillLimits, Verdict},
     file::{FileKind, FileState},
     grid::SegmentGrid,
     job::{Fence, JobState},
@@ -177,6 +177,11 @@ async fn refuses_all(db: &Db, fence: &Fence) -> Result<()> {
     assert_eq!(db.publish_still(fence, &STILL, 1, "etag").await?, Fenced::Stale);
     assert_eq!(db.refuse_still(fence, &STILL, "no").await?, Fenced::Stale);
     assert_eq!(db.finish_stills(fence).await?, FinishedStills::Stale);
+    assert_eq!(db.split_job(fence, &json!({}), 3).await?, None);
+    assert_eq!(db.unsplit_job(fence, &json!({})).await?, Fenced::Stale);
+    assert_eq!(db.keep_made(fence, &json!({})).await?, Fenced::Stale);
+    assert_eq!(db.park_job(fence).await?, Parked::Stale);
+    assert_eq!(db.finish_part(fence, &json!({}), (0.0, 1.0)).await?, PartEnd::Stale);
     assert_eq!(db.finish_job(fence).await?, Fenced::Stale);
     assert_eq!(db.fail_attempt(fence, &failure(false), &AT_ONCE, 0.5).await?, Verdict::Stale);
     assert_eq!(db.interrupt_attempt(fence).await?, Fenced::Stale);

@@ -1,0 +1,342 @@
+//! Films that are encoded in parts: what comes out is what one task would have made, whoever dies in between costs one part, and what
+//! cannot be made in parts is made whole.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+use std::{
+    fs::OpenOptions,
+    os::unix::fs::FileExt,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use http::Method;
+use reelgate_common::{
+    db::{JobFilter, Reach},
+    ids::OrgId,
+    job::{JobKind, JobRecord, JobState},
+};
+use reelgate_e2e::{
+    client::{Client, Upload},
+    process::{Folder, eventually},
+    sign_in::SignIn,
+    site::{Builder, Footing, Site},
+};
+use serde_json::{Value, json};
+
+const PATIENCE: Duration = Duration::from_secs(240);
+/// Of the films here.
+const PICTURES: usize = 600;
+const RATE: usize = 25;
+/// Seconds of a part.
+const PART: usize = 4;
+/// On each side of a border.
+const NEAR: usize = 12;
+
+super::on_both_footings!(
+    parts_are_put_together_as_if_the_film_had_been_made_whole,
+    a_film_with_a_damaged_part_is_made_whole,
+    a_film_that_is_deleted_leaves_no_parts,
+    a_film_that_is_stopped_and_started_again_goes_on_with_its_parts,
+);
+
+/// A film of `PICTURES` pictures with a key frame every two seconds, pictures in another order than they are decoded, and sound.
+fn film(folder: &Folder, name: &str, codec: &[&str]) -> Result<PathBuf> {
+    let path = folder.path().join(name);
+    let seconds = PICTURES / RATE;
+    let picture = format!("testsrc2=size=640x360:rate={RATE}:duration={seconds}");
+    let sound = format!("sine=frequency=440:duration={seconds}");
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound])
+        .args(codec)
+        .arg(&path)
+        .status()?;
+    ensure!(status.success(), "ffmpeg could not make {name}");
+    Ok(path)
+}
+
+const H264: [&str; 12] =
+    ["-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p", "-bf", "3", "-g", "50", "-c:a", "aac"];
+
+fn in_parts(builder: Builder) -> Builder {
+    let parts = PART.to_string();
+    [
+        ("SPLIT__MIN_GIGAPIXELS", "0"),
+        ("SPLIT__CHUNK_SECONDS", parts.as_str()),
+        ("WORKER__CONCURRENCY", "2"),
+        ("LADDER__RUNGS", "360,240,144"),
+        ("LADDER__PREVIEW", "false"),
+        // Films here have few pixels; what they lose must show.
+        ("LADDER__PRESET", "medium"),
+    ]
+    .into_iter()
+    .fold(builder, |builder, (key, value)| builder.env(format!("REELGATE__{key}"), value))
+}
+
+fn alice(site: &Site) -> Client {
+    site.client().signed_in(SignIn::admin("alice", "acme").jwt())
+}
+
+async fn upload(client: &Client, path: &Path) -> Result<String> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    client.upload_one(Upload::file(name, "video/mp4", path)).await
+}
+
+/// When its job is over, and what it says of itself.
+async fn made(client: &Client, file: &str) -> Result<(Value, Value)> {
+    let info = client.wait_until(file, PATIENCE, |info| info["progress"] == 1.0 || info["state"] == "failed").await?;
+    ensure!(info["state"] == "ready", "{info:#}");
+    Ok((info, explained(client, file).await?))
+}
+
+async fn explained(client: &Client, file: &str) -> Result<Value> {
+    let page = client.get(&format!("/v1/jobs?file_id={file}")).await?.expect(200)?.json()?;
+    let job = page["jobs"][0]["id"].as_str().context("no job")?.to_owned();
+    client.get(&format!("/v1/jobs/{job}")).await?.expect(200)?.json()
+}
+
+/// Why it was made in parts, or why not.
+fn reasons(job: &Value) -> Vec<String> {
+    let reasons = job["plan"]["reasons"].as_array().cloned().unwrap_or_default();
+    reasons.iter().map(|reason| format!("{}: {}", reason["what"], reason["why"])).collect()
+}
+
+async fn chunks(site: &Site) -> Result<Vec<JobRecord>> {
+    let db = site.database().await?;
+    let filter = JobFilter { kind: Some(JobKind::Chunk), limit: 200, ..JobFilter::default() };
+    Ok(db.list_jobs(Reach::Org(&OrgId::new("acme")), &filter).await?)
+}
+
+async fn download(client: &Client, file: &str, rendition: &str, folder: &Folder) -> Result<PathBuf> {
+    let token = client.stream_token(&json!({})).await?;
+    let answer = client.get(&format!("/v1/files/stream/{file}?token={token}&rendition={rendition}")).await?;
+    let path = folder.path().join(format!("{file}-{rendition}.mp4"));
+    std::fs::write(&path, &answer.expect(200)?.body)?;
+    Ok(path)
+}
+
+/// Packets of a track in the order of decoding, as ffprobe shows them.
+fn packets(path: &Path, track: &str, entries: &str) -> Result<Vec<String>> {
+    let out = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", track, "-show_data_hash", "md5", "-of", "csv=p=0", "-show_entries"])
+        .arg(format!("packet={entries}"))
+        .arg(path)
+        .output()?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    Ok(String::from_utf8(out.stdout)?.lines().map(str::to_owned).collect())
+}
+
+/// How like the source each picture is, 0.0 to 1.0.
+fn likeness(output: &Path, source: &Path, size: &str) -> Result<Vec<f64>> {
+    let graph = format!("[1:v]scale={size}:flags=bicubic[s];[0:v][s]ssim=f=-");
+    let out = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-i"])
+        .arg(output)
+        .arg("-i")
+        .arg(source)
+        .args(["-lavfi", &graph, "-f", "null", "-"])
+        .output()?;
+    ensure!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    let text = String::from_utf8(out.stdout)?;
+    let all = |line: &str| line.split("All:").nth(1)?.split(' ').next()?.parse().ok();
+    Ok(text.lines().filter_map(all).collect())
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+async fn parts_are_put_together_as_if_the_film_had_been_made_whole(footing: Footing) -> Result<()> {
+    let folder = Folder::new("split")?;
+    let source = film(&folder, "film.mp4", &H264)?;
+    let split = in_parts(Site::builder(footing)).start().await?;
+    let whole = in_parts(Site::builder(footing)).env("REELGATE__SPLIT__ENABLED", "false").start().await?;
+    let (in_parts, as_one) = (alice(&split), alice(&whole));
+    let (parts, one) = (upload(&in_parts, &source).await?, upload(&as_one, &source).await?);
+    let (_, job) = made(&in_parts, &parts).await?;
+    let wanted = PICTURES / RATE / PART;
+    ensure!(reasons(&job).iter().any(|reason| reason.contains(&format!("in {wanted} parts"))), "{:?}", reasons(&job));
+    ensure!(job["attempts"][0]["outcome"] == "split" && job["attempts"][1]["outcome"] == "finished", "{job:#}");
+    let (_, job) = made(&as_one, &one).await?;
+    ensure!(reasons(&job).iter().any(|reason| reason.contains("not in parts")), "{:?}", reasons(&job));
+    let made_of = chunks(&split).await?;
+    ensure!(made_of.len() == wanted && made_of.iter().all(|job| job.state == JobState::Done), "{made_of:#?}");
+    for (rung, size) in [("240p", "426:240"), ("144p", "256:144")] {
+        let parts = download(&in_parts, &parts, rung, &folder).await?;
+        let one = download(&as_one, &one, rung, &folder).await?;
+        let (source, what) = (source.clone(), format!("{footing:?} {rung}"));
+        tokio::task::spawn_blocking(move || alike(&parts, &one, &source, size)).await?.context(what)?;
+    }
+    let pieces = async || split.stored("media/").await.is_ok_and(|keys| keys.iter().all(|key| !key.contains("piece-")));
+    eventually("no piece is left", PATIENCE, pieces).await
+}
+
+/// No picture lost, doubled or shifted; the same sound; key frames at the same times; borders as good as without.
+fn alike(parts: &Path, one: &Path, source: &Path, size: &str) -> Result<()> {
+    let shown = |path: &Path| -> Result<Vec<i64>> {
+        let mut times: Vec<i64> =
+            packets(path, "v:0", "pts")?.iter().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
+        times.sort_unstable();
+        Ok(times)
+    };
+    let (times, expected) = (shown(parts)?, shown(one)?);
+    ensure!(times.len() == PICTURES && times == expected, "{} pictures of {PICTURES}", times.len());
+    let keys = |path: &Path| -> Result<Vec<String>> {
+        Ok(packets(path, "v:0", "pts,flags")?.into_iter().filter(|line| line.contains('K')).collect())
+    };
+    ensure!(keys(parts)? == keys(one)?, "{:?} and {:?}", keys(parts)?, keys(one)?);
+    let sound = packets(parts, "a:0", "pts,duration,data_hash")?;
+    ensure!(!sound.is_empty() && sound == packets(one, "a:0", "pts,duration,data_hash")?, "the sound is another one");
+    let decoded: Vec<i64> =
+        packets(parts, "v:0", "dts")?.iter().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
+    ensure!(decoded.is_sorted_by(|before, after| before < after), "decode times go back");
+    let (bytes, expected) = (parts.metadata()?.len() as f64, one.metadata()?.len() as f64);
+    ensure!((bytes / expected - 1.0).abs() < 0.03, "{bytes} bytes, and {expected} as one");
+    let (likeness_parts, likeness_one) = (likeness(parts, source, size)?, likeness(one, source, size)?);
+    ensure!(likeness_parts.len() == PICTURES && likeness_one.len() == PICTURES, "pictures were not compared");
+    for border in (PART * RATE..PICTURES).step_by(PART * RATE) {
+        let near = border - NEAR..border + NEAR;
+        let (here, there) = (mean(&likeness_parts[near.clone()]), mean(&likeness_one[near]));
+        ensure!(here >= there - 0.004, "at picture {border} {here:.4}, and {there:.4} as one");
+    }
+    Ok(())
+}
+
+/// Bytes in the middle of its pictures that mean nothing.
+fn damage(path: &Path) -> Result<()> {
+    let places: Vec<u64> = packets(path, "v:0", "pos,size")?
+        .iter()
+        .filter_map(|line| line.split(',').rev().find_map(|field| field.trim().parse().ok()))
+        .collect();
+    let at = *places.get(PICTURES / 2 + 20).context("no packets")?;
+    OpenOptions::new().write(true).open(path)?.write_all_at(&[0xff; 600], at + 8)?;
+    Ok(())
+}
+
+async fn a_film_with_a_damaged_part_is_made_whole(footing: Footing) -> Result<()> {
+    let folder = Folder::new("split-damaged")?;
+    let source = film(&folder, "damaged.mp4", &H264)?;
+    damage(&source)?;
+    let site = in_parts(Site::builder(footing)).start().await?;
+    let alice = alice(&site);
+    let file = upload(&alice, &source).await?;
+    let (info, job) = made(&alice, &file).await?;
+    ensure!(
+        reasons(&job).iter().any(|reason| reason.contains("not in parts") && reason.contains("could not be made")),
+        "{:?}",
+        reasons(&job)
+    );
+    let names: Vec<&str> =
+        info["renditions"].as_array().unwrap().iter().filter_map(|one| one["name"].as_str()).collect();
+    ensure!(names.contains(&"240p") && names.contains(&"144p"), "{names:?}");
+    let jobs = chunks(&site).await?;
+    ensure!(jobs.iter().any(|job| job.state == JobState::Dead), "{jobs:#?}");
+    ensure!(jobs.iter().all(|job| !matches!(job.state, JobState::Queued | JobState::Running)), "{jobs:#?}");
+    let pieces = async || site.stored("media/").await.is_ok_and(|keys| keys.iter().all(|key| !key.contains("piece-")));
+    eventually("no piece is left", PATIENCE, pieces).await
+}
+
+/// Until its own job has left it to its parts.
+async fn divided(client: &Client, file: &str) -> Result<()> {
+    let split = async || explained(client, file).await.is_ok_and(|job| job["state"] == "split");
+    eventually("the film is divided", PATIENCE, split).await
+}
+
+async fn a_film_that_is_deleted_leaves_no_parts(footing: Footing) -> Result<()> {
+    let folder = Folder::new("split-deleted")?;
+    let source = film(&folder, "film.mp4", &H264)?;
+    let site = in_parts(Site::builder(footing)).env("REELGATE__LADDER__PRESET", "veryslow").start().await?;
+    let alice = alice(&site);
+    let file = upload(&alice, &source).await?;
+    divided(&alice, &file).await?;
+    alice.delete(&format!("/v1/files/{file}")).await?.expect(200)?;
+    let gone = async || {
+        let stored = site.stored("media/").await.unwrap_or_else(|_| vec!["?".to_owned()]);
+        stored.is_empty() && chunks(&site).await.is_ok_and(|jobs| jobs.is_empty())
+    };
+    eventually("nothing is left of it", PATIENCE, gone).await
+}
+
+async fn a_film_that_is_stopped_and_started_again_goes_on_with_its_parts(footing: Footing) -> Result<()> {
+    let folder = Folder::new("split-stopped")?;
+    let source = film(&folder, "film.mp4", &H264)?;
+    let site = in_parts(Site::builder(footing)).env("REELGATE__LADDER__PRESET", "slower").start().await?;
+    let alice = alice(&site);
+    let file = upload(&alice, &source).await?;
+    divided(&alice, &file).await?;
+    let one = async || chunks(&site).await.is_ok_and(|jobs| jobs.iter().any(|job| job.state == JobState::Done));
+    eventually("a part is made", PATIENCE, one).await?;
+    // Whoever stops a part stops its film.
+    let part = chunks(&site).await?.into_iter().find(|job| matches!(job.state, JobState::Queued | JobState::Running));
+    let part = part.context("all parts are over already")?.id;
+    alice.send(Method::POST, &format!("/v1/jobs/{part}/cancel"), &[], bytes::Bytes::new()).await?.expect(200)?;
+    let job = explained(&alice, &file).await?;
+    ensure!(job["state"] == "cancelled", "{job:#}");
+    let done: Vec<JobRecord> = chunks(&site).await?.into_iter().filter(|job| job.state == JobState::Done).collect();
+    let id = job["id"].as_str().context("its id")?;
+    alice.send(Method::POST, &format!("/v1/jobs/{id}/retry"), &[], bytes::Bytes::new()).await?.expect(200)?;
+    made(&alice, &file).await?;
+    let after = chunks(&site).await?;
+    ensure!(after.iter().all(|job| job.state == JobState::Done), "{after:#?}");
+    for job in done {
+        let again = after.iter().find(|other| other.id == job.id).context("a part is gone")?;
+        ensure!(again.attempt == job.attempt, "a part that was made is made again");
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_costs_one_part() -> Result<()> {
+    let folder = Folder::new("split-killed")?;
+    let source = film(&folder, "film.mp4", &H264)?;
+    let builder = in_parts(Site::builder(Footing::Production)).workers(2).env("REELGATE__WORKER__CONCURRENCY", "1");
+    let mut site = builder.env("REELGATE__LADDER__PRESET", "slower").start().await?;
+    let alice = alice(&site);
+    let file = upload(&alice, &source).await?;
+    divided(&alice, &file).await?;
+    let mut kills = 0;
+    for round in 0..2 {
+        let some = async || chunks(&site).await.is_ok_and(|jobs| jobs.iter().any(|job| job.state == JobState::Running));
+        eventually("a part runs", PATIENCE, some).await?;
+        site.workers[round % 2].kill()?;
+        kills += 1;
+        site.relaunch_worker(round % 2)?;
+    }
+    let (_, job) = made(&alice, &file).await?;
+    let parts = chunks(&site).await?;
+    ensure!(parts.iter().all(|job| job.state == JobState::Done), "{parts:#?}");
+    let again: i64 = parts.iter().map(|job| job.attempt - 1).sum();
+    ensure!(again <= kills, "{kills} deaths cost {again} parts");
+    ensure!(parts.iter().map(|job| i64::from(job.losses)).sum::<i64>() == again, "{parts:#?}");
+    ensure!(job["attempts"].as_array().is_some_and(|attempts| attempts.len() == 2), "{job:#}");
+    let rung = download(&alice, &file, "240p", &folder).await?;
+    ensure!(packets(&rung, "v:0", "pts")?.len() == PICTURES, "pictures are missing");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn short_films_overtake_the_parts_of_long_ones() -> Result<()> {
+    let folder = Folder::new("split-overtaken")?;
+    let source = film(&folder, "film.mp4", &H264)?;
+    let short = folder.path().join("short.mp4");
+    let status = Command::new("ffmpeg")
+        .args(["-nostdin", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=2"])
+        .args(["-c:v", "libx264", "-pix_fmt", "yuv420p"])
+        .arg(&short)
+        .status()?;
+    ensure!(status.success(), "ffmpeg could not make a short film");
+    let builder = in_parts(Site::builder(Footing::Production)).env("REELGATE__WORKER__CONCURRENCY", "1");
+    let builder = builder.env("REELGATE__SPLIT__MIN_SLOTS", "1").env("REELGATE__LADDER__PRESET", "slower");
+    let site = builder.start().await?;
+    let alice = alice(&site);
+    let long = upload(&alice, &source).await?;
+    divided(&alice, &long).await?;
+    let short = upload(&alice, &short).await?;
+    alice.wait_until(&short, PATIENCE, |info| info["progress"] == 1.0).await?;
+    let left = chunks(&site).await?.into_iter().filter(|job| job.state != JobState::Done).count();
+    ensure!(left > 0, "the long film was made first");
+    ensure!(explained(&alice, &long).await?["state"] == "split");
+    made(&alice, &long).await?;
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! Says every now and then that this worker lives and how much it can do at once, for whoever decides whether work is shared.
+
+use reelgate_common::{
+    db::{Db, presence::PRESENCE_EVERY},
+    ids::ProcessId,
+};
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+/// Until `stop`, when it says that it leaves.
+pub(crate) async fn keep(db: Db, worker: ProcessId, slots: u32, stop: CancellationToken) {
+    loop {
+        if let Err(error) = db.attend(&worker, slots).await {
+            tracing::debug!(%error, "nobody was told that this worker lives");
+        }
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = sleep(PRESENCE_EVERY) => {}
+        }
+    }
+    if let Err(error) = db.leave(&worker).await {
+        tracing::debug!(%error, "nobody was told that this worker leaves");
+    }
+}
