@@ -168,6 +168,7 @@ pub(crate) fn example() -> Value {
         "file_id": media::FILE,
         "org": "acme",
         "kind": "process",
+        "part": null,
         "state": "queued",
         "priority": 50,
         "progress": 0.0,

@@ -126,7 +126,7 @@ async fn process(work: &Work) -> Result<Ended, Halt> {
     published |= remux::publish(work, &source, &inspected, &mut plan).await?;
     let mut missing = work.missing(plan.clone(), &inspected.media);
     remux::lend(work, &mut missing);
-    let divided = if missing.makes_nothing() {
+    let divided = if missing.rungs.is_empty() {
         None
     } else {
         let divided = split::decide(work, &inspected, &missing, &mut plan).await?;

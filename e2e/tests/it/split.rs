@@ -172,14 +172,113 @@ async fn parts_are_put_together_as_if_the_film_had_been_made_whole(footing: Foot
     eventually("no piece is left", PATIENCE, pieces).await
 }
 
+/// Shapes in which parts are easily cut wrong, where there are no real films.
+const SHAPES: [(&str, &str); 5] = [
+    ("open.mp4", "-c:v libx264 -preset veryfast -bf 3 -g 75 -x264-params open-gop=1:bframes=3 -c:a aac"),
+    ("one-group.mp4", "-c:v libx264 -preset veryfast -bf 2 -g 9999 -keyint_min 9999 -sc_threshold 0 -c:a aac"),
+    (
+        "fields.mov",
+        "-c:v mpeg2video -g 12 -bf 2 -flags +ildct+ilme -vf tinterlace=interleave_top,fieldorder=tff -c:a aac",
+    ),
+    (
+        "uneven.mp4",
+        "-c:v libx264 -preset veryfast -bf 3 -g 60 -vf select='not(between(n\\,100\\,130))*(lt(n\\,300)+not(mod(n\\,3)))' -vsync vfr -c:a aac",
+    ),
+    ("late.mp4", "-c:v libx264 -preset veryfast -bf 3 -g 50 -af adelay=500 -c:a aac"),
+];
+
+/// Films that can be cut: all real ones, and these.
+#[expect(clippy::print_stdout, reason = "says what is left out")]
+fn films(folder: &Folder) -> Result<Vec<PathBuf>> {
+    let mut films = Vec::new();
+    for (name, codec) in SHAPES {
+        films.push(film(folder, name, &codec.split(' ').collect::<Vec<_>>())?);
+    }
+    let Some(corpus) = std::env::var_os("REELGATE_CORPUS").map(PathBuf::from) else {
+        println!("REELGATE_CORPUS is not set: only generated films are made in parts");
+        return Ok(films);
+    };
+    for entry in std::fs::read_dir(corpus)? {
+        let path = entry?.path();
+        if path.extension().is_some_and(|extension| extension == "mp4" || extension == "mov") {
+            films.push(path);
+        }
+    }
+    Ok(films)
+}
+
+/// Whatever real films there are, each is the same in parts as in one.
+#[tokio::test(flavor = "multi_thread")]
+async fn films_of_all_shapes_are_in_parts_as_they_are_in_one() -> Result<()> {
+    let folder = Folder::new("split-shapes")?;
+    let films = films(&folder)?;
+    let quick = [("RUNGS", "360,144"), ("PRESET", "ultrafast"), ("STORYBOARD", "false"), ("CAPTIONS", "false")];
+    let quickly = |builder: Builder| {
+        quick.into_iter().fold(builder, |builder, (key, value)| builder.env(format!("REELGATE__LADDER__{key}"), value))
+    };
+    let builder = || quickly(in_parts(Site::builder(Footing::Embedded)));
+    let split = builder().env("REELGATE__SPLIT__CHUNK_SECONDS", "2").start().await?;
+    let whole = builder().env("REELGATE__SPLIT__ENABLED", "false").start().await?;
+    let (in_parts, as_one) = (alice(&split), alice(&whole));
+    let mut pairs = Vec::new();
+    for film in films {
+        pairs.push((upload(&in_parts, &film).await?, upload(&as_one, &film).await?, film));
+    }
+    let mut divided = Vec::new();
+    for (parts, one, film) in pairs {
+        let name = film.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let over = |info: &Value| info["progress"] == 1.0 || info["state"] == "failed";
+        let info = in_parts.wait_until(&parts, PATIENCE, over).await?;
+        let expected = as_one.wait_until(&one, PATIENCE, over).await?;
+        ensure!(info["failure"]["code"] == expected["failure"]["code"], "{name}: {info:#} and {expected:#}");
+        let names = |info: &Value| {
+            let all = info["renditions"].as_array().cloned().unwrap_or_default();
+            all.iter().filter_map(|one| one["name"].as_str().map(str::to_owned)).collect::<Vec<_>>()
+        };
+        ensure!(names(&info) == names(&expected), "{name}: {:?} and {:?}", names(&info), names(&expected));
+        let job = explained(&in_parts, &parts).await.unwrap_or_default();
+        let said = reasons(&job);
+        let way = said.iter().rev().find(|reason| reason.contains(" parts")).cloned().unwrap_or_default();
+        ensure!(!way.contains("could not be"), "{name}: {way}\n{}", split.output());
+        if way.is_empty() || way.contains("not in parts") || !names(&info).contains(&"144p".to_owned()) {
+            continue;
+        }
+        divided.push(name.clone());
+        let (parts, one) =
+            (download(&in_parts, &parts, "144p", &folder).await?, download(&as_one, &one, "144p", &folder).await?);
+        tokio::task::spawn_blocking(move || same_shape(&parts, &one)).await?.context(name)?;
+    }
+    ensure!(divided.len() >= SHAPES.len(), "only these were made in parts: {divided:?}");
+    Ok(())
+}
+
+fn same_shape(parts: &Path, one: &Path) -> Result<()> {
+    let (times, expected) = (shown(parts)?, shown(one)?);
+    ensure!(!times.is_empty() && times == expected, "{} pictures of {}", times.len(), expected.len());
+    let sound = |path: &Path| packets(path, "a:0", "pts,duration,data_hash");
+    ensure!(sound(parts)? == sound(one)?, "the sound is another one");
+    // The same pictures, but for what encoding changes.
+    let size = Command::new("ffprobe")
+        .args(["-v", "error", "-select_streams", "v:0", "-of", "csv=p=0:s=x", "-show_entries", "stream=width,height"])
+        .arg(one)
+        .output()?;
+    let size = String::from_utf8(size.stdout)?.trim().replace('x', ":");
+    let likeness = likeness(parts, one, &size)?;
+    let worst = likeness.iter().copied().fold(1.0, f64::min);
+    ensure!(likeness.len() == times.len() && worst > 0.8, "of {} pictures the worst is {worst}", likeness.len());
+    Ok(())
+}
+
+/// Display times, ascending.
+fn shown(path: &Path) -> Result<Vec<i64>> {
+    let lines = packets(path, "v:0", "pts")?;
+    let mut times: Vec<i64> = lines.iter().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
+    times.sort_unstable();
+    Ok(times)
+}
+
 /// No picture lost, doubled or shifted; the same sound; key frames at the same times; borders as good as without.
 fn alike(parts: &Path, one: &Path, source: &Path, size: &str) -> Result<()> {
-    let shown = |path: &Path| -> Result<Vec<i64>> {
-        let mut times: Vec<i64> =
-            packets(path, "v:0", "pts")?.iter().filter_map(|line| line.trim_end_matches(',').parse().ok()).collect();
-        times.sort_unstable();
-        Ok(times)
-    };
     let (times, expected) = (shown(parts)?, shown(one)?);
     ensure!(times.len() == PICTURES && times == expected, "{} pictures of {PICTURES}", times.len());
     let keys = |path: &Path| -> Result<Vec<String>> {

@@ -12,9 +12,9 @@ use reelgate_common::{
     media_info::MediaInfo,
 };
 use reelgate_packager::{
-    Movie, Track,
+    Movie, Track, TrackKind,
     package::{Wish, chunks},
-    shown_video, sounding_audio,
+    sounding_audio,
 };
 use serde::{Deserialize, Serialize};
 
@@ -90,15 +90,18 @@ fn read(film: &SplitFilm) -> Option<Splitting> {
 async fn divide(work: &Work, inspected: &Inspected, missing: &Plan) -> Result<Result<Split, String>, Halt> {
     let (media, policy) = (&inspected.media, &work.config.split);
     let (plan, _) = divided(missing);
+    if plan.rungs.is_empty() {
+        return Ok(Err("its rungs are made by its own job".to_owned()));
+    }
     let slots = work.patience.keep_trying("counting workers", || work.backends.db.worker_slots()).await?;
     if let Err(why) = wants_parts(media, &plan, policy, slots) {
         return Ok(Err(why));
     }
     let Some(index) = &inspected.index else { return Ok(Err("it has no index to cut it by".to_owned())) };
     let movie = index.movie.clone();
-    let (context, seconds) = (context(media), policy.chunk_seconds);
+    let (media, seconds) = (media.clone(), policy.chunk_seconds);
     let points = packaging::points(&plan.grid, media.duration_ms);
-    let cut = move || cut(&movie, points, context, seconds);
+    let cut = move || cut(&movie, &media, points, seconds);
     let cut = tokio::task::spawn_blocking(cut).await.unwrap_or_else(|_| Err("its index is too odd".to_owned()));
     Ok(cut.map(|(chunks, timescale)| Split { plan, chunks, timescale }))
 }
@@ -107,18 +110,22 @@ fn context(media: &MediaInfo) -> u32 {
     if media.video.as_ref().is_some_and(|video| video.interlaced) { NEIGHBOURS } else { 0 }
 }
 
+/// The track that the child decodes. It counts them as the index does; of several it takes the best.
+fn pictures<'a>(movie: &'a Movie, media: &MediaInfo) -> Option<&'a Track> {
+    let stream = usize::try_from(media.video.as_ref()?.stream).ok()?;
+    movie.tracks.get(stream).filter(|track| track.kind == TrackKind::Video && !movie.fragmented)
+}
+
 fn cut(
     movie: &Movie,
+    media: &MediaInfo,
     (points, timescale): (Vec<i64>, u32),
-    context: u32,
     seconds: u32,
 ) -> Result<(Vec<reelgate_packager::package::Chunk>, u32), String> {
-    let Some(track) = shown_video(movie).filter(|_| !movie.fragmented) else {
-        return Err("it has no index to cut it by".to_owned());
-    };
+    let track = pictures(movie, media).ok_or_else(|| "it has no index to cut it by".to_owned())?;
     let points: Vec<i64> = points.into_iter().map(|at| proof::rescale(at, timescale, track.timescale)).collect();
     let longest = i64::from(track.timescale) * i64::from(seconds);
-    let chunks = chunks(track, &Wish { points: &points, longest, context }).map_err(str::to_owned)?;
+    let chunks = chunks(track, &Wish { points: &points, longest, context: context(media) }).map_err(str::to_owned)?;
     // The film's zero is that of what begins first; only where that is the presentation's own do the index's times hold.
     let begins = chunks.first().is_some_and(|first| first.from == 0)
         || sounding_audio(movie).any(|sound: &Track| sound.presentation_shift() <= 0);

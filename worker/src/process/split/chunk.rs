@@ -15,6 +15,7 @@ use reelgate_packager::{
 
 use super::{
     super::{ENCODED, PROBED, Work, inspect, output, proof, source::Source},
+    pictures,
     pieces::{self, PartMade, RungPiece},
     read,
 };
@@ -42,7 +43,7 @@ pub(in super::super) async fn run(work: &Work) -> Result<(), Halt> {
     let chunk = split.chunks.get(part as usize).copied().ok_or(Halt::Stale)?;
     let media = work.attempt.file.media.clone().ok_or(Halt::Stale)?;
     let source = Source::pin(work, &work.attempt.file.source_key).await?;
-    let excerpt = excerpt(work, &source, &chunk).await?;
+    let excerpt = excerpt(work, &source, &media, &chunk).await?;
     let folder = work.scratch.folder("chunk")?;
     encode(work, &media, &split, &chunk, (excerpt, &folder)).await?;
     crash::point("chunk-encoded");
@@ -65,16 +66,16 @@ fn differs(rung: &str) -> Halt {
 }
 
 /// The source, in which only the index and what the chunk is decoded from need be there.
-async fn excerpt(work: &Work, source: &Source, chunk: &Chunk) -> Result<File, Halt> {
+async fn excerpt(work: &Work, source: &Source, media: &MediaInfo, chunk: &Chunk) -> Result<File, Halt> {
     if let Some(file) = source.local(work).await? {
         return Ok(file);
     }
     let index = inspect::index(work, source).await?.ok_or_else(|| differs("the source"))?;
-    let track = shown_video(&index.movie).ok_or_else(|| differs("the source"))?;
+    let track = pictures(&index.movie, media).ok_or_else(|| differs("the source"))?;
     let file = work.scratch_file("excerpt")?;
     file.set_len(source.size()).map_err(|error| Halt::disk(&error))?;
-    let media = chunk_bytes(track, chunk.first, chunk.samples);
-    for range in inspect::outside_media(&index.boxes).into_iter().chain(media) {
+    let samples = chunk_bytes(track, chunk.first, chunk.samples);
+    for range in inspect::outside_media(&index.boxes).into_iter().chain(samples) {
         source.copy(work, range.start..range.end.min(source.size()), &file).await?;
     }
     File::open(work.scratch.path().join("excerpt")).map_err(|error| Halt::disk(&error))
