@@ -89,6 +89,9 @@ pub fn piece_name(part: u32, rung: &str) -> String {
 /// The object of the sound of all rungs: its name.
 pub const SOUND_PIECE: &str = "piece-sound.m4a";
 
+/// The object that is cut in place of a source without an index: its name.
+pub const BRIDGE_PIECE: &str = "piece-bridge.mp4";
+
 /// Whether an output is a piece, which lives only as long as its film's job.
 #[must_use]
 pub fn is_piece_name(name: &str) -> bool {

@@ -129,7 +129,7 @@ async fn process(work: &Work) -> Result<Ended, Halt> {
     let divided = if missing.rungs.is_empty() {
         None
     } else {
-        let divided = split::decide(work, &inspected, &missing, &mut plan).await?;
+        let divided = split::decide(work, &source, &inspected, &missing, &mut plan).await?;
         record(work, &inspected, &plan).await?;
         divided
     };

@@ -44,6 +44,7 @@ impl SplitPolicy {
 /// How a film is encoded in parts. Written down with its job, so that all its attempts and all its parts mean the same.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "way", rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one exists at a time")]
 pub enum Splitting {
     Parts(Split),
     /// It was tried, and the film is made whole.
@@ -59,6 +60,31 @@ pub struct Split {
     pub chunks: Vec<Chunk>,
     /// Ticks per second of the chunks' times.
     pub timescale: u32,
+    pub source: CutSource,
+}
+
+/// What is cut.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "cut", rename_all = "snake_case")]
+pub enum CutSource {
+    /// What was uploaded: it has an index.
+    Upload,
+    /// An MP4 with the same pictures, made by an attempt: the copied rung, or one that is made for this alone.
+    Output { attempt: i64, name: String, size: u64 },
+}
+
+impl CutSource {
+    /// The film as whoever decodes it finds it: an MP4 of ours has one track of pictures, and begins at zero.
+    #[must_use]
+    pub fn seen(&self, media: &MediaInfo) -> MediaInfo {
+        let mut media = media.clone();
+        if let Self::Output { .. } = self {
+            media.video.iter_mut().for_each(|video| video.stream = 0);
+            (media.container, media.segment_safe) = ("mov".to_owned(), true);
+            media.audio.clear();
+        }
+        media
+    }
 }
 
 /// Whether the rungs of `plan` are to be made in parts, while `slots` jobs can run at once.

@@ -146,7 +146,17 @@ fn expected(plan: &Plan, rung: &Rung) -> Expected {
     }
 }
 
-async fn made(work: &Work, source: &Source, media: &MediaInfo, plan: &Plan, folder: &Path) -> Result<Output, Halt> {
+/// Has the plan's copied rung made in `folder`, and no more.
+///
+/// # Errors
+/// As the task says.
+pub(super) async fn made(
+    work: &Work,
+    source: &Source,
+    media: &MediaInfo,
+    plan: &Plan,
+    folder: &Path,
+) -> Result<Output, Halt> {
     let order = Order {
         request: &Request::Remux { media: media.clone(), plan: plan.clone() },
         source: source.whole(work).await?,

@@ -40,6 +40,18 @@ impl Source {
         Ok(Self { key: meta.key, size: meta.size, version: meta.version, fetched: OnceCell::new() })
     }
 
+    /// An object of ours with the same film in it, as an attempt has stored it.
+    ///
+    /// # Errors
+    /// It is not there, or not as it was stored.
+    pub(super) async fn output(work: &Work, key: &Key, size: Option<u64>) -> Result<Self, Halt> {
+        let meta = work.patience.keep_trying("looking at a film", || work.backends.storage.head(key)).await?;
+        if size.is_some_and(|size| size != meta.size) {
+            return Err(source_changed());
+        }
+        Ok(Self { key: meta.key, size: meta.size, version: meta.version, fetched: OnceCell::new() })
+    }
+
     /// The row that this attempt was given may be older than a promotion: look once more where the source lies.
     async fn moved(work: &Work) -> Result<reelgate_common::storage::ObjectMeta, Halt> {
         let (db, file) = (&work.backends.db, &work.attempt.file);

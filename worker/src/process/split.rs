@@ -6,9 +6,11 @@ pub(super) mod assembly;
 pub(super) mod chunk;
 mod pieces;
 
+use std::sync::Arc;
+
 use reelgate_common::{
     db::{Fenced, Parked, Part, SplitFilm},
-    job::{JobState, SOUND_PIECE},
+    job::{BRIDGE_PIECE, JobState, SOUND_PIECE},
     media_info::MediaInfo,
 };
 use reelgate_packager::{
@@ -22,19 +24,21 @@ use self::pieces::Stored;
 use super::{
     Work,
     encode::{self, Made},
-    inspect::Inspected,
+    inspect::{self, Inspected},
+    judgement::REGULAR,
     output, packaging, proof, remux,
     source::Source,
 };
 use crate::{
-    halt::Halt,
+    halt::{Halt, is_lack},
     plan::{
-        AudioStep, Plan,
-        split::{Split, Splitting, divided, explained, wants_parts},
+        AudioStep, Extras, Plan, Rung, VideoStep,
+        split::{CutSource, Split, Splitting, divided, explained, wants_parts},
     },
     task::protocol::SOUND_FILE,
 };
 
+const NO_INDEX: &str = "it has no index to cut it by";
 /// Pictures that a deinterlacer looks at on either side.
 const NEIGHBOURS: u32 = 2;
 
@@ -52,6 +56,7 @@ struct Kept {
 /// The fence does not hold, or the database stays away.
 pub(super) async fn decide(
     work: &Work,
+    source: &Source,
     inspected: &Inspected,
     missing: &Plan,
     plan: &mut Plan,
@@ -62,7 +67,7 @@ pub(super) async fn decide(
             give_up(work, &why).await?;
             Err(why)
         }
-        None => divide(work, inspected, missing).await?,
+        None => divide(work, source, inspected, missing, plan.remuxed()).await?,
     };
     let choice = explained(&decided);
     plan.explain(choice.what, choice.why);
@@ -87,7 +92,13 @@ fn read(film: &SplitFilm) -> Option<Splitting> {
     serde_json::from_value(film.split.clone()).ok()
 }
 
-async fn divide(work: &Work, inspected: &Inspected, missing: &Plan) -> Result<Result<Split, String>, Halt> {
+async fn divide(
+    work: &Work,
+    source: &Source,
+    inspected: &Inspected,
+    missing: &Plan,
+    copied: Option<&Rung>,
+) -> Result<Result<Split, String>, Halt> {
     let (media, policy) = (&inspected.media, &work.config.split);
     let (plan, _) = divided(missing);
     if plan.rungs.is_empty() {
@@ -97,13 +108,71 @@ async fn divide(work: &Work, inspected: &Inspected, missing: &Plan) -> Result<Re
     if let Err(why) = wants_parts(media, &plan, policy, slots) {
         return Ok(Err(why));
     }
-    let Some(index) = &inspected.index else { return Ok(Err("it has no index to cut it by".to_owned())) };
-    let movie = index.movie.clone();
-    let (media, seconds) = (media.clone(), policy.chunk_seconds);
+    let (source, movie) = match indexed(work, source, inspected, copied).await? {
+        Ok(found) => found,
+        Err(why) => return Ok(Err(why)),
+    };
+    let (media, seconds) = (source.seen(media), policy.chunk_seconds);
     let points = packaging::points(&plan.grid, media.duration_ms);
     let cut = move || cut(&movie, &media, points, seconds);
     let cut = tokio::task::spawn_blocking(cut).await.unwrap_or_else(|_| Err("its index is too odd".to_owned()));
-    Ok(cut.map(|(chunks, timescale)| Split { plan, chunks, timescale }))
+    Ok(cut.map(|(chunks, timescale)| Split { plan, chunks, timescale, source }))
+}
+
+/// What has an index to be cut by: the source itself, its copied rung, or its pictures put into an MP4 for that.
+async fn indexed(
+    work: &Work,
+    source: &Source,
+    inspected: &Inspected,
+    copied: Option<&Rung>,
+) -> Result<Result<(CutSource, Arc<Movie>), String>, Halt> {
+    if let Some(index) = inspected.index.as_ref().filter(|index| !index.movie.fragmented) {
+        return Ok(Ok((CutSource::Upload, index.movie.clone())));
+    }
+    let (attempt, name) = match copied {
+        Some(rung) => {
+            let earlier = work.attempt.published.iter().find(|rendition| rendition.name == rung.name);
+            (earlier.map_or(work.attempt.fence.attempt, |rendition| rendition.attempt), format!("{}.mp4", rung.name))
+        }
+        None => match bridge(work, source, &inspected.media).await? {
+            Ok(()) => (work.attempt.fence.attempt, BRIDGE_PIECE.to_owned()),
+            Err(why) => return Ok(Err(why)),
+        },
+    };
+    let object = Source::output(work, &pieces::output_key(work, attempt, &name), None).await?;
+    let index = inspect::index(work, &object).await?;
+    let source = CutSource::Output { attempt, name, size: object.size() };
+    Ok(index.map(|index| (source, index.movie)).ok_or_else(|| NO_INDEX.to_owned()))
+}
+
+/// Puts the pictures into an MP4 as they are, and stores it; the inner error says why they cannot be.
+async fn bridge(work: &Work, source: &Source, media: &MediaInfo) -> Result<Result<(), String>, Halt> {
+    let Some(video) = &media.video else { return Ok(Err(NO_INDEX.to_owned())) };
+    let folder = work.scratch.folder("bridge")?;
+    let name = "bridge".to_owned();
+    let (width, height) = (video.width, video.height);
+    let rung = Rung { name, width, height, video: VideoStep::Copy, audio: false };
+    let plan = Plan {
+        serve_source: false,
+        heavy: false,
+        rungs: vec![rung],
+        audio: Vec::new(),
+        first: None,
+        extras: Extras::default(),
+        constant_rate: None,
+        grid: REGULAR,
+        reasons: Vec::new(),
+    };
+    match remux::made(work, source, media, &plan, &folder).await {
+        Err(Halt::Failed(failure)) if !is_lack(&failure) => return Ok(Err(failure.message)),
+        other => other?,
+    };
+    let Some((file, size)) = output::open_plain(&folder.join("bridge.mp4")) else {
+        return Ok(Err(NO_INDEX.to_owned()));
+    };
+    pieces::store(work, BRIDGE_PIECE, file, size).await?;
+    std::fs::remove_dir_all(&folder).ok();
+    Ok(Ok(()))
 }
 
 fn context(media: &MediaInfo) -> u32 {
@@ -122,7 +191,7 @@ fn cut(
     (points, timescale): (Vec<i64>, u32),
     seconds: u32,
 ) -> Result<(Vec<reelgate_packager::package::Chunk>, u32), String> {
-    let track = pictures(movie, media).ok_or_else(|| "it has no index to cut it by".to_owned())?;
+    let track = pictures(movie, media).ok_or_else(|| NO_INDEX.to_owned())?;
     let points: Vec<i64> = points.into_iter().map(|at| proof::rescale(at, timescale, track.timescale)).collect();
     let longest = i64::from(track.timescale) * i64::from(seconds);
     let chunks = chunks(track, &Wish { points: &points, longest, context: context(media) }).map_err(str::to_owned)?;
@@ -220,9 +289,21 @@ async fn give_up(work: &Work, why: &str) -> Result<(), Halt> {
             let film = work.attempt.split.as_ref();
             film.map_or(&[][..], |film| &film.parts).iter().for_each(|part| pieces::discard(work, part));
             film.and_then(kept).and_then(|kept| kept.sound).iter().for_each(|sound| pieces::litter(work, sound));
+            if let Some(Splitting::Parts(split)) = film.and_then(read) {
+                discard_bridge(work, &split);
+            }
             Ok(())
         }
         Fenced::Stale => Err(Halt::Stale),
+    }
+}
+
+/// What was made to be cut, and for nothing else.
+fn discard_bridge(work: &Work, split: &Split) {
+    if let CutSource::Output { attempt, name, .. } = &split.source
+        && name == BRIDGE_PIECE
+    {
+        work.litter.object(&pieces::output_key(work, *attempt, name));
     }
 }
 

@@ -24,7 +24,7 @@ use crate::{
     halt::Halt,
     live,
     memory::Thrifty,
-    plan::split::{Split, Splitting},
+    plan::split::{CutSource, Split, Splitting},
     task::{
         limits::Limits,
         parent::Order,
@@ -41,8 +41,13 @@ pub(in super::super) async fn run(work: &Work) -> Result<(), Halt> {
     // Whoever has given it up has cancelled its parts as well.
     let Some(Splitting::Parts(split)) = work.attempt.split.as_ref().and_then(read) else { return Err(Halt::Stale) };
     let chunk = split.chunks.get(part as usize).copied().ok_or(Halt::Stale)?;
-    let media = work.attempt.file.media.clone().ok_or(Halt::Stale)?;
-    let source = Source::pin(work, &work.attempt.file.source_key).await?;
+    let media = split.source.seen(work.attempt.file.media.as_ref().ok_or(Halt::Stale)?);
+    let source = match &split.source {
+        CutSource::Upload => Source::pin(work, &work.attempt.file.source_key).await?,
+        CutSource::Output { attempt, name, size } => {
+            Source::output(work, &pieces::output_key(work, *attempt, name), Some(*size)).await?
+        }
+    };
     let excerpt = excerpt(work, &source, &media, &chunk).await?;
     let folder = work.scratch.folder("chunk")?;
     encode(work, &media, &split, &chunk, (excerpt, &folder)).await?;

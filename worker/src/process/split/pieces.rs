@@ -120,14 +120,14 @@ pub(super) fn discard(work: &Work, part: &Part) {
 }
 
 fn key(work: &Work, piece: &Stored) -> Key {
+    output_key(work, piece.attempt, &piece.name)
+}
+
+/// An object of any attempt of this generation.
+pub(super) fn output_key(work: &Work, attempt: i64, name: &str) -> Key {
     let fence = &work.attempt.fence;
-    Key::Output {
-        org: work.attempt.file.org_id.clone(),
-        file: fence.file_id,
-        generation: fence.generation,
-        attempt: piece.attempt,
-        name: piece.name.clone(),
-    }
+    let (org, name) = (work.attempt.file.org_id.clone(), name.to_owned());
+    Key::Output { org, file: fence.file_id, generation: fence.generation, attempt, name }
 }
 
 /// Tells the queue what can be claimed now; a queue that does not hear it hears it from the dispatcher.
