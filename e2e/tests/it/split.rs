@@ -20,6 +20,8 @@ use reelgate_common::{
 use reelgate_e2e::{
     client::{Client, Upload},
     process::{Folder, eventually},
+    proxied::Proxied,
+    proxy::store::{Call, Seen},
     sign_in::SignIn,
     site::{Builder, Footing, Site},
 };
@@ -445,5 +447,38 @@ async fn short_films_overtake_the_parts_of_long_ones() -> Result<()> {
     ensure!(left > 0, "the long film was made first");
     ensure!(explained(&alice, &long).await?["state"] == "split");
     made(&alice, &long).await?;
+    Ok(())
+}
+
+/// Bytes of the source that were asked of the store.
+fn read_of_source(proxied: &Proxied) -> u64 {
+    let length = |seen: Seen| {
+        let range = seen.range.filter(|_| seen.call == Call::Get && seen.path.ends_with("/source"))?;
+        let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
+        Some(to.parse::<u64>().ok()? - from.parse::<u64>().ok()? + 1)
+    };
+    proxied.store.seen().into_iter().filter_map(length).sum()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_part_reads_its_own_bytes_of_the_source() -> Result<()> {
+    let folder = Folder::new("split-ranges")?;
+    // Large enough that nothing of it is fetched because it lies near.
+    let codec =
+        ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-bf", "2", "-g", "50", "-c:a", "aac"];
+    let noisy = ["-vf", "noise=alls=20:allf=t", "-crf", "12"];
+    let source = film(&folder, "film.mp4", &[&codec[..], &noisy].concat())?;
+    let builder = in_parts(Site::builder(Footing::Production)).gateways(0).workers(0);
+    let mut proxied = Proxied::before(builder.env("REELGATE__LADDER__PRESET", "ultrafast")).await?;
+    proxied.site.start_gateway().await?;
+    let alice = alice(&proxied.site);
+    let file = upload(&alice, &source).await?;
+    proxied.site.start_worker()?;
+    made(&alice, &file).await?;
+    let (size, read) = (source.metadata()?.len(), read_of_source(&proxied));
+    let parts = chunks(&proxied.site).await?.len() as u64;
+    ensure!(parts == 6 && size > 24 << 20, "{parts} parts of {size} bytes");
+    // Its own job reads it once for images and sound, and the parts once together: their indexes and what lies near along.
+    ensure!((size..size * 3).contains(&read), "{read} bytes of {size} were read");
     Ok(())
 }
