@@ -24,6 +24,7 @@ mod remote;
 mod settings;
 mod signals;
 mod token;
+mod transfer;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -68,6 +69,8 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Worker(arguments) => parts::worker(&arguments, config).await,
         Command::Migrate(arguments) => parts::migrate(arguments.data_dir.as_deref(), config).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments, config).await,
+        Command::Export(arguments) => transfer::export(&arguments, config).await,
+        Command::Import(arguments) => transfer::import(&arguments, config).await,
         Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,
         Command::Keys { what: KeysCommand::Rotate(arguments) } => keys::run(&arguments, config),
         Command::Drain(arguments) => drain::run(&arguments).await,

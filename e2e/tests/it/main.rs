@@ -54,6 +54,7 @@ mod leases;
 mod listing;
 mod memory;
 mod metrics;
+mod moving;
 mod openapi;
 mod overtaken;
 mod packaging;
