@@ -18,6 +18,7 @@ mod entity;
 mod epochs;
 mod error;
 mod events;
+mod examine;
 mod fan_out;
 mod fence;
 mod files;
@@ -52,6 +53,7 @@ mod webhooks;
 
 pub use crate::listing::FileFilter;
 pub use connect::Db;
+pub use examine::Examined;
 pub use sending::Taker;
 pub use transfer::{LEFT_OUT, Row, Table};
 pub use types::*;

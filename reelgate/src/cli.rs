@@ -48,8 +48,8 @@ pub(crate) enum Command {
     /// Brings a whole deployment into this one, which must be migrated and empty: out of another database and store, or out of a folder
     /// that `export` has written. Run again after whatever has stopped it, it goes on.
     Import(Import),
-    /// Shows the effective configuration, asks every dependency, and says what to fix.
-    Check(DataDirArgument),
+    /// Shows the effective configuration, tries with every dependency what gateways and workers do, and says what to fix.
+    Check(Check),
     /// Keys that sign stream tokens.
     Keys {
         #[command(subcommand)]
@@ -263,6 +263,15 @@ pub(crate) struct DataDirArgument {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) of: DataDirArgument,
+    /// Prints settings and findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Reconcile {
     #[command(flatten)]
     pub(crate) of: DataDirArgument,
@@ -454,6 +463,7 @@ mod tests {
             "reelgate migrate",
             "reelgate token --data-dir d --sub alice --org acme --role admin --ttl 1h",
             "reelgate check",
+            "reelgate check --data-dir d --json",
             "reelgate keys rotate --data-dir d --keep 7d",
             "reelgate keys rotate --file .env --announce",
             "reelgate drain http://127.0.0.1:9090 http://127.0.0.1:9091 --timeout 1h",

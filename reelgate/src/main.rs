@@ -71,7 +71,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(arguments) => reconcile::run(&arguments, config).await,
         Command::Export(arguments) => transfer::export(&arguments, config).await,
         Command::Import(arguments) => transfer::import(&arguments, config).await,
-        Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,
+        Command::Check(arguments) => check::run(&arguments, config).await,
         Command::Keys { what: KeysCommand::Rotate(arguments) } => keys::run(&arguments, config),
         Command::Drain(arguments) => drain::run(&arguments).await,
         Command::Jobs(arguments) => jobs::run(&arguments, config).await,

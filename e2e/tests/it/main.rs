@@ -28,6 +28,7 @@ mod browser;
 mod cache;
 mod cancel;
 mod chaos;
+mod checking;
 mod commands;
 mod deploy;
 mod documentation;
