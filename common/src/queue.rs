@@ -217,6 +217,15 @@ pub trait Queue: Send + Sync + 'static {
     /// The queue is away.
     async fn ping(&self) -> Result<(), QueueError>;
 
+    /// Forgets everything that lies under its prefix. For `reelgate bench`, which has a prefix of its own; a queue of one process ends with
+    /// that.
+    ///
+    /// # Errors
+    /// The queue is away.
+    async fn forget(&self) -> Result<(), QueueError> {
+        Ok(())
+    }
+
     /// Tries to write into it, and says what it is; `None` for one of this process. For `reelgate check`.
     ///
     /// # Errors

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     /// Brings a whole deployment into this one, which must be migrated and empty: out of another database and store, or out of a folder
     /// that `export` has written. Run again after whatever has stopped it, it goes on.
     Import(Import),
+    /// Measures what this machine and its services can do, in about a minute, and leaves nothing behind.
+    Bench(Bench),
     /// Shows the effective configuration, tries with every dependency what gateways and workers do, and says what to fix.
     Check(Check),
     /// Keys that sign stream tokens.
@@ -263,6 +265,15 @@ pub(crate) struct DataDirArgument {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) of: DataDirArgument,
+    /// Prints the figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Check {
     #[command(flatten)]
     pub(crate) of: DataDirArgument,
@@ -462,6 +473,7 @@ mod tests {
             "reelgate worker",
             "reelgate migrate",
             "reelgate token --data-dir d --sub alice --org acme --role admin --ttl 1h",
+            "reelgate bench --data-dir d --json",
             "reelgate check",
             "reelgate check --data-dir d --json",
             "reelgate keys rotate --data-dir d --keep 7d",

@@ -9,6 +9,7 @@ use reelgate_worker::task::protocol::TASK_ARGUMENT;
 use crate::cli::{Cli, Command, KeysCommand};
 
 mod all;
+mod bench;
 mod check;
 mod cli;
 mod data_dir;
@@ -71,6 +72,7 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Reconcile(arguments) => reconcile::run(&arguments, config).await,
         Command::Export(arguments) => transfer::export(&arguments, config).await,
         Command::Import(arguments) => transfer::import(&arguments, config).await,
+        Command::Bench(arguments) => bench::run(&arguments, config).await,
         Command::Check(arguments) => check::run(&arguments, config).await,
         Command::Keys { what: KeysCommand::Rotate(arguments) } => keys::run(&arguments, config),
         Command::Drain(arguments) => drain::run(&arguments).await,

@@ -196,6 +196,16 @@ impl Queue for RedisQueue {
         self.check_eviction().await
     }
 
+    async fn forget(&self) -> Result<(), QueueError> {
+        let (connection, scripts) = (&self.transitions.connection, &self.transitions.scripts);
+        let orgs: Vec<String> = connection.ask(cmd("ZRANGE").arg(scripts.orgs_key()).arg(0).arg(-1)).await?;
+        let of_orgs = orgs.iter().map(|org| scripts.ready_key(org));
+        for key in scripts.keys().iter().cloned().chain(of_orgs) {
+            let _: u64 = connection.ask(cmd("DEL").arg(key)).await?;
+        }
+        Ok(())
+    }
+
     async fn examine(&self) -> Result<Option<Examined>, QueueError> {
         let connection = &self.transitions.connection;
         let key = format!("{}:check", self.transitions.scripts.wake_key());

@@ -53,6 +53,7 @@ mod languages;
 mod large;
 mod leases;
 mod listing;
+mod measuring;
 mod memory;
 mod metrics;
 mod moving;
