@@ -18,6 +18,8 @@ use crate::{
 
 /// Longer than any deployment id; what is longer is not one of ours.
 const MAX_DEPLOYMENT_ID: u64 = 256;
+/// How the mark of a store begins that an import has not finished; what follows says of what.
+pub(crate) const IMPORTING: &str = "import of ";
 
 /// Database, storage and queue of one process.
 #[derive(Clone)]
@@ -47,6 +49,10 @@ pub enum BackendsError {
          point storage.url and database.url at the same deployment, or use an empty prefix"
     )]
     OtherDeployment { expected: String, found: String },
+    #[error(
+        "the {0} into this store is not finished: run `reelgate import` as before, it goes on where it was cut short"
+    )]
+    Importing(String),
     #[error(
         "the store holds objects (such as {0}) but does not say to which deployment they belong: \
          use an empty prefix, or put the database's deployment id into the object `deployment`"
@@ -109,13 +115,24 @@ fn measured(storage: SharedStorage) -> SharedStorage {
 /// # Errors
 /// The address cannot be read, or the directory cannot be made.
 pub fn open_storage(config: &StorageConfig) -> Result<SharedStorage, BackendsError> {
+    open_storage_with(config, environment())
+}
+
+/// The same with another environment than the process's, for a second store with credentials of its own.
+///
+/// # Errors
+/// As there.
+pub fn open_storage_with(
+    config: &StorageConfig,
+    environment: impl IntoIterator<Item = (String, String)>,
+) -> Result<SharedStorage, BackendsError> {
     match config.url.split_once(':') {
         Some(("file", folder)) if !folder.is_empty() => {
             let folder = folder.strip_prefix("//").unwrap_or(folder);
             Ok(std::sync::Arc::new(DirectoryStorage::open(Path::new(folder))?))
         }
         // The usual places of credentials: `AWS_*`, or the role of the machine or pod.
-        Some(("s3", _)) => Ok(std::sync::Arc::new(S3Storage::open(config, environment())?)),
+        Some(("s3", _)) => Ok(std::sync::Arc::new(S3Storage::open(config, environment)?)),
         _ => Err(BackendsError::UnknownStorage(config.url.clone())),
     }
 }
@@ -130,21 +147,33 @@ fn environment() -> impl Iterator<Item = (String, String)> {
 /// # Errors
 /// As there.
 pub async fn check_deployment(storage: &SharedStorage, expected: &str) -> Result<(), BackendsError> {
-    if found_deployment(storage).await?.is_none() {
+    if deployment_of(storage).await?.is_none() {
         if let Some(object) = storage.list("").try_next().await? {
             return Err(BackendsError::UnmarkedStore(object.key.to_string()));
         }
         storage.put(&Key::Deployment, Bytes::from(expected.to_owned())).await?;
     }
     // Read back also what was just written: of two deployments that start at once on one prefix, one must notice.
-    let found = found_deployment(storage).await?.unwrap_or_default();
+    is_of_deployment(storage, expected).await
+}
+
+/// Whether a store bears this identity. Unlike `check_deployment` it never gives one.
+///
+/// # Errors
+/// It bears another, or none, or an import into it is not finished.
+pub(crate) async fn is_of_deployment(storage: &SharedStorage, expected: &str) -> Result<(), BackendsError> {
+    let found = deployment_of(storage).await?.unwrap_or_default();
     if found == expected {
         return Ok(());
+    }
+    if found.starts_with(IMPORTING) {
+        return Err(BackendsError::Importing(found));
     }
     Err(BackendsError::OtherDeployment { expected: expected.to_owned(), found })
 }
 
-async fn found_deployment(storage: &SharedStorage) -> Result<Option<String>, StorageError> {
+/// What a store says whose it is.
+pub(crate) async fn deployment_of(storage: &SharedStorage) -> Result<Option<String>, StorageError> {
     let meta = match storage.head(&Key::Deployment).await {
         Err(StorageError::NotFound { .. }) => return Ok(None),
         found => found?,
@@ -189,6 +218,15 @@ mod tests {
         storage.put(&key, Bytes::from_static(b"x")).await.unwrap();
         let unmarked = check_deployment(&storage, "one").await;
         assert!(matches!(unmarked, Err(BackendsError::UnmarkedStore(name)) if name == key.to_string()));
+    }
+
+    #[tokio::test]
+    async fn a_store_that_an_import_has_not_finished_is_served_by_nobody() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = directory(folder.path());
+        storage.put(&Key::Deployment, Bytes::from(format!("{IMPORTING}deployment one"))).await.unwrap();
+        let unfinished = check_deployment(&storage, "one").await;
+        assert!(matches!(unfinished, Err(BackendsError::Importing(what)) if what == "import of deployment one"));
     }
 
     #[test]

@@ -125,6 +125,17 @@ pub async fn open(config: &config::QueueConfig) -> Result<SharedQueue, QueueErro
     Ok(Arc::new(redis::RedisQueue::open(config).await?))
 }
 
+/// What a server that holds the queue says of itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Examined {
+    /// Major and minor.
+    pub version: (u32, u32),
+    /// `noeviction`, or what it forgets when its memory is full.
+    pub eviction: String,
+    /// Its clock.
+    pub clock: Timestamp,
+}
+
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
     /// Adds entries; one that is known already (waiting, delayed or leased) is left as it is, but an earlier `run_at`
@@ -205,6 +216,23 @@ pub trait Queue: Send + Sync + 'static {
     /// # Errors
     /// The queue is away.
     async fn ping(&self) -> Result<(), QueueError>;
+
+    /// Forgets everything that lies under its prefix. For `reelgate bench`, which has a prefix of its own; a queue of one process ends with
+    /// that.
+    ///
+    /// # Errors
+    /// The queue is away.
+    async fn forget(&self) -> Result<(), QueueError> {
+        Ok(())
+    }
+
+    /// Tries to write into it, and says what it is; `None` for one of this process. For `reelgate check`.
+    ///
+    /// # Errors
+    /// The queue is away, or refuses it.
+    async fn examine(&self) -> Result<Option<Examined>, QueueError> {
+        Ok(None)
+    }
 
     /// What it is, for those who look for what is away.
     fn service(&self) -> &'static str;

@@ -1,13 +1,14 @@
 //! The object store as the product needs it. A small trait with two backends; errors by meaning, never by HTTP status.
 //!
 //! Names are `Key`s, so no caller can make one from user text. Bodies are streams of `Bytes` that nobody copies.
-//! Deliberately absent: conditional PUT (not portable: some S3 servers ignore it), rename, and object attributes
+//! Deliberately absent: conditional PUT (not portable: some S3 servers ignore it; `refuses_overwrite` only asks), rename, and object attributes
 //! (content types live in the database).
 
 pub mod config;
 pub mod file;
 pub mod measured;
 pub mod s3;
+pub mod trial;
 
 use std::{ops::Range, path::PathBuf, sync::Arc, time::Duration};
 
@@ -161,6 +162,15 @@ pub trait Storage: Send + Sync + 'static {
     /// # Errors
     /// The store is away, or refuses us.
     async fn ping(&self, timeout: Duration) -> Result<(), StorageError>;
+
+    /// Whether a store that is asked not to replace an object leaves it as it is: `Some(false)` where it replaces it all the same, `None`
+    /// where it cannot be asked. The object must exist, and may be replaced by nothing. Nothing rests on it; for `reelgate check`.
+    ///
+    /// # Errors
+    /// The store is away.
+    async fn refuses_overwrite(&self, _key: &Key) -> Result<Option<bool>, StorageError> {
+        Ok(None)
+    }
 
     /// What it is, for those who look for what is away.
     fn service(&self) -> &'static str {

@@ -71,4 +71,5 @@ pub mod webhooks;
 
 pub use config::GatewayConfig;
 pub use run::{Gateway, StartError, run, start};
+pub use server::short_of_descriptors;
 pub use tls::{TlsError, check_tls};

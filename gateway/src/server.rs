@@ -37,6 +37,7 @@ pub(crate) struct Peer {
     pub(crate) outlet: Option<Outlet>,
 }
 pub(crate) use descriptors::make_room;
+pub use descriptors::short_of_descriptors;
 
 /// What a listener serves: one request of one peer.
 pub(crate) trait Handler: Clone + Send + Sync + 'static {

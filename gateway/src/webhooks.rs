@@ -24,6 +24,7 @@ use reelgate_common::{http_client, tokens::Keyring};
 use tokio::sync::Semaphore;
 use tokio_rustls::TlsConnector;
 
+pub use self::secret::can_sign;
 pub(crate) use self::{
     ask::{Ask, Place},
     courier::Courier,

@@ -61,6 +61,12 @@ pub async fn up(connection: &DatabaseConnection) -> Result<(), DbErr> {
     transaction.commit().await
 }
 
+/// Names of all migrations that this build knows, in order.
+#[must_use]
+pub fn names() -> Vec<String> {
+    Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
+}
+
 /// The next migration alone, as a build that knew no more would have run it; whether there was one. For looking at the schema between
 /// two versions: `up` is what deployments do.
 ///

@@ -43,8 +43,15 @@ pub(crate) enum Command {
     Token(Token),
     /// Compares database and store once, mends what differs, and says what it did; also beside running servers.
     Reconcile(Reconcile),
-    /// Shows the effective configuration, asks every dependency, and says what to fix.
-    Check(DataDirArgument),
+    /// Writes a whole deployment into a folder, which `import` reads. Nobody may serve it meanwhile.
+    Export(Export),
+    /// Brings a whole deployment into this one, which must be migrated and empty: out of another database and store, or out of a folder
+    /// that `export` has written. Run again after whatever has stopped it, it goes on.
+    Import(Import),
+    /// Measures what this machine and its services can do, in about a minute, and leaves nothing behind.
+    Bench(Bench),
+    /// Shows the effective configuration, tries with every dependency what gateways and workers do, and says what to fix.
+    Check(Check),
     /// Keys that sign stream tokens.
     Keys {
         #[command(subcommand)]
@@ -258,6 +265,24 @@ pub(crate) struct DataDirArgument {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Bench {
+    #[command(flatten)]
+    pub(crate) of: DataDirArgument,
+    /// Prints the figures as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Check {
+    #[command(flatten)]
+    pub(crate) of: DataDirArgument,
+    /// Prints settings and findings as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Reconcile {
     #[command(flatten)]
     pub(crate) of: DataDirArgument,
@@ -265,6 +290,54 @@ pub(crate) struct Reconcile {
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Prints the report as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Export {
+    /// A folder that does not exist, or that of an export that was stopped.
+    #[arg(value_name = "FOLDER")]
+    pub(crate) folder: PathBuf,
+    #[command(flatten)]
+    pub(crate) of: DataDirArgument,
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+}
+
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("origin").required(true).multiple(true).args(["folder", "from", "from_data_dir"])))]
+pub(crate) struct Import {
+    /// What `export` has written.
+    #[arg(value_name = "FOLDER", conflicts_with_all = ["from", "from_data_dir"])]
+    pub(crate) folder: Option<PathBuf>,
+    /// Settings of the deployment that is to be moved: its `reelgate.toml`, or a file of its environment (`NAME=value` on each line).
+    /// May be given several times. Nothing of this process's environment is taken for it but `AWS_*`, and those only where the files
+    /// have none.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) from: Vec<PathBuf>,
+    /// Data folder of the deployment that is to be moved.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) from_data_dir: Option<PathBuf>,
+    /// Into an embedded server's folder, made when it does not exist; else the configured backends are meant.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// Only brings objects, while the other deployment is still served: what is left for the import itself is short.
+    #[arg(long, conflicts_with = "folder")]
+    pub(crate) ahead: bool,
+    /// Also when this deployment cannot open the secrets of webhooks: they must be rotated then.
+    #[arg(long)]
+    pub(crate) without_secrets: bool,
+    #[command(flatten)]
+    pub(crate) pace: Pace,
+}
+
+#[derive(Debug, Clone, Copy, Args)]
+pub(crate) struct Pace {
+    /// Objects that are copied at once. Each takes the memory of two parts: 32 MiB, more for objects above 140 GiB.
+    #[arg(long, value_name = "NUMBER", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..=64))]
+    pub(crate) at_once: u16,
+    /// Prints what was done as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -382,6 +455,18 @@ mod tests {
     }
 
     #[test]
+    fn an_import_is_out_of_one_place() {
+        for line in [
+            "reelgate import",
+            "reelgate import f --from x",
+            "reelgate import f --from-data-dir d",
+            "reelgate import f --ahead",
+        ] {
+            assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
+        }
+    }
+
+    #[test]
     fn the_documented_calls_are_understood() {
         for line in [
             "reelgate all --data-dir d --listen 127.0.0.1:8080 --ops-listen 127.0.0.1:9090",
@@ -391,12 +476,18 @@ mod tests {
             "reelgate worker",
             "reelgate migrate",
             "reelgate token --data-dir d --sub alice --org acme --role admin --ttl 1h",
+            "reelgate bench --data-dir d --json",
             "reelgate check",
+            "reelgate check --data-dir d --json",
             "reelgate keys rotate --data-dir d --keep 7d",
             "reelgate keys rotate --file .env --announce",
             "reelgate drain http://127.0.0.1:9090 http://127.0.0.1:9091 --timeout 1h",
             "reelgate drain",
             "reelgate reconcile --data-dir d --dry-run --json",
+            "reelgate export backup --data-dir d",
+            "reelgate import backup --json",
+            "reelgate import --from old.toml --from old.env --data-dir d --ahead --at-once 16",
+            "reelgate import --from-data-dir d --from old.env --without-secrets",
             "reelgate jobs ls --state dead --limit 5",
             "reelgate jobs --org acme --data-dir d retry --dead",
             "reelgate jobs explain 0190163d-8694-739b-aea5-966c26f8ad91",

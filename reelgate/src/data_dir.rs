@@ -16,6 +16,8 @@ use crate::{cli, settings::Settings};
 /// Length of a secret before it is written as base64; HS256 wants at least as much as its hash gives.
 const SECRET_BYTES: usize = 32;
 const TOKENS_KEYS: &str = "tokens.keys";
+const AUTH_SECRET: &str = "auth.secret";
+const DATABASE: &str = "reelgate.db";
 
 #[derive(Debug)]
 pub(crate) struct DataDir {
@@ -74,7 +76,7 @@ impl DataDir {
     pub(crate) fn fill_backends(&self, settings: &mut Settings) -> anyhow::Result<()> {
         let defaults = Settings::default();
         if settings.database.url == defaults.database.url {
-            settings.database.url = Secret::new(format!("sqlite:{}", self.path.join("reelgate.db").display()));
+            settings.database.url = Secret::new(format!("sqlite:{}", self.path.join(DATABASE).display()));
         }
         if settings.storage.url == defaults.storage.url {
             settings.storage.url = format!("file:{}", self.path.join("objects").display());
@@ -102,12 +104,56 @@ impl DataDir {
     /// The folder cannot be written.
     pub(crate) fn fill_secrets(&self, settings: &mut Settings) -> anyhow::Result<()> {
         if settings.auth.secret.is_empty() && settings.auth.jwks.is_none() {
-            settings.auth.secret = Secret::new(self.secret("auth.secret", "")?);
+            settings.auth.secret = Secret::new(self.secret(AUTH_SECRET, "")?);
         }
         if settings.tokens.keys.is_empty() {
             settings.tokens.keys = Secret::new(self.secret(TOKENS_KEYS, "k1:")?);
         }
         Ok(())
+    }
+
+    /// Fills in the secrets that lie in the folder and are not configured; makes none.
+    ///
+    /// # Errors
+    /// One cannot be read.
+    pub(crate) fn found_secrets(&self, settings: &mut Settings) -> anyhow::Result<()> {
+        for (name, into) in [(AUTH_SECRET, &mut settings.auth.secret), (TOKENS_KEYS, &mut settings.tokens.keys)] {
+            if into.is_empty() && self.path.join(name).exists() {
+                *into = Secret::new(self.secret(name, "")?);
+            }
+        }
+        Ok(())
+    }
+
+    /// Lays the secrets of another deployment into the folder, where none are configured or lie there. What was laid there.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub(crate) fn adopt_secrets(&self, from: &Settings, into: &mut Settings) -> anyhow::Result<Vec<&'static str>> {
+        let mut adopted = Vec::new();
+        let secrets = [
+            (AUTH_SECRET, &from.auth.secret, &mut into.auth.secret),
+            (TOKENS_KEYS, &from.tokens.keys, &mut into.tokens.keys),
+        ];
+        for (name, theirs, ours) in
+            secrets.into_iter().filter(|(_, theirs, ours)| !theirs.is_empty() && ours.is_empty())
+        {
+            let path = self.path.join(name);
+            write_once(&path, theirs.expose().as_bytes())
+                .with_context(|| format!("cannot write the secret {}", path.display()))?;
+            ours.clone_from(theirs);
+            adopted.push(name);
+        }
+        Ok(adopted)
+    }
+
+    /// The folder, if somebody has ever served it.
+    ///
+    /// # Errors
+    /// Nobody has.
+    pub(crate) fn served(path: &Path) -> anyhow::Result<Self> {
+        anyhow::ensure!(path.join(DATABASE).is_file(), "{} is no data folder: it has no {DATABASE}", path.display());
+        Ok(Self::at(path))
     }
 
     /// The file of the keys of stream tokens, which is there once a server was started.

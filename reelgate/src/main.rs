@@ -9,6 +9,7 @@ use reelgate_worker::task::protocol::TASK_ARGUMENT;
 use crate::cli::{Cli, Command, KeysCommand};
 
 mod all;
+mod bench;
 mod check;
 mod cli;
 mod data_dir;
@@ -24,6 +25,7 @@ mod remote;
 mod settings;
 mod signals;
 mod token;
+mod transfer;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
@@ -68,7 +70,10 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Worker(arguments) => parts::worker(&arguments, config).await,
         Command::Migrate(arguments) => parts::migrate(arguments.data_dir.as_deref(), config).await,
         Command::Reconcile(arguments) => reconcile::run(&arguments, config).await,
-        Command::Check(arguments) => check::run(arguments.data_dir.as_deref(), config).await,
+        Command::Export(arguments) => transfer::export(&arguments, config).await,
+        Command::Import(arguments) => transfer::import(&arguments, config).await,
+        Command::Bench(arguments) => bench::run(&arguments, config).await,
+        Command::Check(arguments) => check::run(&arguments, config).await,
         Command::Keys { what: KeysCommand::Rotate(arguments) } => keys::run(&arguments, config),
         Command::Drain(arguments) => drain::run(&arguments).await,
         Command::Jobs(arguments) => jobs::run(&arguments, config).await,

@@ -35,7 +35,10 @@ use reelgate_common::{
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use uuid::Uuid;
 
-pub use self::{config::WorkerConfig, scratch::ScratchError};
+pub use self::{
+    config::WorkerConfig,
+    scratch::{ScratchError, free_bytes},
+};
 use self::{
     drain::Drain,
     memory::{Budget, Peak},

@@ -21,6 +21,15 @@ pub struct ScratchError {
     pub(crate) source: io::Error,
 }
 
+/// Bytes that a worker could write into a folder.
+///
+/// # Errors
+/// There is no such folder.
+pub fn free_bytes(folder: &Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(folder)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// This process's folder. Removed with everything in it when dropped.
 #[derive(Debug)]
 pub(crate) struct ScratchRoot {

@@ -101,7 +101,9 @@ impl Db {
             let Some(locked) = fence::lock(&tx, fence.job_id).await? else { return Ok(Fenced::Stale) };
             let answer = match locked.ask_for(fence, JobEvent::Finish(fence.into()), &JobPolicy::default())? {
                 Ok(next) => {
+                    let (file, job) = (locked.file.clone(), locked.job.clone());
                     settle::done(&tx, locked, &next).await?;
+                    parts::close(&tx, &file, &job).await?;
                     Fenced::Written
                 }
                 Err(refused) => {

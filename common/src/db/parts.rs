@@ -44,6 +44,7 @@ impl Db {
             let tx = self.write().await?;
             let Some(Locked { file, job }) = fence::lock_held(&tx, fence).await? else { return Ok(None) };
             if job.parts.is_none() {
+                anew(&tx, &file, parts).await?;
                 let mut job = job.into_active_model();
                 job.split = Set(Some(split.to_string()));
                 job.parts = Set(Some(i32::try_from(parts).unwrap_or(i32::MAX)));
@@ -214,6 +215,38 @@ async fn join(tx: &WriteTx, file: &files::Model) -> Result<Option<DueJob>, DbErr
     let Ok(next) = locked.ask(JobEvent::Join, &JobPolicy::default())? else { return Ok(None) };
     settle::queued(tx, locked.job.into_active_model(), &next, tx.now).await?;
     Ok(Some(due))
+}
+
+/// The film has ended well: its pieces are put together, and will be gone. The parts' rows stay, for those who ask why.
+pub(super) async fn close(tx: &WriteTx, file: &files::Model, job: &jobs::Model) -> Result<(), DbError> {
+    if job.split.is_none() {
+        return Ok(());
+    }
+    cancel(tx, file).await?;
+    let nothing = || Expr::value(Option::<String>::None);
+    jobs::Entity::update_many()
+        .col_expr(jobs::Column::Split, nothing())
+        .col_expr(jobs::Column::Parts, Expr::value(Option::<i32>::None))
+        .col_expr(jobs::Column::Made, nothing())
+        .filter(jobs::Column::FileId.eq(file.id))
+        .filter(jobs::Column::Generation.eq(file.generation))
+        .exec(&**tx)
+        .await?;
+    Ok(())
+}
+
+/// Nothing is made of the parts that an earlier division has left; there shall be `parts` at the most.
+async fn anew(tx: &WriteTx, file: &files::Model, parts: u32) -> Result<(), DbError> {
+    for job in chunks(file).all(&**tx).await? {
+        if job.part().is_some_and(|part| part >= parts) {
+            jobs::Entity::delete_by_id(job.id).exec(&**tx).await?;
+            continue;
+        }
+        let locked = Locked { file: file.clone(), job };
+        let Ok(next) = locked.ask(JobEvent::Wish, &JobPolicy::default())? else { continue };
+        settle::requeue(tx, locked.job, &next).await?;
+    }
+    Ok(())
 }
 
 /// Queues again what was cancelled with its film.

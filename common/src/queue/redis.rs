@@ -33,7 +33,9 @@ use self::{
     transitions::Transitions,
     values::{head, millis, on, parse_job, run_at},
 };
-use super::{Beat, Claim, Depth, Entry, LeaseToken, Queue, QueueError, Settled, config::QueueConfig, fair::AGING_MS};
+use super::{
+    Beat, Claim, Depth, Entry, Examined, LeaseToken, Queue, QueueError, Settled, config::QueueConfig, fair::AGING_MS,
+};
 use crate::{
     event::SharedSignals,
     ids::{JobId, ProcessId},
@@ -192,6 +194,30 @@ impl Queue for RedisQueue {
     async fn ping(&self) -> Result<(), QueueError> {
         let _: String = self.transitions.connection.probe(&cmd("PING")).await?;
         self.check_eviction().await
+    }
+
+    async fn forget(&self) -> Result<(), QueueError> {
+        let (connection, scripts) = (&self.transitions.connection, &self.transitions.scripts);
+        let orgs: Vec<String> = connection.ask(cmd("ZRANGE").arg(scripts.orgs_key()).arg(0).arg(-1)).await?;
+        let of_orgs = orgs.iter().map(|org| scripts.ready_key(org));
+        for key in scripts.keys().iter().cloned().chain(of_orgs) {
+            let _: u64 = connection.ask(cmd("DEL").arg(key)).await?;
+        }
+        Ok(())
+    }
+
+    async fn examine(&self) -> Result<Option<Examined>, QueueError> {
+        let connection = &self.transitions.connection;
+        let key = format!("{}:check", self.transitions.scripts.wake_key());
+        let _: String = connection.probe(cmd("SET").arg(&key).arg(1).arg("PX").arg(1_000)).await?;
+        let _: u64 = connection.probe(cmd("DEL").arg(&key)).await?;
+        let (seconds, micros): (i64, i64) = connection.probe(&cmd("TIME")).await?;
+        let info: String = connection.probe(&cmd("INFO")).await?;
+        let of = |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let mut numbers = of("redis_version").unwrap_or("0").split('.').map(|part| part.parse().unwrap_or(0));
+        let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+        let eviction = of("maxmemory_policy").unwrap_or("noeviction").to_owned();
+        Ok(Some(Examined { version, eviction, clock: Timestamp(seconds * 1_000 + micros / 1_000) }))
     }
 
     fn service(&self) -> &'static str {

@@ -111,6 +111,10 @@ impl Storage for Measured {
         measured("ping", self.0.ping(timeout)).await
     }
 
+    async fn refuses_overwrite(&self, key: &Key) -> Result<Option<bool>, StorageError> {
+        self.0.refuses_overwrite(key).await
+    }
+
     fn service(&self) -> &'static str {
         self.0.service()
     }

@@ -16,7 +16,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
 use object_store::{
-    BackoffConfig, GetOptions, ObjectStore, ObjectStoreExt, PutPayload, RetryConfig,
+    BackoffConfig, GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutPayload, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder, AmazonS3ConfigKey},
     client::HttpClient,
     list::{PaginatedListOptions, PaginatedListStore},
@@ -325,6 +325,16 @@ impl Storage for S3Storage {
 
     async fn delete_version(&self, key: &Key, version: &VersionId) -> Result<(), StorageError> {
         self.bucket.delete_version(key, version).await
+    }
+
+    async fn refuses_overwrite(&self, key: &Key) -> Result<Option<bool>, StorageError> {
+        let path = self.bucket.path(key)?;
+        match self.bucket.control.put_opts(&path, PutPayload::new(), PutMode::Create.into()).await {
+            Ok(_) => Ok(Some(false)),
+            Err(object_store::Error::AlreadyExists { .. }) => Ok(Some(true)),
+            Err(object_store::Error::NotImplemented { .. }) => Ok(None),
+            Err(error) => Err(from_store(key, error)),
+        }
     }
 
     async fn ping(&self, timeout: Duration) -> Result<(), StorageError> {

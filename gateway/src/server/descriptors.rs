@@ -27,6 +27,12 @@ pub(crate) fn make_room(wanted: usize) -> usize {
     connections
 }
 
+/// Raises the limit as a gateway does at its start; how many connections it would take, if fewer than `wanted`.
+#[must_use]
+pub fn short_of_descriptors(wanted: usize) -> Option<usize> {
+    Some(make_room(wanted)).filter(|room| *room < wanted)
+}
+
 /// At least one, even where there is room for none: it serves badly, but it says why.
 fn connections_within(descriptors: u64, wanted: usize) -> usize {
     // Of few descriptors half are the connections', for the rest is shared by blocks of the cache that are open.

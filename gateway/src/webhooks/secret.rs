@@ -41,6 +41,12 @@ pub(super) fn reseal(keyring: &Keyring, webhook: &Webhook) -> Option<(String, Op
     Some((again(&webhook.secrets.current)?, old))
 }
 
+/// Whether a gateway with these keys can sign what it sends to this endpoint.
+#[must_use]
+pub fn can_sign(keyring: &Keyring, webhook: WebhookId, sealed: &str) -> bool {
+    keyring.open(&purpose(webhook), sealed).is_ok()
+}
+
 fn purpose(webhook: WebhookId) -> String {
     format!("webhook {webhook}")
 }

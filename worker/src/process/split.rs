@@ -316,7 +316,7 @@ pub(super) fn ready(work: &Work) -> Option<assembly::Pieces<'_>> {
     let film = work.attempt.split.as_ref()?;
     let Some(Splitting::Parts(split)) = read(film) else { return None };
     let kept = kept(film)?;
-    let done = |part: &Part| part.state == JobState::Done;
+    let done = |part: &Part| part.state == JobState::Done && part.made.is_some();
     let complete = film.parts.len() == split.chunks.len() && film.parts.iter().all(done);
     complete.then_some(assembly::Pieces { split, kept, parts: &film.parts })
 }

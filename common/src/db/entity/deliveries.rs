@@ -1,6 +1,7 @@
 //! Table `deliveries`.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{parse, unsigned};
 use crate::{
@@ -11,7 +12,7 @@ use crate::{
     webhook::{Delivery, LastAttempt, Told},
 };
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "deliveries")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

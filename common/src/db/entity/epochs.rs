@@ -1,6 +1,7 @@
 //! Table `epochs`.
 
 use sea_orm::{Set, entity::prelude::*};
+use serde::{Deserialize, Serialize};
 
 use super::parse;
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "epochs")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

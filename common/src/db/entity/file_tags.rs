@@ -1,8 +1,9 @@
 //! Table `file_tags`: the tags of files once more, to be searched.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "file_tags")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

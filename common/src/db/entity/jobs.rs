@@ -1,6 +1,7 @@
 //! Table `jobs`.
 
 use sea_orm::{Set, entity::prelude::*};
+use serde::{Deserialize, Serialize};
 
 use super::{parse, read_json, unsigned};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-#[derive(Clone, Debug, PartialEq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "jobs")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -1,6 +1,7 @@
 //! Table `playback_leases`.
 
 use sea_orm::{Set, entity::prelude::*};
+use serde::{Deserialize, Serialize};
 
 use super::{parse, read_json, write_json};
 use crate::{
@@ -10,7 +11,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "playback_leases")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

@@ -1,11 +1,12 @@
 //! Table `listener_leases`. What is only read as a whole is JSON.
 
 use sea_orm::{Set, entity::prelude::*};
+use serde::{Deserialize, Serialize};
 
 use super::{read_json, write_json};
 use crate::{db::DbError, lease::PlaybackLease, timestamp::Timestamp};
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "listener_leases")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

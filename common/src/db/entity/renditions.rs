@@ -1,6 +1,7 @@
 //! Table `renditions`.
 
 use sea_orm::{Set, entity::prelude::*};
+use serde::{Deserialize, Serialize};
 
 use super::{parse, read_json, signed, unsigned, write_json};
 use crate::{db::DbError, ids::FileId, job::Fence, rendition::Rendition, timestamp::Timestamp};
@@ -8,7 +9,7 @@ use crate::{db::DbError, ids::FileId, job::Fence, rendition::Rendition, timestam
 /// The generation of what belongs to all of them.
 pub(in crate::db) const ALL_GENERATIONS: i64 = 0;
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "renditions")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

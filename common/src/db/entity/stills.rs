@@ -1,6 +1,7 @@
 //! Table `stills`.
 
 use sea_orm::entity::prelude::*;
+use serde::{Deserialize, Serialize};
 
 use super::{parse, unsigned};
 use crate::{
@@ -9,7 +10,7 @@ use crate::{
     timestamp::Timestamp,
 };
 
-#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel)]
+#[derive(Clone, Debug, PartialEq, Eq, DeriveEntityModel, Serialize, Deserialize)]
 #[sea_orm(table_name = "stills")]
 pub struct Model {
     #[sea_orm(primary_key, auto_increment = false)]

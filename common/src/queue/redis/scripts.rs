@@ -65,6 +65,20 @@ impl Scripts {
     }
 
     /// The list that waiters block on.
+    pub(super) fn orgs_key(&self) -> &str {
+        &self.keys[9]
+    }
+
+    /// What is ready of one organisation.
+    pub(super) fn ready_key(&self, org: &str) -> String {
+        format!("{}:{org}", self.keys[0])
+    }
+
+    /// Those that have fixed names.
+    pub(super) fn keys(&self) -> &[String] {
+        &self.keys
+    }
+
     pub(super) fn wake_key(&self) -> &str {
         &self.keys[7]
     }

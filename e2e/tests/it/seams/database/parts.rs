@@ -9,6 +9,7 @@ use reelgate_common::{
     file::FileState,
     ids::{JobId, OrgId},
     job::{CHUNK_PRIORITY, Fence, JobKind, JobPolicy, JobRecord, JobState},
+    rendition::RenditionKind,
 };
 use serde_json::{Value, json};
 
@@ -22,6 +23,7 @@ on_both!(
     parts_of_a_film_that_is_stopped_are_stopped_and_go_on_with_it,
     parts_go_to_the_trash_and_come_back_with_their_film,
     a_film_that_is_made_whole_after_all_forgets_its_parts,
+    a_film_that_is_made_once_more_is_divided_anew,
     workers_are_counted_while_they_are_heard_of,
     a_worker_of_the_version_before_leaves_parts_alone,
 );
@@ -189,6 +191,27 @@ async fn a_film_that_is_made_whole_after_all_forgets_its_parts(place: Place) -> 
     assert_eq!(db.unsplit_job(&fence, &given_up).await?, Fenced::Stale);
     let film = begin(db, fence.job_id).await?.split.context("it has forgotten why")?;
     assert_eq!((film.split, film.kept), (given_up, None));
+    Ok(())
+}
+
+async fn a_film_that_is_made_once_more_is_divided_anew(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let fence = parked(db, &acme, 3).await?;
+    for number in 0..3 {
+        make(db, part(db, &acme, number).await?.id).await?;
+    }
+    let last = begin(db, fence.job_id).await?.fence;
+    db.publish(&last, &rendition(&last, "720p", RenditionKind::Video)).await?;
+    assert_eq!(db.finish_job(&last).await?, Fenced::Written);
+    assert_eq!(chunks(db, &acme).await?.len(), 3, "what was done stays to be seen");
+    // An object is gone, and the film's job is to make it again.
+    db.withdraw_rendition(&acme, &rendition(&last, "720p", RenditionKind::Video)).await?;
+    let again = begin(db, fence.job_id).await?;
+    assert!(again.split.is_none(), "pieces are gone with the film's end");
+    let due = db.split_job(&again.fence, &how(), 2).await?.context("the fence does not hold")?;
+    assert_eq!((due.len(), chunks(db, &acme).await?.len()), (0, 2));
+    assert!(chunks(db, &acme).await?.iter().all(|job| job.state == JobState::Queued && job.attempt == 1));
+    assert_eq!(db.park_job(&again.fence).await?, Parked::Waits);
     Ok(())
 }
 
