@@ -371,6 +371,7 @@ mod tests {
             plan: None,
             created_at: 0,
             finished_at: None,
+            trace: None,
         };
         let mut locked = Locked { file, job };
         change(&mut locked);

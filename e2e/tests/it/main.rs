@@ -65,6 +65,7 @@ mod seams;
 mod secrets;
 mod soak;
 mod thumbnails;
+mod traces;
 mod tus;
 mod upgrade;
 mod webhooks;

@@ -50,6 +50,21 @@ pub enum Request {
     Trial,
 }
 
+impl Request {
+    /// A closed set, for traces.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Probe => "task probe",
+            Self::Remux { .. } => "task remux",
+            Self::Encode { .. } => "task encode",
+            Self::Stills { .. } => "task stills",
+            Self::Verify { .. } => "task verify",
+            Self::Look { .. } => "task look",
+            Self::Trial => "task trial",
+        }
+    }
+}
+
 /// Where an excerpt of the output `name` lies in the scratch folder.
 #[must_use]
 pub fn excerpt_file(name: &str, number: u32) -> String {
