@@ -122,7 +122,10 @@ impl Watch {
         }
         let span = Span::current();
         span.record("reelgate.peak_bytes", self.most);
-        if let Err(failure) = &outcome {
+        // Nobody had a use for it any more: no failure.
+        if let Err(failure) = &outcome
+            && end != End::Unwanted
+        {
             traces::failed(&span, &failure.code);
         }
         drop(self.say.send(outcome.map(|()| Event::Done)));
