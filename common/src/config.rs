@@ -29,6 +29,7 @@ pub const SECTIONS: &[&str] = &[
     "storage",
     "thumbnails", // common::storage
     "tokens",     // common::tokens
+    "traces",     // common::traces
     "trash",      // gateway
     "upload",     // gateway
     "webhooks",   // gateway

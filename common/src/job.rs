@@ -137,6 +137,8 @@ pub struct JobRecord {
     pub plan: Option<serde_json::Value>,
     pub created_at: Timestamp,
     pub finished_at: Option<Timestamp>,
+    /// What has made it (`traceparent`); its attempts go on with that.
+    pub trace: Option<String>,
 }
 
 /// When to give a job up, and how long to wait before its next run. Config section `[jobs]`.

@@ -36,6 +36,7 @@ pub mod storage;
 pub mod telemetry;
 pub mod timestamp;
 pub mod tokens;
+pub mod traces;
 pub mod transfer;
 pub mod webhook;
 

@@ -173,6 +173,8 @@ pub struct Delivery {
     pub last: Option<LastAttempt>,
     pub created_at: Timestamp,
     pub finished_at: Option<Timestamp>,
+    /// What has made the event (`traceparent`); attempts go on with that.
+    pub trace: Option<String>,
 }
 
 impl Delivery {

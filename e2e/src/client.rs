@@ -41,6 +41,8 @@ pub struct Client {
     bearer: Option<String>,
     /// Goes with its uploads.
     repeat_key: Option<String>,
+    /// Goes with whatever it asks.
+    traceparent: Option<String>,
     /// Whether its gateway is of this build, so that this build's document tells what it answers.
     held: bool,
 }
@@ -166,7 +168,7 @@ impl Client {
     /// Of the gateway at `base` (`http://127.0.0.1:PORT`), not signed in.
     pub fn new(base: impl Into<String>) -> Self {
         let http = Http::builder(TokioExecutor::new()).pool_max_idle_per_host(0).build_http();
-        Self { http, base: base.into(), bearer: None, repeat_key: None, held: true }
+        Self { http, base: base.into(), bearer: None, repeat_key: None, traceparent: None, held: true }
     }
 
     /// Of a gateway of another build, whose answers are not held against this one's document.
@@ -179,6 +181,12 @@ impl Client {
     #[must_use]
     pub fn repeating(&self, key: &str) -> Self {
         Self { repeat_key: Some(key.to_owned()), ..self.clone() }
+    }
+
+    /// The same, whose requests go on with a trace.
+    #[must_use]
+    pub fn traced(&self, traceparent: &str) -> Self {
+        Self { traceparent: Some(traceparent.to_owned()), ..self.clone() }
     }
 
     /// The same gateway as somebody else.
@@ -247,6 +255,9 @@ impl Client {
         let mut request = Request::builder().method(method.clone()).uri(format!("{}{path}", self.base));
         for (name, value) in headers {
             request = request.header(name, *value);
+        }
+        if let Some(traceparent) = &self.traceparent {
+            request = request.header("traceparent", traceparent);
         }
         if let Some(bearer) = &self.bearer {
             request = request.header(header::AUTHORIZATION, HeaderValue::from_str(&format!("Bearer {bearer}"))?);

@@ -5,6 +5,7 @@ pub mod browser;
 pub mod chaos;
 pub mod client;
 pub mod clock;
+pub mod collector;
 pub mod contract;
 pub mod disk;
 pub mod film;

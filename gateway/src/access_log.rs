@@ -11,13 +11,14 @@ use std::{
 use http::{Method, Uri, header::CONTENT_LENGTH};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::BodyExt;
-use tracing::{Level, enabled};
+use tracing::{Level, Span, enabled};
 
 use crate::{
     body::{Body, BoxError, Slices},
     request_id::RequestId,
     respond::Response,
     route::loggable,
+    spans,
 };
 
 mod figures;
@@ -30,13 +31,19 @@ pub(crate) struct Subject {
     /// Whole, if requests are logged; what is logged of it is decided then.
     uri: Option<Uri>,
     route: &'static str,
+    /// The request's, which ends with its last byte.
+    span: Span,
 }
 
 impl Subject {
     pub(crate) fn new(id: RequestId, client: IpAddr, method: &Method, uri: &Uri, route: &'static str) -> Self {
         // It shares the memory of the request's head, and sharing is counted.
         let uri = enabled!(Level::INFO).then(|| uri.clone());
-        Self { id, client, method: method.clone(), uri, route }
+        Self { id, client, method: method.clone(), uri, route, span: Span::none() }
+    }
+
+    pub(crate) fn within(self, span: Span) -> Self {
+        Self { span, ..self }
     }
 
     /// Methods are a client's text too; metrics take the known ones only.
@@ -87,6 +94,8 @@ impl Drop for AccessLog {
         let Self { subject, status, sent, complete, .. } = self;
         let took = self.begun.elapsed();
         figures::count(subject.route, subject.method_label(), *status, *sent, took);
+        spans::answered(&subject.span, *status, *sent, *complete);
+        let _within = subject.span.enter();
         tracing::info!(
             request.id = subject.id.as_str(),
             client = %subject.client,

@@ -13,6 +13,7 @@ use reelgate_common::{
     job::JobPolicy,
     lease::LeasesConfig,
     tokens::config::TokensConfig,
+    traces::TracesConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -40,6 +41,7 @@ pub struct GatewayConfig {
     pub cache: CacheConfig,
     pub events: EventsConfig,
     pub thumbnails: ThumbnailsConfig,
+    pub traces: TracesConfig,
     pub trash: TrashConfig,
     pub maintenance: MaintenanceConfig,
     pub auth: AuthConfig,
@@ -63,6 +65,7 @@ impl GatewayConfig {
             cache: raw.section("cache")?,
             events: raw.section("events")?,
             thumbnails: raw.section("thumbnails")?,
+            traces: raw.section("traces")?,
             trash: raw.section("trash")?,
             maintenance: raw.section("maintenance")?,
             auth: raw.section("auth")?,
@@ -85,6 +88,7 @@ impl GatewayConfig {
         self.cache.validate().map_err(named("cache"))?;
         self.events.validate().map_err(named("events"))?;
         self.thumbnails.validate().map_err(named("thumbnails"))?;
+        self.traces.validate().map_err(named("traces"))?;
         self.trash.validate().map_err(named("trash"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;
         self.leases.validate().map_err(named("leases"))?;

@@ -59,6 +59,7 @@ mod scaling;
 mod second_look;
 mod server;
 mod service;
+mod spans;
 mod stream;
 pub mod tally;
 pub mod thumbnail;

@@ -11,7 +11,8 @@ use reelgate_common::{
     metric::Role,
     queue::config::QueueConfig,
     storage::config::StorageConfig,
-    telemetry::{LogConfig, init_logging, init_metrics},
+    telemetry::{self, LogConfig, init_metrics},
+    traces::TracesConfig,
 };
 use reelgate_gateway::{GatewayConfig, run};
 use tokio::signal::unix::{SignalKind, signal};
@@ -30,7 +31,8 @@ struct Arguments {
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let raw = RawConfig::load(arguments.config.as_deref())?;
-    init_logging(&raw.section::<LogConfig>("log")?).context("section [log]: level cannot be read")?;
+    let traces = raw.section::<TracesConfig>("traces")?;
+    let telemetry = telemetry::init(&raw.section::<LogConfig>("log")?, &traces, Role::Gateway)?;
     let config = GatewayConfig::from_raw(&raw)?;
     let (database, queue) = (raw.section::<DatabaseConfig>("database")?, raw.section::<QueueConfig>("queue")?);
     refuse_embedded(&database, &queue)?;
@@ -40,8 +42,9 @@ async fn main() -> anyhow::Result<()> {
     backends.check_deployment().await?;
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone()));
-    run(config, backends, Some(metrics), stop).await?;
-    Ok(())
+    let ran = run(config, backends, Some(metrics), stop).await;
+    telemetry.close().await;
+    Ok(ran?)
 }
 
 /// Several processes cannot share what lives in one of them.

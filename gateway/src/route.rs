@@ -1,5 +1,6 @@
 //! A request line, parsed once: which resource, which verb. Static routes win over `{file_id}`; ids are typed here.
 
+mod template;
 #[cfg(test)]
 mod tests;
 

@@ -14,6 +14,8 @@ use http::{
     header::{EXPECT, ORIGIN, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY, X_CONTENT_TYPE_OPTIONS},
 };
 use hyper::body::{Body as _, Incoming};
+use reelgate_common::traces::{self, TRACEPARENT};
+use tracing::Instrument;
 
 use crate::{
     access_log::{AccessLog, Subject},
@@ -29,7 +31,7 @@ use crate::{
     revoke,
     route::Route,
     server::{Handler, Peer},
-    thumbnail, trash,
+    spans, thumbnail, trash,
     upload::{self, tus},
     usage, webhooks,
 };
@@ -51,11 +53,16 @@ impl Handler for Api {
         let origin = request.headers().get(ORIGIN).cloned();
         let route = Route::parse(asked_method(&request), request.uri().path());
         let name = route.as_ref().map_or("none", Route::name);
-        let log =
-            AccessLog::begin(Subject::new(id.clone(), client, request.method(), request.uri(), name), Instant::now());
+        let span = spans::request(&request, &id, route.as_ref().ok());
+        traces::adopt(&span, self.parent_of(&request, trusted));
+        let subject = Subject::new(id.clone(), client, request.method(), request.uri(), name).within(span.clone());
+        let log = AccessLog::begin(subject, Instant::now());
 
         let response = match route {
-            Ok(route) => self.answer(route, (client, peer.outlet.as_ref()), self.receive(request)).await,
+            Ok(route) => {
+                let answer = self.answer(route, (client, peer.outlet.as_ref()), self.receive(request));
+                answer.instrument(span).await
+            }
             Err(error) => {
                 // Dropping the body here lets a client that is still sending read the answer.
                 drop(self.receive(request));
@@ -87,6 +94,12 @@ impl Api {
     pub(crate) fn new(app: Arc<App>) -> Self {
         let strict_transport = app.config.http.strict_transport();
         Self { app, strict_transport }
+    }
+
+    /// The trace that the request goes on with.
+    fn parent_of<'a>(&self, request: &'a Request<Incoming>, trusted: bool) -> Option<&'a str> {
+        let header = request.headers().get(TRACEPARENT).filter(|_| self.app.config.traces.accepts(trusted))?;
+        header.to_str().ok()
     }
 
     /// With what every answer bears.

@@ -14,7 +14,8 @@ mod m20261124_000011_upload_rights;
 mod m20261130_000012_events;
 mod m20261130_000013_webhooks;
 mod m20261130_000014_listing;
-mod m20261130_000016_parts;
+mod m20261130_000015_parts;
+mod m20261130_000016_traces;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -46,7 +47,8 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000012_events::Migration),
             Box::new(m20261130_000013_webhooks::Migration),
             Box::new(m20261130_000014_listing::Migration),
-            Box::new(m20261130_000016_parts::Migration),
+            Box::new(m20261130_000015_parts::Migration),
+            Box::new(m20261130_000016_traces::Migration),
         ]
     }
 }

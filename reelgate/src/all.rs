@@ -8,7 +8,7 @@ use reelgate_common::{
     backends::Backends,
     config::RawConfig,
     metric::Role,
-    telemetry::{init_logging, init_metrics},
+    telemetry::{self, init_metrics},
 };
 use reelgate_gateway::Gateway;
 
@@ -21,15 +21,16 @@ pub(crate) async fn run(arguments: &cli::All, config: Option<&Path>) -> anyhow::
     if arguments.demo {
         demo::permitted(settings.http.listen)?;
     }
-    init_logging(&settings.log)?;
+    let telemetry = telemetry::init(&settings.log, &settings.traces, Role::Both)?;
     let dir = DataDir::at(&arguments.data_dir);
     // Held until everything below has stopped.
     let _lock = dir.lock()?;
     dir.fill_backends(&mut settings)?;
     dir.fill_secrets(&mut settings)?;
     let backends = open(&settings).await?;
-    serve(&settings, backends, arguments.demo).await?;
-    Ok(ExitCode::SUCCESS)
+    let served = serve(&settings, backends, arguments.demo).await;
+    telemetry.close().await;
+    served.map(|()| ExitCode::SUCCESS)
 }
 
 async fn open(settings: &Settings) -> anyhow::Result<Backends> {

@@ -8,7 +8,7 @@ use reelgate_common::{
     config::RawConfig,
     db::Db,
     metric::Role,
-    telemetry::{init_logging, init_metrics},
+    telemetry::{self, init_logging, init_metrics},
 };
 
 use crate::{
@@ -23,10 +23,13 @@ pub(crate) async fn gateway(listen: &Listen, config: Option<&Path>) -> anyhow::R
     let raw = RawConfig::load(config)?;
     let mut settings = Settings::load(&raw)?;
     listen_on(&mut settings, listen);
-    init_logging(&settings.log)?;
+    let telemetry = telemetry::init(&settings.log, &settings.traces, Role::Gateway)?;
     let backends = Backends::open_shared(&raw).await?;
     let stop = signals::stop_on_signal()?;
-    reelgate_gateway::run(settings.gateway_config(), backends, Some(init_metrics(Role::Gateway)?), stop).await?;
+    let ran =
+        reelgate_gateway::run(settings.gateway_config(), backends, Some(init_metrics(Role::Gateway)?), stop).await;
+    telemetry.close().await;
+    ran?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -41,10 +44,12 @@ pub(crate) async fn worker(arguments: &cli::Worker, config: Option<&Path>) -> an
     let raw = RawConfig::load(config)?;
     let mut settings = Settings::load(&raw)?;
     settings.worker.ops_listen = arguments.ops_listen.or(settings.worker.ops_listen);
-    init_logging(&settings.log)?;
+    let telemetry = telemetry::init(&settings.log, &settings.traces, Role::Worker)?;
     let backends = Backends::open_shared(&raw).await?;
     let (metrics, stop) = (init_metrics(Role::Worker)?, signals::stop_on_signal()?);
-    reelgate_worker::run(settings.worker_config(), backends, Some(metrics), stop).await?;
+    let ran = reelgate_worker::run(settings.worker_config(), backends, Some(metrics), stop).await;
+    telemetry.close().await;
+    ran?;
     Ok(ExitCode::SUCCESS)
 }
 

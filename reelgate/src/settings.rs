@@ -10,6 +10,7 @@ use reelgate_common::{
     storage::config::StorageConfig,
     telemetry::LogConfig,
     tokens::config::TokensConfig,
+    traces::TracesConfig,
 };
 use reelgate_gateway::{
     GatewayConfig,
@@ -49,6 +50,7 @@ pub(crate) struct Settings {
     pub(crate) storage: StorageConfig,
     pub(crate) thumbnails: ThumbnailsConfig,
     pub(crate) tokens: TokensConfig,
+    pub(crate) traces: TracesConfig,
     pub(crate) trash: TrashConfig,
     pub(crate) cache: CacheConfig,
     pub(crate) events: EventsConfig,
@@ -77,6 +79,7 @@ impl Settings {
             storage: raw.section("storage")?,
             thumbnails: raw.section("thumbnails")?,
             tokens: raw.section("tokens")?,
+            traces: raw.section("traces")?,
             trash: raw.section("trash")?,
             cache: raw.section("cache")?,
             events: raw.section("events")?,
@@ -95,6 +98,7 @@ impl Settings {
             cache: self.cache.clone(),
             events: self.events.clone(),
             thumbnails: self.thumbnails.clone(),
+            traces: self.traces.clone(),
             trash: self.trash.clone(),
             upload: self.upload.clone(),
             quota: self.quota.clone(),

@@ -26,6 +26,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 /// How far an attempt is, from 0.0 to 1.0; it never goes back.
 #[derive(Debug, Clone)]
@@ -99,7 +100,7 @@ pub(crate) struct Heart {
 impl Heart {
     pub(crate) fn start(pulse: Pulse) -> Self {
         let (tell, stopped) = watch::channel(None);
-        let task = tokio::spawn(async move {
+        let beating = async move {
             let mut beats = interval(pulse.every);
             beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut asks = interval(ASK.min(pulse.every));
@@ -118,7 +119,8 @@ impl Heart {
                 }
             };
             tell.send_replace(Some(stopped));
-        });
+        };
+        let task = tokio::spawn(beating.in_current_span());
         Self { stopped, _task: AbortOnDropHandle::new(task) }
     }
 

@@ -19,6 +19,7 @@ mod process;
 mod runner;
 mod scratch;
 mod settle;
+mod spans;
 pub mod task;
 mod timeline;
 

@@ -7,7 +7,8 @@ use reelgate_common::{
     backends::Backends,
     config::RawConfig,
     metric::Role,
-    telemetry::{LogConfig, init_logging, init_metrics},
+    telemetry::{self, LogConfig, init_metrics},
+    traces::TracesConfig,
 };
 use reelgate_worker::{WorkerConfig, task::protocol::TASK_ARGUMENT};
 use tokio::signal::unix::{SignalKind, signal};
@@ -53,12 +54,14 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let raw = RawConfig::load(arguments.config.as_deref())?;
     let log: LogConfig = raw.section("log")?;
-    init_logging(&log)?;
+    let telemetry = telemetry::init(&log, &raw.section::<TracesConfig>("traces")?, Role::Worker)?;
     let config = WorkerConfig::load(&raw)?;
     let backends = Backends::open_shared(&raw).await?;
     let stop = CancellationToken::new();
     stop_on_signal(stop.clone())?;
-    Ok(reelgate_worker::run(config, backends, Some(init_metrics(Role::Worker)?), stop).await?)
+    let ran = reelgate_worker::run(config, backends, Some(init_metrics(Role::Worker)?), stop).await;
+    telemetry.close().await;
+    Ok(ran?)
 }
 
 fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {

@@ -34,8 +34,10 @@ use reelgate_common::{
     media_info::{MediaInfo, Reason},
     promote::{Promoted, promote},
     rendition::Rendition,
+    step,
 };
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
 use self::{inspect::Inspected, source::Source};
 use crate::{
@@ -48,6 +50,7 @@ use crate::{
     patience::Patience,
     plan::{Plan, VideoStep, plan},
     scratch::Scratch,
+    spans::traced,
     task::{limits::Limits, parent::Tasks, verdict::OUT_OF_MEMORY},
 };
 
@@ -104,7 +107,7 @@ async fn process(work: &Work) -> Result<Ended, Halt> {
     let source = Source::pin(work, &work.attempt.file.source_key).await?;
     // Beyond the probe gateways promote as well: the object in staging may go while a second attempt reads it.
     let source = if work.attempt.file.media.is_some() { promoted(work, source).await? } else { source };
-    let mut inspected = inspect::inspect(work, &source).await?;
+    let mut inspected = traced(step!("probe"), inspect::inspect(work, &source)).await?;
     crash::point("probed");
     work.tasks.timeline.step("inspected");
     add_warnings(&mut inspected.media, work.remembered());
@@ -121,7 +124,8 @@ async fn process(work: &Work) -> Result<Ended, Halt> {
     work.tasks.timeline.step("promoted");
     let mut published = work.published();
     if plan.serve_source && !work.has("source") {
-        published |= source_rendition::publish(work, &inspected, plan.source_rank()).await?;
+        let publishing = source_rendition::publish(work, &inspected, plan.source_rank());
+        published |= traced(step!("rendition", reelgate.rendition = "source"), publishing).await?;
     }
     published |= remux::publish(work, &source, &inspected, &mut plan).await?;
     let mut missing = work.missing(plan.clone(), &inspected.media);
@@ -287,7 +291,7 @@ async fn promoted(work: &Work, source: Source) -> Result<Source, Halt> {
     let moved = work.patience.keep_trying("promoting the source", || {
         promote(&work.backends.db, work.backends.storage.as_ref(), &file.org_id, file.id)
     });
-    match moved.await? {
+    match moved.instrument(step!("promote")).await? {
         Promoted::Done | Promoted::Already => Source::pin(work, &lasting).await,
         Promoted::NoSuchFile => Err(Halt::Stale),
     }
@@ -297,7 +301,8 @@ async fn finish(work: &Work) -> Result<(), Halt> {
     work.progress.advance(1.0);
     let fence = &work.attempt.fence;
     crash::point("all-published");
-    match work.patience.keep_trying("finishing the job", || work.backends.db.finish_job(fence)).await? {
+    let finishing = work.patience.keep_trying("finishing the job", || work.backends.db.finish_job(fence));
+    match finishing.instrument(step!("finish")).await? {
         Fenced::Written => {
             crash::point("finished");
             work.tasks.timeline.step("finished");

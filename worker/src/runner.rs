@@ -11,10 +11,12 @@ use reelgate_common::{
     job::{Fence, JobKind},
     metric::{WORKER_ATTEMPT_DURATION, WORKER_ATTEMPTS, WORKER_SLOTS, WORKER_SLOTS_BUSY},
     queue::{Claim, Entry, QueueError, Settled, backoff::backoff},
+    step,
     timestamp::Timestamp,
 };
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tracing::Instrument;
 
 use crate::{
     config::WorkerConfig,
@@ -28,6 +30,7 @@ use crate::{
     process::{self, Ended, Work},
     scratch::ScratchRoot,
     settle::{Outcome, settle},
+    spans,
     task::{parent::Tasks, words::Spoken},
     timeline::Timeline,
 };
@@ -118,7 +121,10 @@ impl Runner {
         }
         crash::point("claimed");
         match self.begin(&claim).await {
-            Ok(Ok(attempt)) => self.work(claim, attempt).await,
+            Ok(Ok(attempt)) => {
+                let span = spans::attempt(&attempt, &self.process);
+                Box::pin(self.work(claim, attempt)).instrument(span).await
+            }
             Ok(Err(not_begun)) => self.put_back(&claim, not_begun).await,
             Err(error) => {
                 // Others may reach the database.
@@ -176,10 +182,13 @@ impl Runner {
             job.id = %fence.job_id, file.id = %fence.file_id, attempt = fence.attempt, %outcome, peak_bytes,
             duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX), "an attempt ends"
         );
+        spans::ended(&outcome);
         self.note(&fence, &outcome, work.as_ref()).await;
         WORKER_ATTEMPT_DURATION.histogram_of([("kind", job.kind.as_str())]).record(started.elapsed().as_secs_f64());
         WORKER_ATTEMPTS.counter_of([("outcome", outcome.kind().as_str())]).increment(1);
-        let settled = settle(&self.backends, &self.config.jobs, &patience, &claim, &job, &fence, &outcome).await;
+        let settled = settle(&self.backends, &self.config.jobs, &patience, &claim, &job, &fence, &outcome)
+            .instrument(step!("settle"))
+            .await;
         crash::point("queue-told");
         drop(heart);
         if let Some(work) = work {

@@ -37,7 +37,7 @@ impl Timeline {
 }
 
 /// Milliseconds of computing of a living process.
-fn computed_ms(process: u32) -> Option<u64> {
+pub(crate) fn computed_ms(process: u32) -> Option<u64> {
     parse(&fs::read_to_string(format!("/proc/{process}/stat")).ok()?)
 }
 

@@ -392,6 +392,7 @@ mod tests {
             made: None,
             created_at: 0,
             finished_at: None,
+            trace: None,
         };
         let mut locked = Locked { file, job };
         change(&mut locked);

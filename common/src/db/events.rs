@@ -16,6 +16,7 @@ use crate::{
     event::{EventKind, EventRecord, EventSpan},
     ids::{FileId, OrgId},
     timestamp::Timestamp,
+    traces::carried,
 };
 
 /// Gives the new last number; locks the counter to the end of the transaction.
@@ -46,11 +47,12 @@ pub(super) struct Told {
     file: FileId,
     kind: EventKind,
     data: Value,
+    trace: Option<String>,
 }
 
 /// Says that this has happened, if and when the transaction is committed. `data` is an object (docs/events.md).
 pub(super) fn record(tx: &WriteTx, org: &OrgId, file: FileId, kind: EventKind, data: Value) {
-    tx.tell(Told { org: org.clone(), file, kind, data });
+    tx.tell(Told { org: org.clone(), file, kind, data, trace: carried() });
 }
 
 /// The last statements of a transaction. Gives who has something to hear, once it is committed.
@@ -84,6 +86,7 @@ fn row(tx: &WriteTx, seq: i64, event: &Told) -> Result<events::ActiveModel, DbEr
         kind: Set(event.kind.as_str().to_owned()),
         data: Set(write_json(&event.data)?),
         created_at: Set(tx.now.0),
+        trace: Set(event.trace.clone()),
     })
 }
 

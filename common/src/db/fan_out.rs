@@ -15,7 +15,6 @@ use super::{
     webhooks::last_seq,
 };
 use crate::{
-    event::EventRecord,
     ids::{DeliveryId, OrgId, WebhookId},
     webhook::DeliveryState,
 };
@@ -67,7 +66,7 @@ impl Db {
             let events = next_events(&tx, &row, limit).await?;
             let last = events.last().map_or(newest, |event| event.seq);
             let filter = row.filter()?;
-            let wanted = events.iter().filter(|event| filter.wants(event.kind.as_str()));
+            let wanted = events.into_iter().filter(|event| filter.wants(&event.kind));
             let made = wanted.map(|event| delivery(&tx, &row, event, retry)).collect::<Result<Vec<_>, _>>()?;
             let count = made.len() as u64;
             if !made.is_empty() {
@@ -92,23 +91,24 @@ pub(super) async fn lock_endpoint(
     Ok(row.lock_exclusive().one(&**tx).await?)
 }
 
-async fn next_events(tx: &WriteTx, row: &webhooks::Model, limit: u64) -> Result<Vec<EventRecord>, DbError> {
-    let rows = events::Entity::find()
+async fn next_events(tx: &WriteTx, row: &webhooks::Model, limit: u64) -> Result<Vec<events::Model>, DbError> {
+    Ok(events::Entity::find()
         .filter(events::Column::OrgId.eq(&*row.org_id))
         .filter(events::Column::Seq.gt(row.last_seq))
         .order_by_asc(events::Column::Seq)
         .limit(limit)
         .all(&**tx)
-        .await?;
-    rows.into_iter().map(events::Model::into_event).collect()
+        .await?)
 }
 
 fn delivery(
     tx: &WriteTx,
     row: &webhooks::Model,
-    event: &EventRecord,
+    event: events::Model,
     retry: Duration,
 ) -> Result<deliveries::ActiveModel, DbError> {
+    let trace = event.trace.clone();
+    let event = event.into_event()?;
     let body = serde_json::to_string(&event.envelope()).map_err(|error| DbError::Garbled(error.to_string()))?;
     Ok(deliveries::ActiveModel {
         id: Set(DeliveryId::new().0),
@@ -123,6 +123,7 @@ fn delivery(
         due_at: Set(tx.now.0),
         give_up_at: Set(tx.now.plus(retry).0),
         created_at: Set(tx.now.0),
+        trace: Set(trace),
         ..Default::default()
     })
 }

@@ -43,6 +43,7 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(Locked { file, job }) = fence::lock_held(&tx, fence).await? else { return Ok(None) };
+            let trace = job.trace.clone();
             if job.parts.is_none() {
                 anew(&tx, &file, parts).await?;
                 let mut job = job.into_active_model();
@@ -53,7 +54,7 @@ impl Db {
                 job.update(&*tx).await?;
             }
             let mut due = resume(&tx, &file).await?;
-            due.extend(feed(&tx, &file, parts).await?);
+            due.extend(feed(&tx, &file, parts, trace.as_ref()).await?);
             tx.commit().await?;
             Ok(Some(due))
         })
@@ -151,7 +152,7 @@ impl Db {
             let tally = Tally::of(&tx, &locked.file).await?;
             let done = f64::from(u32::try_from(tally.done).unwrap_or(u32::MAX)) / f64::from(parts.max(1));
             let progress = (from + done.min(1.0) * (to - from)).max(film.progress);
-            let mut due = feed(&tx, &locked.file, parts).await?;
+            let mut due = feed(&tx, &locked.file, parts, film.trace.as_ref()).await?;
             jobs::Entity::update_many()
                 .col_expr(jobs::Column::Progress, Expr::value(progress))
                 .filter(jobs::Column::Id.eq(film.id))
@@ -262,8 +263,8 @@ async fn resume(tx: &WriteTx, file: &files::Model) -> Result<Vec<DueJob>, DbErro
     Ok(due)
 }
 
-/// Queues as many further parts as there shall be ahead.
-async fn feed(tx: &WriteTx, file: &files::Model, parts: u32) -> Result<Vec<DueJob>, DbError> {
+/// Queues as many further parts as there shall be ahead. They belong to what has made their film.
+async fn feed(tx: &WriteTx, file: &files::Model, parts: u32, trace: Option<&String>) -> Result<Vec<DueJob>, DbError> {
     let tally = Tally::of(tx, file).await?;
     // One that was given up has ended the parts.
     if tally.dead > 0 {
@@ -275,7 +276,11 @@ async fn feed(tx: &WriteTx, file: &files::Model, parts: u32) -> Result<Vec<DueJo
     let mut due = Vec::new();
     for part in first..parts.min(first.saturating_add(more)) {
         let new = NewJob { id: JobId::new(), kind: JobKind::Chunk, priority: CHUNK_PRIORITY };
-        let row = jobs::ActiveModel { kind: Set(jobs::kind_of_chunk(part)), ..jobs::row(&new, file, tx.now) };
+        let row = jobs::ActiveModel {
+            kind: Set(jobs::kind_of_chunk(part)),
+            trace: Set(trace.cloned()),
+            ..jobs::row(&new, file, tx.now)
+        };
         jobs::Entity::insert(row).exec_without_returning(&**tx).await?;
         let org_id = OrgId::new(file.org_id.clone());
         due.push(DueJob { id: new.id, org_id, priority: CHUNK_PRIORITY, run_at: tx.now, due: true });

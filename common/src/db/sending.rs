@@ -20,6 +20,7 @@ use crate::{
     queue::backoff::backoff,
     states::delivery::{DeliveryEvent, DeliveryView, transition},
     timestamp::Timestamp,
+    traces::carried,
     webhook::{ClaimedDelivery, DeliveryPolicy, DeliveryState, DisabledReason, Miss, TEST_KIND, Told},
 };
 
@@ -152,6 +153,7 @@ impl Db {
                 due_at: Set(tx.now.0),
                 give_up_at: Set(tx.now.0),
                 created_at: Set(tx.now.0),
+                trace: Set(carried()),
                 ..Default::default()
             };
             deliveries::Entity::insert(row).exec_without_returning(&*tx).await?;

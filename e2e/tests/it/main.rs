@@ -69,6 +69,7 @@ mod secrets;
 mod soak;
 mod split;
 mod thumbnails;
+mod traces;
 mod tus;
 mod upgrade;
 mod webhooks;

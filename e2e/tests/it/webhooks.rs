@@ -4,7 +4,7 @@
 
 mod examples;
 mod guarded;
-mod receiver;
+pub(crate) mod receiver;
 mod rights;
 mod sending;
 

@@ -8,9 +8,12 @@ use reelgate_common::{
     job::{DEFAULT_PRIORITY, JobKind},
     key::Key,
     queue::Entry,
+    step,
     storage::{ObjectMeta, Storage, StorageError},
     timestamp::Timestamp,
 };
+
+use tracing::{Instrument, Span};
 
 use super::{error::UploadError, location, sniff, stage};
 use crate::announce::announce;
@@ -43,7 +46,8 @@ impl Received<'_> {
         let (org, file) = (self.org, self.file);
         let staged = self.judged();
         let job = (staged.state == FileState::Staged).then(process);
-        let stored = stage::stage(&backends.db, org, file, &staged, job.as_ref()).await?;
+        let committing = committing(file, job.as_ref());
+        let stored = stage::stage(&backends.db, org, file, &staged, job.as_ref()).instrument(committing).await?;
         tracing::info!(file.id = %file, size_bytes = staged.size_bytes, content_type = %staged.content_type, "a file was uploaded");
         Ok(Accepted { stored, job: job.map(|job| entry(&job, org)) })
     }
@@ -94,6 +98,16 @@ pub(super) async fn stored(
     }
     tracing::error!(%key, size_bytes = size, stored_bytes = object.size, "the store holds another size than was sent");
     Err(UploadError::Internal)
+}
+
+/// The transaction that makes the job: its attempts go on from here.
+fn committing(file: FileId, job: Option<&NewJob>) -> Span {
+    let Some(job) = job else { return step!("commit", file.id = %file) };
+    step!(
+        "commit", otel.kind = "producer", file.id = %file, job.id = %job.id, messaging.system = "reelgate",
+        messaging.destination.name = "jobs", messaging.operation.type = "create", messaging.operation.name = "commit",
+        messaging.message.id = %job.id,
+    )
 }
 
 fn process() -> NewJob {

@@ -12,11 +12,13 @@ use reelgate_common::{
     key::Key,
     labels::Labels,
     quota::{Excess, Quota},
+    step,
     storage::{MultipartId, ObjectMeta, PartTag, StorageError},
     timestamp::Timestamp,
 };
 use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
+use tracing::{Instrument, Span, field::Empty};
 
 use super::{
     Uploads,
@@ -62,6 +64,8 @@ pub(crate) struct Transfer {
     tags: Vec<PartTag>,
     cleanup: Cleanup,
     course: Arc<Course>,
+    /// Until the last byte has come.
+    receiving: Span,
 }
 
 impl Transfer {
@@ -134,6 +138,7 @@ impl Transfer {
             tags: Vec::new(),
             cleanup,
             course,
+            receiving: step!("receive", file.id = %file, reelgate.size_bytes = Empty),
         })))
     }
 
@@ -209,8 +214,10 @@ impl Transfer {
 
     /// After the last byte: the object, then the row. Runs in a task of its own, so that a client which leaves at this
     /// moment cannot stop it half-way.
-    pub(crate) async fn finish(self) -> Result<FileWithRenditions, UploadError> {
-        tokio::spawn(self.complete()).await.map_err(|_| UploadError::Internal)?
+    pub(crate) async fn finish(mut self) -> Result<FileWithRenditions, UploadError> {
+        self.receiving.record("reelgate.size_bytes", self.size);
+        drop(std::mem::replace(&mut self.receiving, Span::none()));
+        tokio::spawn(self.complete().in_current_span()).await.map_err(|_| UploadError::Internal)?
     }
 
     async fn complete(mut self) -> Result<FileWithRenditions, UploadError> {
@@ -221,7 +228,8 @@ impl Transfer {
             let reserved = self.backends.db.reserve_bytes(&self.org, self.file, self.size, self.quota).await?;
             reserved.map_err(UploadError::OverQuota)?;
         }
-        let object = self.store_last().await?;
+        let storing = step!("store", file.id = %self.file, reelgate.size_bytes = self.size);
+        let object = self.store_last().instrument(storing).await?;
         let received = Received {
             org: &self.org,
             file: self.file,

@@ -81,6 +81,18 @@ impl Ask {
     }
 
     /// Name for logs and metrics.
+    /// The path as it is documented.
+    pub(crate) fn template(self) -> &'static str {
+        match self {
+            Self::List | Self::Create => "/v1/webhooks",
+            Self::Show(_) | Self::Change(_) | Self::Delete(_) => "/v1/webhooks/{webhook_id}",
+            Self::Rotate(_) => "/v1/webhooks/{webhook_id}/rotate",
+            Self::Test(_) => "/v1/webhooks/{webhook_id}/test",
+            Self::Deliveries(_) => "/v1/webhooks/{webhook_id}/deliveries",
+            Self::Resend(..) => "/v1/webhooks/{webhook_id}/deliveries/{delivery_id}/resend",
+        }
+    }
+
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::List => "webhooks",

@@ -13,8 +13,9 @@ use tokio::{
     time::Instant,
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
-use super::{Webhooks, secret};
+use super::{Webhooks, attempt, secret};
 
 /// Endpoints whose events become deliveries in one turn, and events of each.
 const ENDPOINTS: u64 = 200;
@@ -99,7 +100,8 @@ impl Courier {
             let claimed = self.db.claim_deliveries(&org, webhook, &self.taker, most).await?;
             for delivery in claimed {
                 let Ok(place) = self.places.clone().acquire_owned().await else { break };
-                self.tasks.spawn(self.clone().carry(delivery, asked, place));
+                let span = attempt::span(&delivery);
+                self.tasks.spawn(self.clone().carry(delivery, asked, place).instrument(span));
                 sent += 1;
             }
         }

@@ -11,12 +11,13 @@ use reelgate_common::{
     webhook::{NewWebhook, TEST_KIND, Webhook},
 };
 use serde::Serialize;
+use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::{
     answer::{DeletedWebhook, DeliveryJson, WebhookJson, WebhooksPage, WithSecret, webhook_not_found},
     ask::Ask,
-    log, secret, wish,
+    attempt, log, secret, wish,
 };
 use crate::{
     app::App,
@@ -112,7 +113,7 @@ async fn test(app: &App, caller: &Caller, id: WebhookId) -> Result<Response, Api
     let body = test_body(delivery, Timestamp::now())?;
     let begun = app.db.begin_test_delivery(&caller.org, id, (delivery, body), &taker).await?;
     let claimed = begun.ok_or_else(webhook_not_found)?;
-    let told = app.webhooks.send(&claimed).await;
+    let told = app.webhooks.send(&claimed).instrument(attempt::span(&claimed)).await;
     app.webhooks.settle(&app.db, &claimed, told).await?;
     tracing::info!(webhook.id = %id, org = %caller.org, user = %caller.user, "a webhook was tried");
     let sent = app.db.find_delivery(&caller.org, id, delivery).await?.ok_or_else(webhook_not_found)?;

@@ -16,6 +16,7 @@ use reelgate_common::{
     file::Failure,
     grid::SegmentGrid,
     media_info::{MediaInfo, Reason},
+    step,
 };
 
 use super::{
@@ -32,6 +33,7 @@ use crate::{
     halt::{Halt, is_lack},
     memory::Thrifty,
     plan::{AudioStep, Plan, SoundFlaw, SoundStep},
+    spans::{Outputs, traced},
     task::{
         parent::Order,
         protocol::{Event, Output, Request},
@@ -72,6 +74,7 @@ struct Encoding<'a> {
     /// Outputs on their way to the public.
     publishing: FuturesUnordered<BoxFuture<'a, (Expected, Result<(), Halt>)>>,
     early: Early<'a>,
+    spans: Outputs,
     made: Made,
 }
 
@@ -96,7 +99,8 @@ pub(super) async fn encode(
     for (number, (plan, (from, to))) in stretches(work, media, plan).into_iter().enumerate() {
         let file = file.try_clone().map_err(|error| Halt::disk(&error))?;
         let thrifty = work.thrifty(media, plan);
-        made.join(Encoding::new(work, media, &thrifty.plan, number)?.run(file, thrifty, keep_sound, (from, to)).await?);
+        let encoding = Encoding::new(work, media, &thrifty.plan, number)?.run(file, thrifty, keep_sound, (from, to));
+        made.join(traced(step!("encode", reelgate.pass = number), encoding).await?);
     }
     Ok(made)
 }
@@ -170,6 +174,7 @@ impl<'a> Encoding<'a> {
             spoken: plan.main_audio().map(|step| step.name.clone()),
             open: expected(media, plan),
             publishing: FuturesUnordered::new(),
+            spans: Outputs::default(),
             made: Made::default(),
         })
     }
@@ -193,6 +198,7 @@ impl<'a> Encoding<'a> {
             progress: Some(work.progress.part(from, to)),
         };
         let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
+        self.spans = Outputs::begin(self.open.iter().map(|open| open.name.as_str()));
         let mut ended = None;
         while ended.is_none() || !self.publishing.is_empty() {
             tokio::select! {
@@ -254,13 +260,13 @@ impl<'a> Encoding<'a> {
         // A name that nobody has asked for, or asked for once and heard twice.
         let Some(expected) = self.close(&output.name) else { return };
         let (work, media, grid, folder) = (self.work, self.media, self.grid.clone(), self.folder.clone());
-        let proven = self.early.take(&expected.name);
+        let (proven, span) = (self.early.take(&expected.name), self.spans.encoded(&expected.name));
         if !self.open.iter().any(Expected::is_rung) {
             self.early.stop();
         }
         let publishing = async move {
             let draft = Draft { folder: &folder, output: &output, proven };
-            let outcome = output::publish(work, media, &grid, &expected, draft).await;
+            let outcome = traced(span, output::publish(work, media, &grid, &expected, draft)).await;
             (expected, outcome)
         };
         self.publishing.push(publishing.boxed());
@@ -287,6 +293,7 @@ impl<'a> Encoding<'a> {
 
     /// The others go on in any case; what only the worker was too small for is made by another run.
     fn not_made(&mut self, expected: &Expected, failure: Failure) {
+        self.spans.refused(&expected.name, &failure.code);
         // Room for the others.
         remove(&self.folder.join(&expected.file));
         if !is_lack(&failure) {

@@ -7,6 +7,7 @@ use reelgate_common::{
     grid::SegmentGrid,
     media_info::MediaInfo,
     rendition::{Details, Piece, Rendition, RenditionKind, Role},
+    step,
     timestamp::Timestamp,
 };
 use reelgate_packager::{MAX_MOOV_BYTES, Movie, TopBox, TopWalk, codecs, parse_movie};
@@ -23,6 +24,7 @@ use super::{
 use crate::{
     config::Proof,
     halt::Halt,
+    spans::traced,
     task::{
         limits::Limits,
         protocol::{Output, Request},
@@ -73,19 +75,20 @@ pub(super) async fn publish(
             verified_extra(seen.map_err(|why| refused(expected, why))?)
         }
         Kind::Rung { .. } | Kind::Audio { .. } => {
-            verify_media(work, (source, grid), &file, size, expected, draft).await?
+            traced(step!("verify"), verify_media(work, (source, grid), &file, size, expected, draft)).await?
         }
     };
     let timeline = &work.tasks.timeline;
     timeline.task("proven", &expected.name, None);
     let key = work.key(&expected.file);
-    let etag = store::store_file(work, &key, rewound(file)?, size).await?;
+    let storing = store::store_file(work, &key, rewound(file)?, size);
+    let etag = traced(step!("store", reelgate.size_bytes = size), storing).await?;
     timeline.task("stored", &expected.name, None);
     let mut objects = vec![key];
     let movie = verified.movie.take();
     let mut rendition = rendition(work, expected, verified, size, etag);
     if let Some(movie) = movie {
-        objects.extend(packaging::package(work, &mut rendition, movie, grid).await?);
+        objects.extend(traced(step!("package"), packaging::package(work, &mut rendition, movie, grid)).await?);
     }
     publish::publish(work, &rendition, &objects).await?;
     timeline.task("published", &expected.name, None);

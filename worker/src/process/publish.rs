@@ -5,7 +5,9 @@ use reelgate_common::{
     db::{Fenced, JobBeat},
     key::Key,
     rendition::Rendition,
+    step,
 };
+use tracing::Instrument;
 
 use super::Work;
 use crate::halt::Halt;
@@ -18,7 +20,8 @@ pub(super) async fn publish(work: &Work, rendition: &Rendition, objects: &[Key])
     let (db, fence) = (&work.backends.db, &work.attempt.fence);
     objects.iter().for_each(|key| work.litter.keep(key));
     crash::point("not-published");
-    match work.patience.keep_trying("publishing", || db.publish(fence, rendition)).await? {
+    let publishing = work.patience.keep_trying("publishing", || db.publish(fence, rendition));
+    match publishing.instrument(step!("publish")).await? {
         Fenced::Written => {
             crash::point("published");
             tracing::info!(

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use reelgate_common::{grid::SegmentGrid, media_info::MediaInfo};
+use reelgate_common::{grid::SegmentGrid, media_info::MediaInfo, step};
 use reelgate_packager::judge;
 
 use super::{
@@ -22,6 +22,7 @@ use crate::{
     halt::{Halt, is_lack},
     memory,
     plan::{self, AudioStep, Plan, Rung, SoundStep},
+    spans::traced,
     task::{
         parent::Order,
         protocol::{Event, Output, Request, SOUND_FILE},
@@ -46,7 +47,8 @@ pub(super) async fn publish(
     let Some(rung) = plan.remuxed().filter(|rung| !work.has(&rung.name)) else { return Ok(false) };
     let (name, expected) = (rung.name.clone(), expected(plan, rung));
     let folder = work.scratch.folder(FOLDER)?;
-    let copied = copy(work, source, inspected, plan, &folder, &expected).await;
+    let copying = copy(work, source, inspected, plan, &folder, &expected);
+    let copied = traced(step!("remux", reelgate.rendition = name.as_str()), copying).await;
     // Room for what is encoded; a copy is as large as its source.
     fs::remove_file(folder.join(&expected.file)).ok();
     let Err(why) = copied? else { return Ok(true) };

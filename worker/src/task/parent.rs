@@ -9,12 +9,13 @@ use std::{
     sync::Arc,
 };
 
-use reelgate_common::file::Failure;
+use reelgate_common::{file::Failure, step, traces};
 use tokio::{process::Command, sync::mpsc};
 use tokio_util::{
     sync::{CancellationToken, DropGuard},
     task::TaskTracker,
 };
+use tracing::{Instrument, field::Empty};
 
 use super::{
     launcher::Launcher,
@@ -90,8 +91,10 @@ impl Tasks {
     pub(crate) async fn start(&self, mut order: Order<'_>, tracker: &TaskTracker) -> io::Result<Task> {
         order.limits.memory_bytes = order.limits.memory_bytes.min(self.memory.bytes());
         fs::write(order.folder.join(REQUEST_FILE), serde_json::to_vec(order.request)?)?;
+        let span = step!("task", otel.name = order.request.word(), reelgate.peak_bytes = Empty);
         let granted = self.memory.admit(order.limits.memory_bytes).await;
         self.timeline.task("admitted", &name(order.folder), None);
+        span.in_scope(|| traces::reached("admitted", None));
         let child = self.launcher.spawn(self.command(&order)?).await?;
         let (say, said) = mpsc::unbounded_channel();
         let kill = CancellationToken::new();
@@ -108,7 +111,7 @@ impl Tasks {
             scratch: order.scratch,
             granted,
         };
-        tracker.spawn(supervisor.run());
+        tracker.spawn(supervisor.run().instrument(span).in_current_span());
         Ok(Task { said, _kill: kill.drop_guard() })
     }
 

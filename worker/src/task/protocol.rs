@@ -64,6 +64,23 @@ pub enum Request {
     Trial,
 }
 
+impl Request {
+    /// A closed set, for traces.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Probe => "task probe",
+            Self::Remux { .. } => "task remux",
+            Self::Encode { .. } => "task encode",
+            Self::Chunk { .. } => "task chunk",
+            Self::Assemble { .. } => "task assemble",
+            Self::Stills { .. } => "task stills",
+            Self::Verify { .. } => "task verify",
+            Self::Look { .. } => "task look",
+            Self::Trial => "task trial",
+        }
+    }
+}
+
 /// A rung's chunk, as a file in the scratch folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Piece {

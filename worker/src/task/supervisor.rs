@@ -3,7 +3,7 @@
 
 use std::{process::ExitStatus, sync::Arc, time::Duration};
 
-use reelgate_common::file::Failure;
+use reelgate_common::{file::Failure, traces};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::{
     io::{AsyncRead, AsyncReadExt},
@@ -12,6 +12,7 @@ use tokio::{
     time::{Instant, interval, sleep_until, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+use tracing::Span;
 
 use super::{
     limits::Limits,
@@ -24,7 +25,7 @@ use crate::{
     heartbeat::Progress,
     memory::{Granted, Peak, Taken},
     scratch::Scratch,
-    timeline::Timeline,
+    timeline::{Timeline, computed_ms},
 };
 
 /// More than these answers to one request are no answers.
@@ -119,6 +120,14 @@ impl Watch {
         {
             tracing::info!(code = %failure.code, last_words = %words, "a task ended badly");
         }
+        let span = Span::current();
+        span.record("reelgate.peak_bytes", self.most);
+        // Nobody had a use for it any more: no failure.
+        if let Err(failure) = &outcome
+            && end != End::Unwanted
+        {
+            traces::failed(&span, &failure.code);
+        }
         drop(self.say.send(outcome.map(|()| Event::Done)));
     }
 
@@ -169,6 +178,10 @@ impl Watch {
         }
         if let Some(what) = event.word() {
             self.timeline.task(&what, &self.name, self.child.id());
+            // Moments are a closed set; all else bears names, and those are the child's.
+            if matches!(event, Event::Reached { .. }) && !Span::current().is_disabled() {
+                traces::reached(&what, self.child.id().and_then(computed_ms));
+            }
         }
         match event {
             Event::Reached { .. } => return Some(false),

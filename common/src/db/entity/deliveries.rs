@@ -34,6 +34,7 @@ pub struct Model {
     pub duration_ms: Option<i64>,
     pub created_at: i64,
     pub finished_at: Option<i64>,
+    pub trace: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -74,6 +75,7 @@ impl Model {
             give_up_at: Timestamp(self.give_up_at),
             created_at: Timestamp(self.created_at),
             finished_at: self.finished_at.map(Timestamp),
+            trace: self.trace,
         })
     }
 }

@@ -22,6 +22,7 @@ pub struct Model {
     pub kind: String,
     pub data: String,
     pub created_at: i64,
+    pub trace: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

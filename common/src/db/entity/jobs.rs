@@ -9,6 +9,7 @@ use crate::{
     ids::{FileId, JobId, OrgId},
     job::{JobKind, JobPolicy, JobRecord, JobState},
     timestamp::Timestamp,
+    traces::carried,
 };
 
 #[derive(Clone, Debug, PartialEq, DeriveEntityModel, Serialize, Deserialize)]
@@ -43,6 +44,7 @@ pub struct Model {
     pub made: Option<String>,
     pub created_at: i64,
     pub finished_at: Option<i64>,
+    pub trace: Option<String>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -128,6 +130,7 @@ impl Model {
             plan: self.plan.as_deref().map(read_json).transpose()?,
             created_at: Timestamp(self.created_at),
             finished_at: self.finished_at.map(Timestamp),
+            trace: self.trace,
         })
     }
 }
@@ -149,6 +152,7 @@ pub(in crate::db) fn row(new: &NewJob, file: &super::files::Model, now: Timestam
         next_attempt_at: Set(now.0),
         progress: Set(0.0),
         created_at: Set(now.0),
+        trace: Set(carried()),
         ..Default::default()
     }
 }

@@ -19,18 +19,18 @@ use tokio::{
 use tokio_rustls::{TlsAcceptor, rustls};
 
 /// Nobody but the test may see it.
-pub(super) const SECRET_BODY: &str = "what-the-receiver-says-is-nobodys-business";
+pub(crate) const SECRET_BODY: &str = "what-the-receiver-says-is-nobodys-business";
 
 /// A request as it came.
 #[derive(Debug, Clone)]
-pub(super) struct Received {
-    pub(super) path: String,
+pub(crate) struct Received {
+    pub(crate) path: String,
     headers: HashMap<String, String>,
-    pub(super) body: String,
+    pub(crate) body: String,
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Reply {
+pub(crate) enum Reply {
     Status(u16),
     RedirectTo(String),
     Hang,
@@ -40,8 +40,8 @@ pub(super) enum Reply {
 type Answers = Arc<dyn Fn(&Received) -> Reply + Send + Sync>;
 
 /// A running receiver. Dropping it stops it from taking more.
-pub(super) struct Receiver {
-    pub(super) address: SocketAddr,
+pub(crate) struct Receiver {
+    pub(crate) address: SocketAddr,
     received: Arc<Mutex<Vec<Received>>>,
     connections: Arc<Mutex<usize>>,
     task: tokio::task::JoinHandle<()>,
@@ -54,32 +54,32 @@ impl Drop for Receiver {
 }
 
 impl Received {
-    pub(super) fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map(String::as_str).unwrap_or_default()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_default()
     }
 
-    pub(super) fn event(&self) -> String {
+    pub(crate) fn event(&self) -> String {
         self.header("reelgate-event-id").to_owned()
     }
 
-    pub(super) fn delivery(&self) -> String {
+    pub(crate) fn delivery(&self) -> String {
         self.header("reelgate-delivery-id").to_owned()
     }
 
-    pub(super) fn attempt(&self) -> u32 {
+    pub(crate) fn attempt(&self) -> u32 {
         self.header("reelgate-attempt").parse().unwrap_or_default()
     }
 
-    pub(super) fn file(&self) -> String {
+    pub(crate) fn file(&self) -> String {
         self.json()["file_id"].as_str().unwrap_or_default().to_owned()
     }
 
     /// How many signatures there are, and whether one is this secret's.
-    pub(super) fn signed_by(&self, secret: &str) -> Result<(usize, bool)> {
+    pub(crate) fn signed_by(&self, secret: &str) -> Result<(usize, bool)> {
         let header = self.header("reelgate-signature");
         let (time, rest) = header.strip_prefix("t=").and_then(|it| it.split_once(',')).context("no time")?;
         let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())?;
@@ -91,12 +91,12 @@ impl Received {
 }
 
 impl Receiver {
-    pub(super) async fn start(answers: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Result<Self> {
+    pub(crate) async fn start(answers: impl Fn(&Received) -> Reply + Send + Sync + 'static) -> Result<Self> {
         Self::start_on("127.0.0.1:0".parse()?, None, answers).await
     }
 
     /// With a certificate and its key as PEM.
-    pub(super) async fn start_on(
+    pub(crate) async fn start_on(
         address: SocketAddr,
         pem: Option<(String, String)>,
         answers: impl Fn(&Received) -> Reply + Send + Sync + 'static,
@@ -121,12 +121,12 @@ impl Receiver {
         Ok(Self { address, received, connections, task })
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
     }
 
     /// What came so far, each as the API's document has it.
-    pub(super) fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         let received = self.received.lock().unwrap().clone();
         for request in &received {
             let kind = request.header("reelgate-event-type");
@@ -135,7 +135,7 @@ impl Receiver {
         received
     }
 
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         *self.connections.lock().unwrap()
     }
 }

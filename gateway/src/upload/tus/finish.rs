@@ -8,8 +8,10 @@ use reelgate_common::{
     ids::{FileId, OrgId},
     key::Key,
     resumable::{Hold, Resumable, Role},
+    step,
     storage::{ObjectMeta, StorageError},
 };
+use tracing::Instrument;
 
 use super::{digest::Running, error::TusError};
 use crate::upload::{
@@ -21,10 +23,12 @@ use crate::upload::{
 /// Makes of a whole upload what it is to be. The file, unless it is a piece of one.
 pub(super) async fn finish(backends: &Backends, hold: Hold) -> Result<Option<FileWithRenditions>, TusError> {
     let upload = &hold.resumable;
-    let attempt = assemble(backends, &hold).await;
-    let object = accept::stored(backends.storage.as_ref(), &upload.key(), upload.stored.bytes, attempt)
-        .await
-        .map_err(damaged)?;
+    let storing = async {
+        let attempt = assemble(backends, &hold).await;
+        accept::stored(backends.storage.as_ref(), &upload.key(), upload.stored.bytes, attempt).await
+    };
+    let span = step!("store", file.id = %upload.file_id, reelgate.size_bytes = upload.stored.bytes);
+    let object = storing.instrument(span).await.map_err(damaged)?;
     let digest = Running::from_state(&upload.stored.digest).ok_or(TusError::Damaged)?.finish();
     if upload.forced {
         verify(backends, upload, &digest).await?;

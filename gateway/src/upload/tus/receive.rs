@@ -7,9 +7,11 @@ use http_body_util::BodyExt;
 use reelgate_common::{
     db::{DeclaredLength, FileWithRenditions},
     resumable::{Hold, Resumable},
+    step,
 };
 use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 use super::{
     Desk,
@@ -37,7 +39,8 @@ impl Desk {
     /// Adds a body to an upload. What has arrived is stored and said to be, whatever ends the body.
     pub(super) async fn receive(self, taken: Taken, asked: Append, body: RequestBody) -> Result<Received, TusError> {
         let uploads = self.app.clone();
-        let receiving = uploads.uploads.cleanups.spawn(self.receive_here(taken, asked, body));
+        let span = step!("receive", file.id = %taken.hold.resumable.file_id);
+        let receiving = uploads.uploads.cleanups.spawn(self.receive_here(taken, asked, body).instrument(span));
         receiving.await.map_err(|_| UploadError::Internal)?
     }
 

@@ -7,7 +7,7 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reelgate_common::{crash, db::Part, media_info::MediaInfo};
+use reelgate_common::{crash, db::Part, media_info::MediaInfo, step};
 
 use super::{
     super::{
@@ -21,6 +21,7 @@ use crate::{
     halt::Halt,
     memory,
     plan::{AudioStep, Plan, Rung, SoundStep, split::Split},
+    spans::traced,
     task::{
         parent::Order,
         protocol::{Event, Output, Piece, Request, SOUND_FILE},
@@ -47,7 +48,8 @@ pub(in super::super) async fn run(work: &Work, pieces: Pieces<'_>) -> Result<End
     let plan = Plan { audio: pieces.kept.audio.clone(), ..pieces.split.plan.clone() };
     work.rungs.expect(plan.rungs.iter().map(|rung| rung.name.clone()), (PROBED, ENCODED), media.duration_ms);
     for rung in plan.rungs.iter().filter(|rung| !work.has(&rung.name)) {
-        match put_together(work, &pieces, &media, &plan, rung).await {
+        let step = step!("rendition", reelgate.rendition = rung.name.as_str());
+        match traced(step, put_together(work, &pieces, &media, &plan, rung)).await {
             Ok(()) => work.rungs.done(&rung.name),
             Err(Halt::Failed(failure)) if !failure.retryable => {
                 give_up(work, &format!("{} could not be put together: {}", rung.name, failure.message)).await?;

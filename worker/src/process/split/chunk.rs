@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use reelgate_common::{crash, db::PartEnd, job::piece_name, media_info::MediaInfo};
+use reelgate_common::{crash, db::PartEnd, job::piece_name, media_info::MediaInfo, step};
 use reelgate_packager::{
     package::{Chunk, chunk_bytes, end_of_last},
     shown_video,
@@ -25,6 +25,7 @@ use crate::{
     live,
     memory::Thrifty,
     plan::split::{CutSource, Split, Splitting},
+    spans::traced,
     task::{
         limits::Limits,
         parent::Order,
@@ -50,10 +51,10 @@ pub(in super::super) async fn run(work: &Work) -> Result<(), Halt> {
     };
     let excerpt = excerpt(work, &source, &media, &chunk).await?;
     let folder = work.scratch.folder("chunk")?;
-    encode(work, &media, &split, &chunk, (excerpt, &folder)).await?;
+    traced(step!("encode"), encode(work, &media, &split, &chunk, (excerpt, &folder))).await?;
     crash::point("chunk-encoded");
     let mut made = PartMade { pieces: Vec::new() };
-    for (name, Proven { digests, end }) in prove(work, &split, &chunk, &folder).await? {
+    for (name, Proven { digests, end }) in traced(step!("verify"), prove(work, &split, &chunk, &folder)).await? {
         let (file, size) = output::open_plain(&folder.join(file_of(&name))).ok_or_else(|| differs(&name))?;
         let object = pieces::store(work, &piece_name(part, &name), file, size).await?;
         made.pieces.push(RungPiece { rung: name, object, end, proven: digests });
