@@ -104,6 +104,11 @@ soak: ## a load of everything at once for SOAK_MINUTES (10): flat memory, only n
 	cargo build --bins
 	cargo test -p reelgate-e2e --test it -- --ignored --nocapture a_long_load_of_everything
 
+.PHONY: capacity
+capacity: ## what Postgres and Redis bear of each thing that is asked of them: the figures of docs/capacity.md
+	@scripts/install-packages test
+	cargo test -p reelgate-e2e --test it -- --ignored --nocapture what_a_database_bears
+
 .PHONY: upgrade
 upgrade: ## the version before (UPGRADE_FROM: a commit) and this one side by side, while clients upload and play
 	@scripts/install-packages test

@@ -97,7 +97,7 @@ as_one() { # film: the same rungs by one task, to compare
 
 near_borders() { # film, height: twelve pictures on each side of every ten seconds
   local size parts=$work/parts-$2.mp4 whole=$work/whole-$2.mp4 what
-  size=$(ffprobe -v error -select_streams v:0 -show_entries stream=width,height -of csv=p=0:s=: "$whole")
+  size=$(ffprobe -v error -select_streams v:0 -show_entries stream=width,height -of csv=p=0:s=x "$whole" | tr x :)
   for what in parts whole; do
     ffmpeg -nostdin -v error -i "${!what}" -i "$1" -lavfi "[1:v]scale=$size:flags=bicubic[s];[0:v][s]ssim=f=$work/$what.ssim" -f null -
     sed -E 's/.*All:([0-9.]+).*/\1/' "$work/$what.ssim" >"$work/$what.all"

@@ -5,7 +5,7 @@
 //! parts of a film that gets on have not waited for long.
 
 use sea_orm::{
-    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, QueryOrder, Set,
+    ActiveModelTrait, ColumnTrait, EntityTrait, IntoActiveModel, QueryFilter, QueryOrder, QuerySelect, Set,
     sea_query::Expr,
 };
 
@@ -54,7 +54,8 @@ impl Db {
                 job.update(&*tx).await?;
             }
             let mut due = resume(&tx, &file).await?;
-            due.extend(feed(&tx, &file, parts, trace.as_ref()).await?);
+            let tally = Tally::of(&tx, &file).await?;
+            due.extend(feed(&tx, &file, parts, trace.as_ref(), &tally).await?);
             tx.commit().await?;
             Ok(Some(due))
         })
@@ -152,7 +153,7 @@ impl Db {
             let tally = Tally::of(&tx, &locked.file).await?;
             let done = f64::from(u32::try_from(tally.done).unwrap_or(u32::MAX)) / f64::from(parts.max(1));
             let progress = (from + done.min(1.0) * (to - from)).max(film.progress);
-            let mut due = feed(&tx, &locked.file, parts, film.trace.as_ref()).await?;
+            let mut due = feed(&tx, &locked.file, parts, film.trace.as_ref(), &tally).await?;
             jobs::Entity::update_many()
                 .col_expr(jobs::Column::Progress, Expr::value(progress))
                 .filter(jobs::Column::Id.eq(film.id))
@@ -264,8 +265,13 @@ async fn resume(tx: &WriteTx, file: &files::Model) -> Result<Vec<DueJob>, DbErro
 }
 
 /// Queues as many further parts as there shall be ahead. They belong to what has made their film.
-async fn feed(tx: &WriteTx, file: &files::Model, parts: u32, trace: Option<&String>) -> Result<Vec<DueJob>, DbError> {
-    let tally = Tally::of(tx, file).await?;
+async fn feed(
+    tx: &WriteTx,
+    file: &files::Model,
+    parts: u32,
+    trace: Option<&String>,
+    tally: &Tally,
+) -> Result<Vec<DueJob>, DbError> {
     // One that was given up has ended the parts.
     if tally.dead > 0 {
         return Ok(Vec::new());
@@ -320,11 +326,19 @@ struct Tally {
 
 impl Tally {
     async fn of(tx: &WriteTx, file: &files::Model) -> Result<Self, DbError> {
+        let counts: Vec<(String, i64)> = chunks(file)
+            .select_only()
+            .column(jobs::Column::State)
+            .column_as(jobs::Column::Id.count(), "count")
+            .group_by(jobs::Column::State)
+            .into_tuple()
+            .all(&**tx)
+            .await?;
         let mut tally = Self { all: 0, done: 0, open: 0, dead: 0 };
-        for &state in JobState::ALL {
-            let count = chunks(file).filter(jobs::Column::State.eq(state.as_str())).count(&**tx).await?;
+        for (state, count) in counts {
+            let count = u64::try_from(count).unwrap_or(0);
             tally.all += count;
-            match state {
+            match parse(&state)? {
                 state if is_open(state) => tally.open += count,
                 JobState::Done => tally.done += count,
                 JobState::Dead => tally.dead += count,

@@ -19,6 +19,7 @@ use reelgate_common::{
 };
 use reelgate_e2e::{
     client::{Client, Upload},
+    left_over::{NO_GRACE, left_over},
     process::{Folder, eventually},
     proxied::Proxied,
     proxy::store::{Call, Seen},
@@ -480,5 +481,40 @@ async fn each_part_reads_its_own_bytes_of_the_source() -> Result<()> {
     ensure!(parts == 6 && size > 24 << 20, "{parts} parts of {size} bytes");
     // Its own job reads it once for images and sound, and the parts once together: their indexes and what lies near along.
     ensure!((size..size * 3).contains(&read), "{read} bytes of {size} were read");
+    Ok(())
+}
+
+/// Where a worker can die between two steps that only films in parts have.
+const CRASHES: [&str; 6] = ["split", "chunk-encoded", "stored", "chunk-stored", "chunk-finished", "assembled"];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_dies_at_any_step_leaves_a_whole_film_and_nothing_else() -> Result<()> {
+    let folder = Folder::new("split-crash")?;
+    let source = film(&folder, "film.mp4", &H264)?;
+    let builder = in_parts(Site::builder(Footing::Production)).workers(0);
+    let settings = [("LADDER__PRESET", "ultrafast"), ("SPLIT__MIN_SLOTS", "1"), ("SPLIT__CHUNK_SECONDS", "8")];
+    let builder =
+        settings.iter().fold(builder, |builder, (key, value)| builder.env(format!("REELGATE__{key}"), *value));
+    let mut site = NO_GRACE.iter().fold(builder, |builder, (key, value)| builder.env(*key, *value)).start().await?;
+    let alice = alice(&site);
+    for point in CRASHES {
+        let file = upload(&alice, &source).await?;
+        site.set_env("REELGATE_CRASH_AT", point);
+        site.start_worker()?;
+        site.set_env("REELGATE_CRASH_AT", "");
+        let worker = site.workers.last_mut().context("just started")?;
+        eventually("it dies", PATIENCE, async || !worker.is_running()).await.context(point)?;
+        ensure!(worker.output().contains(&format!("crashing at {point}")), "{point}: {}", worker.output());
+        site.workers.clear();
+        site.start_worker()?;
+        made(&alice, &file).await.with_context(|| format!("{point}: {}", site.output()))?;
+        let rung = download(&alice, &file, "240p", &folder).await?;
+        ensure!(packets(&rung, "v:0", "pts")?.len() == PICTURES, "{point}: pictures are missing");
+        let db = site.database().await?;
+        let row = db.find_file(&OrgId::new("acme"), file.parse()?).await?.context("the file is gone")?;
+        let clean = async || left_over(&site, &row).await.is_ok_and(|left| left.is_empty());
+        eventually("nothing else is in the store", PATIENCE, clean).await.context(point)?;
+        site.workers.clear();
+    }
     Ok(())
 }

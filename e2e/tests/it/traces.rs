@@ -88,7 +88,9 @@ async fn one_upload_is_one_trace_from_its_request_to_what_is_told_of_it(footing:
     let file = processed(&alice(&site).traced(&parent()), film(&folder, 2, "mpeg4")?).await?;
     let told = |spans: &[Span]| {
         let told = |span: &&Span| span.trace == TRACE && span.name == "POST webhook";
-        spans.iter().any(is_upload) && spans.iter().filter(told).count() == 3
+        // Each process sends its own, and the attempt's span ends last.
+        let ended = spans.iter().any(|span| span.trace == TRACE && span.name == "process jobs");
+        ended && spans.iter().any(is_upload) && spans.iter().filter(told).count() == 3
     };
     let spans = collector.wait("the whole trace", PATIENCE, told).await?;
 

@@ -1,6 +1,7 @@
 //! Conformance of the database seam: every test runs on SQLite and on Postgres and must see the same.
 
 mod attempts;
+mod capacity;
 mod clock;
 mod contention;
 mod events;

@@ -140,7 +140,7 @@ async fn a_change_whose_event_cannot_be_written_is_not_made(place: Place) -> Res
     let (first, _) = waiting(db, &acme).await?;
     let (second, job) = (uploading(db, &acme).await?, new_job(50));
     // Somebody has the next number already.
-    place.tamper("INSERT INTO events SELECT org_id, 2, file_id, kind, data, created_at FROM events").await?;
+    place.tamper("INSERT INTO events SELECT org_id, 2, file_id, kind, data, created_at, trace FROM events").await?;
     assert!(db.stage_file(&acme, second, &staged(FileState::Staged), Some(&job)).await.is_err());
     assert_eq!(file(db, &acme, second).await?.state, FileState::Uploading);
     assert_eq!(db.jobs_of(&acme, second).await?, []);
