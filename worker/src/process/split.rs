@@ -164,7 +164,12 @@ async fn bridge(work: &Work, source: &Source, media: &MediaInfo) -> Result<Resul
         reasons: Vec::new(),
     };
     match remux::made(work, source, media, &plan, &folder).await {
-        Err(Halt::Failed(failure)) if !is_lack(&failure) => return Ok(Err(failure.message)),
+        Err(Halt::Failed(failure)) if !is_lack(&failure) => {
+            tracing::info!(file.id = %work.attempt.file.id, code = %failure.code, "pictures do not go into an MP4 as they are");
+            return Ok(Err(
+                "its pictures do not go into an MP4 as they are, so they have no index to cut them by".to_owned()
+            ));
+        }
         other => other?,
     };
     let Some((file, size)) = output::open_plain(&folder.join("bridge.mp4")) else {
