@@ -3,14 +3,13 @@
 //! pieces together (`assembly`). Whatever goes wrong with parts that another run would not mend, the film is made whole.
 
 pub(super) mod assembly;
+mod bridge;
 pub(super) mod chunk;
 mod pieces;
 
-use std::sync::Arc;
-
 use reelgate_common::{
     db::{Fenced, Parked, Part, SplitFilm},
-    job::{BRIDGE_PIECE, JobState, SOUND_PIECE},
+    job::{JobState, SOUND_PIECE},
     media_info::MediaInfo,
 };
 use reelgate_packager::{
@@ -24,16 +23,15 @@ use self::pieces::Stored;
 use super::{
     Work,
     encode::{self, Made},
-    inspect::{self, Inspected},
-    judgement::REGULAR,
+    inspect::Inspected,
     output, packaging, proof, remux,
     source::Source,
 };
 use crate::{
-    halt::{Halt, is_lack},
+    halt::Halt,
     plan::{
-        AudioStep, Extras, Plan, Rung, VideoStep,
-        split::{CutSource, Split, Splitting, divided, explained, wants_parts},
+        AudioStep, Plan, Rung,
+        split::{Split, Splitting, divided, explained, wants_parts},
     },
     task::protocol::SOUND_FILE,
 };
@@ -108,7 +106,7 @@ async fn divide(
     if let Err(why) = wants_parts(media, &plan, policy, slots) {
         return Ok(Err(why));
     }
-    let (source, movie) = match indexed(work, source, inspected, copied).await? {
+    let (source, movie) = match bridge::indexed(work, source, inspected, copied).await? {
         Ok(found) => found,
         Err(why) => return Ok(Err(why)),
     };
@@ -117,67 +115,6 @@ async fn divide(
     let cut = move || cut(&movie, &media, points, seconds);
     let cut = tokio::task::spawn_blocking(cut).await.unwrap_or_else(|_| Err("its index is too odd".to_owned()));
     Ok(cut.map(|(chunks, timescale)| Split { plan, chunks, timescale, source }))
-}
-
-/// What has an index to be cut by: the source itself, its copied rung, or its pictures put into an MP4 for that.
-async fn indexed(
-    work: &Work,
-    source: &Source,
-    inspected: &Inspected,
-    copied: Option<&Rung>,
-) -> Result<Result<(CutSource, Arc<Movie>), String>, Halt> {
-    if let Some(index) = inspected.index.as_ref().filter(|index| !index.movie.fragmented) {
-        return Ok(Ok((CutSource::Upload, index.movie.clone())));
-    }
-    let (attempt, name) = match copied {
-        Some(rung) => {
-            let earlier = work.attempt.published.iter().find(|rendition| rendition.name == rung.name);
-            (earlier.map_or(work.attempt.fence.attempt, |rendition| rendition.attempt), format!("{}.mp4", rung.name))
-        }
-        None => match bridge(work, source, &inspected.media).await? {
-            Ok(()) => (work.attempt.fence.attempt, BRIDGE_PIECE.to_owned()),
-            Err(why) => return Ok(Err(why)),
-        },
-    };
-    let object = Source::output(work, &pieces::output_key(work, attempt, &name), None).await?;
-    let index = inspect::index(work, &object).await?;
-    let source = CutSource::Output { attempt, name, size: object.size() };
-    Ok(index.map(|index| (source, index.movie)).ok_or_else(|| NO_INDEX.to_owned()))
-}
-
-/// Puts the pictures into an MP4 as they are, and stores it; the inner error says why they cannot be.
-async fn bridge(work: &Work, source: &Source, media: &MediaInfo) -> Result<Result<(), String>, Halt> {
-    let Some(video) = &media.video else { return Ok(Err(NO_INDEX.to_owned())) };
-    let folder = work.scratch.folder("bridge")?;
-    let name = "bridge".to_owned();
-    let (width, height) = (video.width, video.height);
-    let rung = Rung { name, width, height, video: VideoStep::Copy, audio: false };
-    let plan = Plan {
-        serve_source: false,
-        heavy: false,
-        rungs: vec![rung],
-        audio: Vec::new(),
-        first: None,
-        extras: Extras::default(),
-        constant_rate: None,
-        grid: REGULAR,
-        reasons: Vec::new(),
-    };
-    match remux::made(work, source, media, &plan, &folder).await {
-        Err(Halt::Failed(failure)) if !is_lack(&failure) => {
-            tracing::info!(file.id = %work.attempt.file.id, code = %failure.code, "pictures do not go into an MP4 as they are");
-            return Ok(Err(
-                "its pictures do not go into an MP4 as they are, so they have no index to cut them by".to_owned()
-            ));
-        }
-        other => other?,
-    };
-    let Some((file, size)) = output::open_plain(&folder.join("bridge.mp4")) else {
-        return Ok(Err(NO_INDEX.to_owned()));
-    };
-    pieces::store(work, BRIDGE_PIECE, file, size).await?;
-    std::fs::remove_dir_all(&folder).ok();
-    Ok(Ok(()))
 }
 
 fn context(media: &MediaInfo) -> u32 {
@@ -224,7 +161,7 @@ pub(super) async fn run(
     pieces::announce(work, due.ok_or(Halt::Stale)?).await;
     reelgate_common::crash::point("split");
     let (_, mut own) = divided(&missing);
-    let kept = work.attempt.split.as_ref().is_some_and(|film| film.kept.is_some());
+    let kept = work.attempt.split.as_ref().and_then(kept).is_some();
     if kept {
         own.audio.retain(|step| step.alone);
     }
@@ -295,20 +232,11 @@ async fn give_up(work: &Work, why: &str) -> Result<(), Halt> {
             film.map_or(&[][..], |film| &film.parts).iter().for_each(|part| pieces::discard(work, part));
             film.and_then(kept).and_then(|kept| kept.sound).iter().for_each(|sound| pieces::litter(work, sound));
             if let Some(Splitting::Parts(split)) = film.and_then(read) {
-                discard_bridge(work, &split);
+                bridge::discard(work, &split);
             }
             Ok(())
         }
         Fenced::Stale => Err(Halt::Stale),
-    }
-}
-
-/// What was made to be cut, and for nothing else.
-fn discard_bridge(work: &Work, split: &Split) {
-    if let CutSource::Output { attempt, name, .. } = &split.source
-        && name == BRIDGE_PIECE
-    {
-        work.litter.object(&pieces::output_key(work, *attempt, name));
     }
 }
 
@@ -322,6 +250,6 @@ pub(super) fn ready(work: &Work) -> Option<assembly::Pieces<'_>> {
     let Some(Splitting::Parts(split)) = read(film) else { return None };
     let kept = kept(film)?;
     let done = |part: &Part| part.state == JobState::Done && part.made.is_some();
-    let complete = film.parts.len() == split.chunks.len() && film.parts.iter().all(done);
+    let complete = film.parts.iter().filter(|part| done(part)).count() == split.chunks.len();
     complete.then_some(assembly::Pieces { split, kept, parts: &film.parts })
 }

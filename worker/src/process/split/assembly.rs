@@ -14,7 +14,7 @@ use super::{
         ENCODED, Ended, PROBED, Work, encode,
         output::{self, Draft},
     },
-    Kept, discard_bridge, give_up,
+    Kept, bridge, give_up,
     pieces::{self, PartMade, RungPiece},
 };
 use crate::{
@@ -61,7 +61,7 @@ pub(in super::super) async fn run(work: &Work, pieces: Pieces<'_>) -> Result<End
     super::super::finish(work).await?;
     pieces.parts.iter().for_each(|part| pieces::discard(work, part));
     pieces.kept.sound.iter().for_each(|sound| pieces::litter(work, sound));
-    discard_bridge(work, &pieces.split);
+    bridge::discard(work, &pieces.split);
     Ok(Ended::Finished)
 }
 
