@@ -9,7 +9,18 @@ use std::{
 };
 
 /// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
-const OF_ALL: [(&str, &str); 63] = [
+const OF_ALL: [(&str, &str); 74] = [
+    ("attend", "which workers live"),
+    ("leave", "which workers live"),
+    ("worker_slots", "which workers live"),
+    ("rows_after", "a deployment that moves, whole"),
+    ("write_rows", "a deployment that moves, whole"),
+    ("count_rows", "a deployment that moves, whole"),
+    ("is_blank", "a deployment that moves, whole"),
+    ("served_until", "a deployment that moves, whole"),
+    ("wipe", "a deployment that moves, whole"),
+    ("examine", "what this program may do with each table; nothing is kept"),
+    ("migrations", "the schema's own"),
     ("connect", "no query"),
     ("ping", "no query"),
     ("close", "no query"),

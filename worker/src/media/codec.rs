@@ -40,7 +40,8 @@ pub(super) fn options(step: &VideoStep, threads: u32) -> Dictionary<'static> {
             options.set("preset", preset);
         }
         VideoCodec::Hevc => {
-            let params = format!("scenecut=0:open-gop=0:pools={threads}:log-level=error");
+            // Without the words about itself, which name its threads: parts that were encoded with others are put together.
+            let params = format!("scenecut=0:open-gop=0:info=0:pools={threads}:log-level=error");
             options.set("x265-params", &params);
             options.set("preset", preset);
         }
