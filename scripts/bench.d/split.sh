@@ -39,7 +39,7 @@ one_worker() { # name, core, settings...: sets worker
   local name=$1 core=$2; shift 2
   mkdir -p "$work/scratch-$name"
   env "${shared_settings[@]}" REELGATE__WORKER__SCRATCH_DIR="$work/scratch-$name" REELGATE__WORKER__CONCURRENCY=1 REELGATE__WORKER__THREADS=1 \
-    REELGATE__JOBS__LEASE_MS=9000 REELGATE__JOBS__HEARTBEAT_MS=2000 REELGATE__SPLIT__MIN_SLOTS=1 "$@" \
+    REELGATE__JOBS__LEASE_MS=9000 REELGATE__JOBS__HEARTBEAT_MS=2000 REELGATE__SPLIT__MIN_SLOTS=1 REELGATE__SPLIT__MIN_GIGAPIXELS=0 "$@" \
     taskset -c "$core" "$bin/reelgate" worker >>"$work/$name.log" 2>&1 &
   worker=$!
   started+=("$worker")
