@@ -57,5 +57,5 @@ pub use crate::listing::FileFilter;
 pub use connect::Db;
 pub use examine::Examined;
 pub use sending::Taker;
-pub use transfer::{LEFT_OUT, Row, Table};
+pub use transfer::{LEFT_OUT, Row, Table, is_part};
 pub use types::*;

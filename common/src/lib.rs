@@ -23,6 +23,7 @@ pub mod lease;
 pub mod listing;
 pub mod media_info;
 pub mod metric;
+pub mod piece;
 pub mod promote;
 pub mod queue;
 pub mod quota;

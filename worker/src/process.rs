@@ -3,6 +3,7 @@
 //! Whatever is published stays, so a later attempt makes only what is missing. Every step may be cancelled at any await:
 //! dropping the future kills the child, and what lies in the store unpublished is noted in `Litter`.
 
+mod asked;
 mod early;
 mod encode;
 mod expected;

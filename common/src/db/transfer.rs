@@ -23,6 +23,12 @@ use crate::{closed_set::closed_set, timestamp::Timestamp};
 /// Rows deleted by one statement, so that none comes near the statements' timeout.
 const WIPED_AT_ONCE: u64 = 2_000;
 
+/// Whether a row of `jobs` is that of a part of a film.
+#[must_use]
+pub fn is_part(job: &Row) -> bool {
+    job["kind"].as_str().is_some_and(jobs::is_chunk)
+}
+
 /// A row by the names of its columns.
 pub type Row = serde_json::Map<String, Value>;
 

@@ -1,6 +1,8 @@
 //! What goes into and comes out of the database helpers, besides the domain types.
 
 mod delivery;
+mod leases;
+mod parts;
 
 use std::time::Duration;
 
@@ -10,7 +12,6 @@ use crate::{
     job::{AttemptOutcome, Fence, JobKind, JobRecord, JobState},
     key::Key,
     labels::{Labels, MetadataChange, Why},
-    lease::{Epoch, PlaybackLease},
     queue::Entry,
     quota::Excess,
     rendition::Rendition,
@@ -20,7 +21,11 @@ use crate::{
     timestamp::Timestamp,
 };
 
-pub use self::delivery::{DeliveryCensus, DeliveryFilter, Resent, Settled};
+pub use self::{
+    delivery::{DeliveryCensus, DeliveryFilter, Resent, Settled},
+    leases::{LeaseFilter, LeaseNews, OpenedLease},
+    parts::{Parked, Part, PartEnd, SplitFilm},
+};
 
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
@@ -206,49 +211,6 @@ pub struct Attempt {
     pub published: Vec<Rendition>,
     /// Of a film that is encoded in parts.
     pub split: Option<SplitFilm>,
-}
-
-/// A film that is encoded in parts, as an attempt finds it.
-#[derive(Debug, Clone)]
-pub struct SplitFilm {
-    /// How, as the worker has written it that began it.
-    pub split: serde_json::Value,
-    /// What its own job has made and not published.
-    pub kept: Option<serde_json::Value>,
-    /// Of the film's own job; a chunk sees none. Those of which nobody has been told yet are missing.
-    pub parts: Vec<Part>,
-}
-
-/// One part of it.
-#[derive(Debug, Clone)]
-pub struct Part {
-    pub number: u32,
-    pub state: JobState,
-    /// What was made of it, in the words of the worker that made it.
-    pub made: Option<serde_json::Value>,
-    pub error: Option<String>,
-}
-
-/// What became of an attempt that leaves the rest to others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Parked {
-    /// It is queued again when the last part is over.
-    Waits,
-    /// They are over already, and nothing was written: the next run goes on from here.
-    Over,
-    Stale,
-}
-
-/// What a finished part sets going.
-#[derive(Debug, Clone, PartialEq)]
-pub enum PartEnd {
-    Written {
-        /// How far the film is, 0.0 to 1.0.
-        progress: f64,
-        /// Further parts, or the film's own job.
-        due: Vec<DueJob>,
-    },
-    Stale,
 }
 
 /// Why `begin_attempt` gave nothing.
@@ -517,35 +479,4 @@ pub struct Census {
     pub dead_jobs: u64,
     /// Files that have been transient for too long with neither an upload nor a job behind them.
     pub stuck_files: u64,
-}
-
-/// Answer to `open_lease`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OpenedLease {
-    /// As it was given.
-    New,
-    /// The client has one already: this.
-    Held(Box<PlaybackLease>),
-    /// The token has as many as it may have.
-    TooMany,
-    /// The file is gone, or another organisation's.
-    NoSuchFile,
-}
-
-/// `GET /v1/leases`.
-#[derive(Debug, Clone, Default)]
-pub struct LeaseFilter {
-    pub file: Option<FileId>,
-    pub user: Option<UserId>,
-    pub limit: u64,
-}
-
-/// What gateways must hear of, soon.
-#[derive(Debug, Clone)]
-pub struct LeaseNews {
-    /// The database's clock.
-    pub now: Timestamp,
-    pub epochs: Vec<Epoch>,
-    /// Leases bound to another network, as they are now.
-    pub moved: Vec<PlaybackLease>,
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::{
-    db::{Row, Table},
+    db::{Row, Table, is_part},
     job::{AttemptOutcome, JobState},
     resumable::Role,
     timestamp::Timestamp,
@@ -38,7 +38,7 @@ pub(super) fn amended(table: Table, mut row: Row, now: Timestamp) -> Option<Row>
 
 fn free(job: &mut Row, now: Timestamp) {
     let is = |job: &Row, state: JobState| job["state"] == json!(state);
-    if job["kind"].as_str().is_some_and(|kind| kind.starts_with("chunk/")) {
+    if is_part(job) {
         if is(job, JobState::Running) || is(job, JobState::Queued) {
             job.insert("state".to_owned(), json!(JobState::Cancelled));
         }

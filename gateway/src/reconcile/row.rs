@@ -5,8 +5,9 @@ use std::collections::HashSet;
 use reelgate_common::{
     db::FileWithRenditions,
     file::FileState,
-    job::{JobKind, JobRecord, JobState, is_piece_name},
+    job::{JobKind, JobRecord, JobState},
     key::Key,
+    piece::is_piece_name,
     rendition::Rendition,
     states::job::is_open,
     still::{MadeStill, Still},
@@ -92,7 +93,7 @@ fn last_over(jobs: &[JobRecord], generation: i64, kind: JobKind) -> i64 {
 mod tests {
     use reelgate_common::{
         ids::{FileId, OrgId},
-        job::SOUND_PIECE,
+        piece::SOUND_PIECE,
     };
 
     use super::*;

@@ -4,23 +4,14 @@
 
 use std::{
     collections::HashMap,
-    fs::{self, File},
-    mem,
+    fs, mem,
     path::{Path, PathBuf},
 };
 
 use futures_util::future::{BoxFuture, FutureExt};
 
 use super::{Work, output};
-use crate::{
-    config::Proof,
-    halt::Halt,
-    task::{
-        limits::Limits,
-        parent::Order,
-        protocol::{Event, Request, excerpt_file},
-    },
-};
+use crate::{config::Proof, halt::Halt, task::protocol::excerpt_file};
 
 /// What of an output is proven, by its name.
 type Found = (String, Vec<String>);
@@ -110,21 +101,9 @@ async fn look(work: &Work, from: &Path, folder: &str, excerpts: &[(String, Strin
     if ours.is_empty() {
         return Ok(Vec::new());
     }
-    let request = Request::Look { excerpts: ours };
-    let wall = work.encode_limits(0).wall;
-    let limits = Limits { wall, no_progress: wall, ..work.probe_limits() };
-    let source = File::open("/dev/null").map_err(|error| Halt::disk(&error))?;
-    let scratch = work.scratch.clone();
-    let order = Order { request: &request, source, folder: &folder, scratch, limits, progress: None };
-    let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
-    let mut found = Vec::new();
-    while let Some(event) = task.next().await? {
-        if let Event::Looked { excerpt, proven } = event
-            && let Some((name, _)) = excerpts.iter().find(|(_, file)| *file == excerpt)
-        {
-            found.push((name.clone(), proven));
-        }
-    }
+    let name = |file: &str| excerpts.iter().find(|(_, of)| of == file).map(|(name, _)| name.clone());
+    let decoded = work.decoded(&folder, ours).await?;
+    let found = decoded.into_iter().filter_map(|(file, proven)| Some((name(&file)?, proven))).collect();
     fs::remove_dir_all(&folder).ok();
     Ok(found)
 }

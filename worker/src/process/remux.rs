@@ -25,7 +25,7 @@ use crate::{
     spans::traced,
     task::{
         parent::Order,
-        protocol::{Event, Output, Request, SOUND_FILE},
+        protocol::{Output, Request, SOUND_FILE},
     },
 };
 
@@ -167,14 +167,7 @@ pub(super) async fn made(
         limits: work.encode_limits(memory::COPY),
         progress: Some(work.progress.part(PROBED, REMUXED)),
     };
-    let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
-    let mut made = None;
-    while let Some(event) = task.next().await? {
-        if let Event::Output(output) = event {
-            made = Some(output);
-        }
-    }
-    made.ok_or_else(|| Halt::failed("output_missing", "The task ended without an output.", true))
+    work.output_of(order).await
 }
 
 /// The grid of what was made, or why it cannot be cut.

@@ -9,8 +9,9 @@ mod pieces;
 
 use reelgate_common::{
     db::{Fenced, Parked, Part, SplitFilm},
-    job::{JobState, SOUND_PIECE},
+    job::JobState,
     media_info::MediaInfo,
+    piece::SOUND_PIECE,
 };
 use reelgate_packager::{
     Movie, Track, TrackKind,

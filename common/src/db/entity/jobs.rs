@@ -61,6 +61,11 @@ const CHUNK: &str = "chunk/";
 /// The chunks of a film.
 pub(in crate::db) const CHUNKS: &str = "kind LIKE 'chunk/%'";
 
+/// Whether a column `kind` is that of a chunk.
+pub fn is_chunk(kind: &str) -> bool {
+    kind.starts_with(CHUNK)
+}
+
 /// The column `kind` of a film's part.
 pub(in crate::db) fn kind_of_chunk(part: u32) -> String {
     format!("{CHUNK}{part}")

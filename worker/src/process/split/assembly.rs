@@ -1,10 +1,7 @@
 //! Putting a film together: of each rung the pieces are fetched, a child joins them with the sound, and what comes out is proven and
 //! published like any other output.
 
-use std::{
-    fs::{self, File},
-    path::Path,
-};
+use std::{fs, path::Path};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reelgate_common::{crash, db::Part, media_info::MediaInfo, step};
@@ -24,7 +21,7 @@ use crate::{
     spans::traced,
     task::{
         parent::Order,
-        protocol::{Event, Output, Piece, Request, SOUND_FILE},
+        protocol::{Output, Piece, Request, SOUND_FILE},
     },
 };
 
@@ -128,18 +125,11 @@ async fn join(
     let request = Request::Assemble { rung: rung.clone(), sound, pieces, timescale };
     let order = Order {
         request: &request,
-        source: File::open("/dev/null").map_err(|error| Halt::disk(&error))?,
+        source: Work::no_source()?,
         folder,
         scratch: work.scratch.clone(),
         limits: work.encode_limits(memory::COPY),
         progress: None,
     };
-    let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
-    let mut made = None;
-    while let Some(event) = task.next().await? {
-        if let Event::Output(output) = event {
-            made = Some(output);
-        }
-    }
-    made.ok_or_else(|| Halt::failed("output_missing", "The task ended without an output.", true))
+    work.output_of(order).await
 }

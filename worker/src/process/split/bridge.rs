@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use reelgate_common::{job::BRIDGE_PIECE, media_info::MediaInfo};
+use reelgate_common::{media_info::MediaInfo, piece::BRIDGE_PIECE};
 use reelgate_packager::Movie;
 
 use super::{

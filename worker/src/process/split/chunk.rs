@@ -7,7 +7,7 @@ use std::{
     path::Path,
 };
 
-use reelgate_common::{crash, db::PartEnd, job::piece_name, media_info::MediaInfo, step};
+use reelgate_common::{crash, db::PartEnd, media_info::MediaInfo, piece::piece_name, step};
 use reelgate_packager::{
     package::{Chunk, chunk_bytes, end_of_last},
     shown_video,
@@ -27,7 +27,6 @@ use crate::{
     plan::split::{CutSource, Split, Splitting},
     spans::traced,
     task::{
-        limits::Limits,
         parent::Order,
         protocol::{Event, Request},
         verdict::OUT_OF_MEMORY,
@@ -142,19 +141,7 @@ async fn prove(work: &Work, split: &Split, chunk: &Chunk, from: &Path) -> Result
         // A link: whoever made it has ended.
         fs::hard_link(from.join(file_of(name)), folder.join(file_of(name))).map_err(|_| differs(name))?;
     }
-    let request = Request::Look { excerpts: names.iter().map(|name| file_of(name)).collect() };
-    let wall = work.encode_limits(0).wall;
-    let limits = Limits { wall, no_progress: wall, ..work.probe_limits() };
-    let source = File::open("/dev/null").map_err(|error| Halt::disk(&error))?;
-    let scratch = work.scratch.clone();
-    let order = Order { request: &request, source, folder: &folder, scratch, limits, progress: None };
-    let mut task = work.tasks.start(order, &work.children).await.map_err(|error| Halt::disk(&error))?;
-    let mut seen = Vec::new();
-    while let Some(event) = task.next().await? {
-        if let Event::Looked { excerpt, proven } = event {
-            seen.push((excerpt, proven));
-        }
-    }
+    let mut seen = work.decoded(&folder, names.iter().map(|name| file_of(name)).collect()).await?;
     let mut all = Vec::new();
     for name in names {
         let found = seen.iter().position(|(excerpt, _)| *excerpt == file_of(&name)).ok_or_else(|| differs(&name))?;
