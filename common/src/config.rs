@@ -19,6 +19,7 @@ pub const SECTIONS: &[&str] = &[
     "http",        // gateway
     "jobs",        // common::job
     "ladder",      // worker::plan
+    "quality",     // worker::plan::quality
     "split",       // worker::plan::split
     "leases",      // common::lease
     "log",         // common::telemetry

@@ -28,7 +28,7 @@ use reelgate_gateway::{
 };
 use reelgate_worker::{
     config::{WorkerConfig, WorkerSection},
-    plan::{LadderPolicy, split::SplitPolicy},
+    plan::{LadderPolicy, QualityPolicy, split::SplitPolicy},
 };
 use serde::Serialize;
 
@@ -40,6 +40,7 @@ pub(crate) struct Settings {
     pub(crate) http: HttpConfig,
     pub(crate) jobs: JobPolicy,
     pub(crate) ladder: LadderPolicy,
+    pub(crate) quality: QualityPolicy,
     pub(crate) split: SplitPolicy,
     pub(crate) leases: LeasesConfig,
     pub(crate) log: LogConfig,
@@ -69,6 +70,7 @@ impl Settings {
             http: raw.section("http")?,
             jobs: raw.section("jobs")?,
             ladder: raw.section("ladder")?,
+            quality: raw.section("quality")?,
             split: raw.section("split")?,
             leases: raw.section("leases")?,
             log: raw.section("log")?,
@@ -116,6 +118,7 @@ impl Settings {
         WorkerConfig {
             worker: self.worker.clone(),
             ladder: self.ladder.clone(),
+            quality: self.quality.clone(),
             split: self.split.clone(),
             jobs: self.jobs,
             task_program: None,

@@ -14,7 +14,7 @@ use reelgate_common::{
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    plan::{LadderPolicy, split::SplitPolicy},
+    plan::{LadderPolicy, QualityPolicy, split::SplitPolicy},
     task::sandbox::Strictness,
 };
 
@@ -92,6 +92,7 @@ pub enum Proof {
 pub struct WorkerConfig {
     pub worker: WorkerSection,
     pub ladder: LadderPolicy,
+    pub quality: QualityPolicy,
     pub split: SplitPolicy,
     pub jobs: JobPolicy,
     /// The program that is started as `PROGRAM __task`; `None`: this one, again. Not configurable: tests script it.
@@ -107,6 +108,7 @@ impl WorkerConfig {
         let config = Self {
             worker: raw.section("worker")?,
             ladder: raw.section("ladder")?,
+            quality: raw.section("quality")?,
             split: raw.section("split")?,
             jobs: raw.section("jobs")?,
             task_program: None,
@@ -121,6 +123,7 @@ impl WorkerConfig {
         let in_section = |section| move |message| ConfigError::Invalid { section, message };
         self.worker.validate().map_err(in_section("worker"))?;
         self.ladder.validate().map_err(in_section("ladder"))?;
+        self.quality.validate().map_err(in_section("quality"))?;
         self.split.validate().map_err(in_section("split"))?;
         self.jobs.validate().map_err(in_section("jobs"))
     }

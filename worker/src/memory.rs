@@ -15,7 +15,10 @@ use std::{
 use reelgate_common::metric::WORKER_MEMORY_GRANTED_BYTES;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-pub(crate) use self::thrift::{Thrifty, within};
+pub(crate) use self::{
+    estimate::measuring,
+    thrift::{Thrifty, within},
+};
 
 /// What is counted; a semaphore counts no further than 32 bits.
 const UNIT: u64 = 1 << 20;

@@ -5,6 +5,7 @@ mod audio;
 pub(crate) mod extras;
 mod ladder;
 mod policy;
+pub mod quality;
 mod rate;
 pub mod split;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::audio::SoundFlaw;
 pub use self::policy::{FrameRate, LadderPolicy};
+pub use self::quality::{Quality, QualityPolicy};
 
 /// A longer source that cannot play at once gets one small rung first.
 const LONG_MS: u64 = 120_000;
@@ -47,6 +49,9 @@ pub struct Plan {
     #[serde(default)]
     pub constant_rate: Option<(u32, u32)>,
     pub grid: SegmentGrid,
+    /// Where the policy wants a search: what it found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<Quality>,
     pub reasons: Vec<Choice>,
 }
 
@@ -149,7 +154,7 @@ pub fn plan(media: &MediaInfo, grid: SegmentGrid, policy: &LadderPolicy) -> Plan
     let heavy = heavy(media, policy, &mut reasons);
     let first = if media.web_safe || remuxed { None } else { first(media, &rungs, &mut reasons) };
     let extras = extras::extras(media, policy, &mut reasons);
-    Plan { serve_source: media.web_safe, heavy, rungs, audio, first, extras, constant_rate, grid, reasons }
+    Plan { serve_source: media.web_safe, heavy, rungs, audio, first, extras, constant_rate, grid, quality: None, reasons }
 }
 
 /// Whether the source takes more than the policy grants what plays by default.

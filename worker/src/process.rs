@@ -16,6 +16,7 @@ mod packaging;
 mod passes;
 mod proof;
 mod publish;
+mod quality;
 mod remux;
 mod source;
 mod source_rendition;
@@ -129,6 +130,7 @@ async fn process(work: &Work) -> Result<Ended, Halt> {
         published |= traced(step!("rendition", reelgate.rendition = "source"), publishing).await?;
     }
     published |= remux::publish(work, &source, &inspected, &mut plan).await?;
+    quality::settle(work, &source, &inspected, &mut plan).await?;
     let mut missing = work.missing(plan.clone(), &inspected.media);
     remux::lend(work, &mut missing);
     let divided = if missing.rungs.is_empty() {

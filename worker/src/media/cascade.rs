@@ -14,9 +14,11 @@ use super::{
     encode::VideoSettings,
     error::MediaError,
     excerpts::{Closed, Excerpts},
+    ffi,
+    likeness::Yardstick,
     mux::SoundTrack,
     report::{Report, Tell},
-    rung::{Feed, Finished, RungTask},
+    rung::{Feed, Finished, RungTask, SHARE, Shown},
     sound::Sound,
     threads::{encoder_threads, scaled_from},
 };
@@ -39,6 +41,7 @@ pub(super) struct Cascade {
     /// And here what may be looked at before.
     excerpts: Receiver<(String, u32)>,
     workers: Vec<thread::JoinHandle<()>>,
+    measured: bool,
 }
 
 /// What all rungs of a film have in common.
@@ -53,6 +56,8 @@ pub(super) struct Common<'a> {
     pub(super) duration_ms: u64,
     /// What becomes zero in the rungs' files.
     pub(super) begins: i64,
+    /// How like the film each rung is is told.
+    pub(super) measured: bool,
 }
 
 impl Cascade {
@@ -74,7 +79,7 @@ impl Cascade {
         for (((rung, feed), below), threads) in rungs.into_iter().zip(inlets).zip(below).zip(threads) {
             workers.push(spawn(rung, common.task(rung, feed, below, threads, &closed), tell.clone())?);
         }
-        Ok(Self { feeds, ended, excerpts, workers })
+        Ok(Self { feeds, ended, excerpts, workers, measured: common.measured })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -82,10 +87,11 @@ impl Cascade {
     }
 
     /// Gives a picture to the highest rung. A rung that has ended has said why.
-    pub(super) fn picture(&self, picture: frame::Video, duration: i64) {
-        if let Some(top) = self.feeds.first() {
-            drop(top.send(Feed::Picture(picture, duration)));
-        }
+    pub(super) fn picture(&self, picture: frame::Video, duration: i64) -> Result<(), MediaError> {
+        let Some(top) = self.feeds.first() else { return Ok(()) };
+        let original = if self.measured { Some(ffi::share(&picture).map_err(MediaError::libav(SHARE))?) } else { None };
+        drop(top.send(Feed::Picture(Shown { picture, duration, original })));
+        Ok(())
     }
 
     /// Gives the same packets to every rung.
@@ -118,7 +124,12 @@ impl Cascade {
         for (rung, outcome) in self.ended.iter() {
             let Some(tell) = &mut tell else { continue };
             match outcome {
-                Ok(finished) => tell(Report::Output(output(&rung, &finished, sound_ms))),
+                Ok(finished) => {
+                    if let Some(likeness) = finished.likeness {
+                        tell(Report::Measured { name: rung.name.clone(), likeness });
+                    }
+                    tell(Report::Output(output(&rung, &finished, sound_ms)));
+                }
                 Err(error) => {
                     tell(Report::Refused { name: rung.name.clone(), failure: error.failure() });
                     first_error.get_or_insert(error);
@@ -154,6 +165,7 @@ impl Common<'_> {
             sound: self.sound.clone(),
             feed,
             below,
+            yardstick: self.measured.then(|| Yardstick::new(self.clock)),
             excerpts: Excerpts::new(rung.name.clone(), self.duration_ms, self.clock, closed.clone()),
         }
     }

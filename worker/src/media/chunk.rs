@@ -32,6 +32,6 @@ pub fn chunk(
     let stream = source.stream(video.stream)?.clone();
     let sounds = Sounds::open(source, plan, 0, &Corrections::default(), false)?;
     let window = Some(Window::new(chunk, timescale));
-    let reel = Reel { stream, sounds, origin: 0, threads, window };
+    let reel = Reel { stream, sounds, origin: 0, threads, window, measured: false };
     Film::new(source, media, plan, reel)?.run(source, plan, tell)
 }

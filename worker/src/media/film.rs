@@ -40,6 +40,8 @@ pub(super) struct Reel {
     pub(super) threads: u32,
     /// The whole film without one.
     pub(super) window: Option<Window>,
+    /// How like the film its rungs are is told as well.
+    pub(super) measured: bool,
 }
 
 pub(super) struct Film {
@@ -74,7 +76,7 @@ pub(super) struct Film {
 
 impl Film {
     pub(super) fn new(source: &Source, media: &MediaInfo, plan: &Plan, reel: Reel) -> Result<Self, MediaError> {
-        let Reel { stream, sounds, origin, threads, window } = reel;
+        let Reel { stream, sounds, origin, threads, window, measured } = reel;
         let video = media.video.as_ref().ok_or(MediaError::NotMedia)?;
         let ticks = plan.constant_rate.and_then(Ticks::of);
         let clock = ticks.map_or(Clock::representing(stream.time_base), Ticks::clock);
@@ -90,7 +92,7 @@ impl Film {
         let window = window.map(|window| window.in_clock(clock));
         let (begins, sound) = (window.map_or(0, |window| window.from), sounds.track());
         let duration_ms = if window.is_some() { 0 } else { media.duration_ms };
-        let common = Common { plan, clock, sound, frame_rate: rate, threads, duration_ms, begins };
+        let common = Common { plan, clock, sound, frame_rate: rate, threads, duration_ms, begins, measured };
         let cascade = Cascade::start(&common)?;
         let mut decoder = VideoDecoder::open(source, &stream, threads)?;
         let keys_only = plan.rungs.is_empty() && media.duration_ms > ALL_FRAMES_MS;
@@ -133,7 +135,7 @@ impl Film {
         wanted.extend(self.extras.streams());
         ffi::discard_all_but(&mut source.input, &wanted);
         if let Some(window) = &self.window {
-            window.enter(source, &self.stream, self.clock)?;
+            window.enter(source, &self.stream, (self.clock, self.origin))?;
         }
         let decoded = self.decode_all(source, plan, tell);
         self.cascade.close();
@@ -182,7 +184,7 @@ impl Film {
                 if !plan.rungs.is_empty() || self.extras.wants_pictures() {
                     self.decoder.send(&packet)?;
                     self.decoded(tell)?;
-                    if self.window.as_mut().is_some_and(Window::is_read) {
+                    if self.window.as_mut().is_some_and(|window| window.is_read(self.end)) {
                         return Ok(true);
                     }
                     self.sounds.keep_up(self.end_ms(), &mut packets)?;
@@ -205,7 +207,7 @@ impl Film {
         self.decoded(tell)?;
         self.pictures.finish()?;
         self.filtered(tell)?;
-        self.show(None);
+        self.show(None)?;
         let mut packets = Vec::new();
         self.sounds.finish_main(&mut packets)?;
         self.cascade.sound(&mut packets);
@@ -264,7 +266,7 @@ impl Film {
             if self.shown > limits::MAX_FRAMES {
                 return Err(MediaError::broken("it has more frames than any film"));
             }
-            self.show(Some(picture));
+            self.show(Some(picture))?;
             self.progress.reached(time_ms, tell);
         }
         if let Some(extras) = self.extras.take_settled() {
@@ -275,10 +277,10 @@ impl Film {
     }
 
     /// Sends the held picture on, now that its end is known, and holds the new one.
-    fn show(&mut self, next: Option<frame::Video>) {
+    fn show(&mut self, next: Option<frame::Video>) -> Result<(), MediaError> {
         let Some(time) = self.held.as_ref().and_then(|held| held.pts()).filter(|_| !self.cascade.is_empty()) else {
             self.held = next;
-            return;
+            return Ok(());
         };
         let duration = match next.as_ref().and_then(|next| next.pts()) {
             Some(following) => following.saturating_sub(time).max(1),
@@ -291,9 +293,10 @@ impl Film {
             None => self.mender.nominal(),
         };
         if let Some(picture) = self.held.take() {
-            self.cascade.picture(picture, duration);
+            self.cascade.picture(picture, duration)?;
         }
         self.held = next;
+        Ok(())
     }
 
     fn finish_rungs(&mut self, whole: bool, tell: Tell<'_>) -> Result<(), MediaError> {

@@ -15,6 +15,8 @@ use super::{
 
 const IN: &str = "in";
 const OUT: &str = "out";
+/// Where a film's own pictures go in, beside what was made of them.
+const FILM: &str = "film";
 
 /// What filters carry: pictures or sound.
 pub(super) trait Filtered: DerefMut<Target = Frame> {
@@ -85,14 +87,63 @@ impl<F: Filtered> FilterGraph<F> {
 impl VideoGraph {
     /// `sample` shows what the frames look like; their times are in `clock`, also those of the frames that come out.
     pub(super) fn new(spec: &str, sample: &frame::Video, clock: Clock, threads: u32) -> Result<Self, MediaError> {
-        let arguments = format!(
-            "video_size={}x{}:pix_fmt={}:time_base=1/{}:pixel_aspect=1/1",
-            sample.width(),
-            sample.height(),
-            ffi::pixel_name(sample),
-            clock.timescale()
-        );
-        Ok(Self::around(build("buffer", "buffersink", &arguments, spec, threads)?, clock))
+        let inlets = [(IN, "buffer", looks(sample, clock))];
+        Ok(Self::around(build(&inlets, "buffersink", spec, threads)?, clock))
+    }
+}
+
+fn looks(sample: &frame::Video, clock: Clock) -> String {
+    format!(
+        "video_size={}x{}:pix_fmt={}:time_base=1/{}:pixel_aspect=1/1",
+        sample.width(),
+        sample.height(),
+        ffi::pixel_name(sample),
+        clock.timescale()
+    )
+}
+
+/// Two runs of pictures, of which each of the one is held against that of the other at the same time.
+pub(super) struct Comparison {
+    graph: Graph,
+    compared: u32,
+    sum: f64,
+}
+
+impl Comparison {
+    /// What was made is brought to the film's size first.
+    pub(super) fn new(made: &frame::Video, film: &frame::Video, clock: Clock) -> Result<Self, MediaError> {
+        let inlets = [(IN, "buffer", looks(made, clock)), (FILM, "buffer", looks(film, clock))];
+        let (width, height) = (film.width(), film.height());
+        let spec = format!("[{IN}]scale={width}:{height}:flags=bicubic,setsar=1[made];[made][{FILM}]ssim[{OUT}]");
+        Ok(Self { graph: build(&inlets, "buffersink", &spec, 1)?, compared: 0, sum: 0.0 })
+    }
+
+    #[expect(clippy::needless_pass_by_value, reason = "libav moves the pictures' content out")]
+    pub(super) fn send(&mut self, made: frame::Video, film: frame::Video) -> Result<(), MediaError> {
+        let failed = MediaError::libav(frame::Video::NAME);
+        end(&mut self.graph, FILM)?.source().add(&film).map_err(failed)?;
+        end(&mut self.graph, IN)?.source().add(&made).map_err(MediaError::libav(frame::Video::NAME))?;
+        self.drain()
+    }
+
+    /// How many pictures were compared, and the sum of what each was like (1: the same).
+    pub(super) fn finish(&mut self) -> Result<(u32, f64), MediaError> {
+        for inlet in [IN, FILM] {
+            ready(frame::Video::NAME, end(&mut self.graph, inlet)?.source().flush())?;
+        }
+        self.drain()?;
+        Ok((self.compared, self.sum))
+    }
+
+    fn drain(&mut self) -> Result<(), MediaError> {
+        let mut compared = frame::Video::empty();
+        while ready(frame::Video::NAME, end(&mut self.graph, OUT)?.sink().frame(&mut compared))? {
+            let said = compared.metadata().get("lavfi.ssim.All").and_then(|said| said.parse::<f64>().ok());
+            let likeness = said.filter(|likeness| likeness.is_finite());
+            self.sum += likeness.ok_or_else(|| MediaError::broken("pictures cannot be compared"))?;
+            self.compared += 1;
+        }
+        Ok(())
     }
 }
 
@@ -113,7 +164,7 @@ impl AudioGraph {
             sample.rate(),
             sample.format().name()
         );
-        let mut graph = build("abuffer", "abuffersink", &arguments, spec, 1)?;
+        let mut graph = build(&[(IN, "abuffer", arguments)], "abuffersink", spec, 1)?;
         if let Some(chunk) = chunk {
             end(&mut graph, OUT)?.sink().set_frame_size(chunk);
         }
@@ -121,16 +172,22 @@ impl AudioGraph {
     }
 }
 
-fn build(source: &str, sink: &str, arguments: &str, spec: &str, threads: u32) -> Result<Graph, MediaError> {
+/// `inlets`: the name in `spec`, the filter and its arguments.
+fn build(inlets: &[(&str, &str, String)], sink: &str, spec: &str, threads: u32) -> Result<Graph, MediaError> {
     let failed = "build the filters";
     let mut graph = Graph::new();
     ffi::limit_threads(&mut graph, threads);
     let find = |name| {
         filter::find(name).ok_or(MediaError::Libav { doing: failed, source: ffmpeg_next::Error::FilterNotFound })
     };
-    graph.add(&find(source)?, IN, arguments).map_err(MediaError::libav(failed))?;
+    for (name, filter, arguments) in inlets {
+        graph.add(&find(filter)?, name, arguments).map_err(MediaError::libav(failed))?;
+    }
     graph.add(&find(sink)?, OUT, "").map_err(MediaError::libav(failed))?;
-    let parser = graph.output(IN, 0).and_then(|parser| parser.input(OUT, 0)).map_err(MediaError::libav(failed))?;
+    let mut parser = graph.input(OUT, 0).map_err(MediaError::libav(failed))?;
+    for (name, ..) in inlets {
+        parser = parser.output(name, 0).map_err(MediaError::libav(failed))?;
+    }
     parser.parse(spec).map_err(MediaError::libav(failed))?;
     graph.validate().map_err(MediaError::libav(failed))?;
     Ok(graph)

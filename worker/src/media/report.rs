@@ -2,6 +2,7 @@
 
 use reelgate_common::{file::Failure, media_info::Reason};
 
+use super::likeness::Likeness;
 use crate::{
     plan::SoundFlaw,
     task::protocol::{Moment, Output},
@@ -14,6 +15,11 @@ pub enum Report {
     Excerpt {
         name: String,
         number: u32,
+    },
+    /// Of a rung in a stretch of the film.
+    Measured {
+        name: String,
+        likeness: Likeness,
     },
     Refused {
         name: String,

@@ -16,14 +16,25 @@ use super::{
     excerpts::Excerpts,
     ffi,
     filter::VideoGraph,
+    likeness::{Likeness, Yardstick},
     marks::Marks,
     mux::{Mp4, SoundTrack, Track},
 };
 
+/// For errors.
+pub(super) const SHARE: &str = "share a picture";
+
+/// A picture of the rung above.
+pub(super) struct Shown {
+    pub(super) picture: frame::Video,
+    pub(super) duration: i64,
+    /// The film's own, of which all rungs come; only where they are held against it.
+    pub(super) original: Option<frame::Video>,
+}
+
 /// What reaches a rung.
 pub(super) enum Feed {
-    /// A picture of the rung above, and how long it is shown.
-    Picture(frame::Video, i64),
+    Picture(Shown),
     /// Encoded once, written into every rung.
     Sound(Packet),
 }
@@ -42,6 +53,7 @@ pub(super) struct RungTask {
     /// Rungs that are scaled from this one.
     pub(super) below: Vec<SyncSender<Feed>>,
     pub(super) excerpts: Excerpts,
+    pub(super) yardstick: Option<Yardstick>,
 }
 
 /// A finished rung.
@@ -51,6 +63,7 @@ pub(super) struct Finished {
     /// When the first picture is shown.
     pub(super) begins_ms: u64,
     pub(super) codecs: Option<String>,
+    pub(super) likeness: Option<Likeness>,
 }
 
 impl RungTask {
@@ -61,18 +74,18 @@ impl RungTask {
         let mut outcome = Ok(());
         while let Ok(feed) = self.feed.recv() {
             match feed {
-                Feed::Picture(picture, duration) => {
+                Feed::Picture(mut shown) => {
                     // Without pictures the rungs below could not go on either.
-                    let picture = self.scaled(&mut scaler, picture)?;
-                    self.hand_down(&picture, duration)?;
-                    outcome = outcome.and_then(|()| writing.picture(&mut self, picture, duration));
+                    shown.picture = self.scaled(&mut scaler, shown.picture)?;
+                    self.hand_down(&shown)?;
+                    outcome = outcome.and_then(|()| writing.picture(&mut self, shown));
                 }
                 Feed::Sound(packet) => outcome = outcome.and_then(|()| writing.sound(packet)),
             }
         }
         self.below.clear();
         outcome?;
-        writing.finish()
+        writing.finish(self.yardstick)
     }
 
     fn scaled(&self, scaler: &mut Option<VideoGraph>, picture: frame::Video) -> Result<frame::Video, MediaError> {
@@ -93,13 +106,20 @@ impl RungTask {
         Ok(scaled)
     }
 
-    fn hand_down(&self, picture: &frame::Video, duration: i64) -> Result<(), MediaError> {
+    fn hand_down(&self, shown: &Shown) -> Result<(), MediaError> {
         for below in &self.below {
-            let shared = ffi::share(picture).map_err(MediaError::libav("share a picture"))?;
             // The rung below may have failed; that is its own matter.
-            drop(below.send(Feed::Picture(shared, duration)));
+            drop(below.send(Feed::Picture(shown.share()?)));
         }
         Ok(())
+    }
+}
+
+impl Shown {
+    fn share(&self) -> Result<Self, MediaError> {
+        let share = |picture| ffi::share(picture).map_err(MediaError::libav(SHARE));
+        let original = self.original.as_ref().map(share).transpose()?;
+        Ok(Self { picture: share(&self.picture)?, duration: self.duration, original })
     }
 }
 
@@ -124,7 +144,8 @@ impl Writing {
         Self { marks, open: None, early: Vec::new(), held: None, begin: None, end: 0, clock: task.clock }
     }
 
-    fn picture(&mut self, task: &mut RungTask, picture: frame::Video, duration: i64) -> Result<(), MediaError> {
+    fn picture(&mut self, task: &mut RungTask, shown: Shown) -> Result<(), MediaError> {
+        let Shown { mut picture, duration, original } = shown;
         if self.open.is_none() {
             let encoder = VideoEncoder::open(&picture, task.clock, &task.settings)?;
             let mut file = Mp4::create(&task.file, Some((encoder.parameters(), encoder.clock())), task.sound.clone())?;
@@ -136,12 +157,14 @@ impl Writing {
         let Some((encoder, file)) = &mut self.open else { return Ok(()) };
         let shown = picture.pts().ok_or_else(|| MediaError::broken("a picture lost its time"))?;
         let time = shown.saturating_sub(task.begins);
-        let mut picture = picture;
         picture.set_pts(Some(time));
+        if let (Some(yardstick), Some(original)) = (&mut task.yardstick, &original) {
+            yardstick.given(time, &picture, original)?;
+        }
         self.begin.get_or_insert(time);
         self.end = self.end.max(time.saturating_add(duration));
         encoder.send(picture, self.marks.take(shown), duration)?;
-        drain(encoder, &mut self.held, file, Some(&mut task.excerpts))
+        drain(encoder, &mut self.held, file, (Some(&mut task.excerpts), task.yardstick.as_mut()))
     }
 
     fn sound(&mut self, packet: Packet) -> Result<(), MediaError> {
@@ -154,11 +177,11 @@ impl Writing {
         }
     }
 
-    fn finish(mut self) -> Result<Finished, MediaError> {
+    fn finish(mut self, mut yardstick: Option<Yardstick>) -> Result<Finished, MediaError> {
         let (mut encoder, mut file) = self.open.ok_or_else(|| MediaError::broken("no picture could be decoded"))?;
         encoder.finish()?;
         // The whole is looked at as soon as an excerpt of these would be.
-        drain(&mut encoder, &mut self.held, &mut file, None)?;
+        drain(&mut encoder, &mut self.held, &mut file, (None, yardstick.as_mut()))?;
         if let Some(mut last) = self.held.take() {
             // The index adds up decode times, and the picture shown last and longest need not be the one decoded last.
             let display = last.pts().unwrap_or(self.end);
@@ -168,7 +191,9 @@ impl Writing {
         let codecs = encoder.codec_string();
         file.finish()?;
         let millis = |time| u64::try_from(self.clock.to_millis(time)).unwrap_or(0);
-        Ok(Finished { duration_ms: millis(self.end), begins_ms: millis(self.begin.unwrap_or(0)), codecs })
+        let (begin, end) = (self.begin.unwrap_or(0), self.end);
+        let likeness = yardstick.map(|yardstick| yardstick.finish(millis(end.saturating_sub(begin)))).transpose()?;
+        Ok(Finished { duration_ms: millis(end), begins_ms: millis(begin), codecs, likeness })
     }
 }
 
@@ -176,11 +201,14 @@ fn drain(
     encoder: &mut VideoEncoder,
     held: &mut Option<Packet>,
     file: &mut Mp4,
-    mut excerpts: Option<&mut Excerpts>,
+    (mut excerpts, mut yardstick): (Option<&mut Excerpts>, Option<&mut Yardstick>),
 ) -> Result<(), MediaError> {
     while let Some(packet) = encoder.receive()? {
         if let Some(excerpts) = &mut excerpts {
             excerpts.take(&packet, || encoder.parameters());
+        }
+        if let Some(yardstick) = &mut yardstick {
+            yardstick.made(&packet, || encoder.parameters())?;
         }
         if let Some(before) = held.replace(packet) {
             file.write(Track::Video, before)?;

@@ -32,7 +32,7 @@ pub fn transcode(
     match &media.video {
         Some(video) => {
             let stream = source.stream(video.stream)?.clone();
-            let reel = Reel { stream, sounds, origin, threads, window: None };
+            let reel = Reel { stream, sounds, origin, threads, window: None, measured: false };
             Film::new(source, media, plan, reel)?.run(source, plan, tell)
         }
         None => {

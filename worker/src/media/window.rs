@@ -1,5 +1,6 @@
-//! A stretch of a film that becomes a chunk: what must be read and decoded for it, and which pictures are its own. The index has
-//! promised what is there; a source that keeps another word is no source for chunks, and is made whole instead.
+//! A stretch of a film: what must be read and decoded for it, and which pictures are its own. Of one that becomes a chunk the index has
+//! promised what is there; a source that keeps another word is no source for chunks, and is made whole instead. Of a sample nobody
+//! has promised anything.
 
 use reelgate_packager::package::Chunk;
 
@@ -20,17 +21,31 @@ pub(super) struct Window {
     pub(super) to: Option<i64>,
     /// When the picture is shown that decoding begins with; nothing at the beginning of the film.
     pub(super) entry: Option<i64>,
+    /// What the index says.
+    promised: Option<Promised>,
+    timescale: u32,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Promised {
     pictures: u32,
     /// Packets to be read.
     left: u32,
-    timescale: u32,
 }
 
 impl Window {
     /// `timescale`: that of the chunk's times.
     pub(super) fn new(chunk: &Chunk, timescale: u32) -> Self {
         let Chunk { from, to, pictures, entry, first, samples } = *chunk;
-        Self { from, to, entry: (first > 1).then_some(entry), pictures, left: samples, timescale }
+        let promised = Some(Promised { pictures, left: samples });
+        Self { from, to, entry: (first > 1).then_some(entry), promised, timescale }
+    }
+
+    /// Milliseconds from the film's zero. Also of a film without an index.
+    pub(super) fn between(from_ms: u64, to_ms: u64) -> Self {
+        let millis = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
+        let from = millis(from_ms);
+        Self { from, to: Some(millis(to_ms)), entry: Some(from), promised: None, timescale: 1_000 }
     }
 
     pub(super) fn in_clock(self, clock: Clock) -> Self {
@@ -45,18 +60,30 @@ impl Window {
         Progress::new(self.to.map_or(duration_ms, millis).saturating_sub(from_ms)).from(from_ms)
     }
 
-    /// Goes to where decoding begins.
-    pub(super) fn enter(&self, source: &mut Source, stream: &StreamFacts, clock: Clock) -> Result<(), MediaError> {
+    /// Goes to where decoding begins. `origin`: microseconds of the source that are the film's zero.
+    pub(super) fn enter(
+        &self,
+        source: &mut Source,
+        stream: &StreamFacts,
+        (clock, origin): (Clock, i64),
+    ) -> Result<(), MediaError> {
         let Some(entry) = self.entry else { return Ok(()) };
         let (num, den) = stream.time_base;
+        let entry = entry.saturating_add(clock.of_micros(origin));
         let of_stream = Clock::representing((1, den)).convert(entry, (1, clock.time_base().1)) / i64::from(num.max(1));
-        ffi::seek(&mut source.input, stream.index, of_stream).map_err(MediaError::libav("go to a chunk"))
+        ffi::seek(&mut source.input, stream.index, of_stream).map_err(MediaError::libav("go to a stretch"))
     }
 
-    /// A packet was read; whether it was the last one.
-    pub(super) fn is_read(&mut self) -> bool {
-        self.left = self.left.saturating_sub(1);
-        self.left == 0
+    /// A packet was read, and pictures came out up to `reached`; whether it was the last one. Pictures come in the order in which
+    /// they are shown.
+    pub(super) fn is_read(&mut self, reached: i64) -> bool {
+        match &mut self.promised {
+            Some(promised) => {
+                promised.left = promised.left.saturating_sub(1);
+                promised.left == 0
+            }
+            None => self.to.is_some_and(|to| reached > to),
+        }
     }
 
     /// Whether a decoded frame comes before what can be decoded from here.
@@ -71,10 +98,10 @@ impl Window {
     /// # Errors
     /// The pictures are not those that the index has promised.
     pub(super) fn prove(&self, shown: u64, damaged: u32) -> Result<(), MediaError> {
-        if shown == u64::from(self.pictures) && damaged == 0 {
+        let Some(Promised { pictures: promised, .. }) = self.promised else { return Ok(()) };
+        if shown == u64::from(promised) && damaged == 0 {
             return Ok(());
         }
-        let promised = self.pictures;
         Err(MediaError::broken(format!("a part has {shown} of {promised} pictures, {damaged} damaged")))
     }
 }

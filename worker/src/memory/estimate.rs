@@ -21,6 +21,10 @@ const FLOAT_BYTES: u64 = 12;
 /// Pictures of a rung's size: in queues, and in x264 with what it computes for each.
 const QUEUED: u64 = 48;
 const PER_THREAD: u64 = 16;
+/// One picture of four is kept until it is compared; no encoder holds back more than 64 here.
+const HELD: u64 = 20;
+/// In a comparison, scaled ones among them.
+const COMPARED: u64 = 8;
 /// What a muxer keeps of each picture and each piece of sound until it writes its index, and a demuxer of those that it has seen.
 const INDEXED: u64 = 100;
 /// Pieces of sound a second: 48,000 samples by 1,024.
@@ -35,6 +39,14 @@ const HEADROOM: (u64, u64) = (5, 4);
 pub(crate) fn needed(media: &MediaInfo, plan: &Plan, threads: u32) -> u64 {
     let video = media.video.as_ref().map_or(0, |video| source(video, threads) + encoders(plan, threads));
     (BASE + video + indexes(media, plan)) / HEADROOM.1 * HEADROOM.0
+}
+
+/// What a search for quality takes beside encoding: pictures that wait until their packets come out of an encoder and out of a
+/// decoder, and those that are being compared.
+pub(crate) fn measuring(plan: &Plan) -> u64 {
+    let top = plan.rungs.first().map_or(0, pixels);
+    let of = |rung: &Rung| pixels(rung) * 3 / 2 * (HELD + REFERENCES) + top * 3 / 2 * COMPARED + STACK * HELPERS;
+    top * 3 / 2 * HELD + plan.rungs.iter().map(of).sum::<u64>()
 }
 
 /// Of the source and of each file that is made. A matter of hours: ten of them are two million pieces of sound.

@@ -237,6 +237,7 @@ impl<'a> Encoding<'a> {
             Event::Settled { audio, flaw } => self.settle(audio, flaw),
             // Not ours to hear, or heard already.
             Event::Probed { .. }
+            | Event::Measured { .. }
             | Event::Looked { .. }
             | Event::Tried(_)
             | Event::Reached { .. }

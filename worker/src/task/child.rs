@@ -15,7 +15,7 @@ use super::{
     sandbox::{self, Bounds, Walls},
     trial,
 };
-use crate::media::{self, MediaError, Report, Source};
+use crate::media::{self, Likeness, MediaError, Report, Source};
 
 /// Runs the request of the working directory. Success means that the parent was told how it ended, well or badly.
 #[must_use]
@@ -91,6 +91,9 @@ fn perform(request: &Request, reporter: &Reporter) -> Result<(), MediaError> {
         Request::Chunk { media, plan, chunk, timescale, threads } => {
             telling(reporter, |tell| media::chunk(&mut source, media, plan, (chunk, *timescale), *threads, tell))
         }
+        Request::Sample { media, plan, stretches, threads } => {
+            telling(reporter, |tell| media::sample(&mut source, media, plan, stretches, *threads, tell))
+        }
         // Answered before a source is looked at.
         Request::Trial | Request::Look { .. } | Request::Assemble { .. } => Ok(()),
         Request::Stills { orders } => telling(reporter, |tell| media::stills(&mut source, orders, tell)),
@@ -131,6 +134,10 @@ fn event(report: Report) -> Event {
         Report::Progress(fraction) => Event::Progress { fraction },
         Report::Output(output) => Event::Output(output),
         Report::Excerpt { name, number } => Event::Excerpt { name, number },
+        Report::Measured { name, likeness } => {
+            let Likeness { compared, own, shown, bytes, millis } = likeness;
+            Event::Measured { name, compared, own, shown, bytes, millis }
+        }
         Report::Refused { name, failure } => Event::Refused { name, failure },
         Report::Warned(reason) => Event::Warned { reason },
         Report::Settled { audio, flaw } => Event::Settled { audio, flaw },

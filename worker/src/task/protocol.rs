@@ -16,7 +16,7 @@ use reelgate_packager::package::Chunk;
 use serde::{Deserialize, Serialize};
 
 use super::sandbox::Walls;
-use crate::plan::{AudioStep, Plan, Rung, SoundFlaw};
+use crate::plan::{AudioStep, Plan, Rung, SoundFlaw, quality::Stretch};
 
 /// The hidden first argument under which the binary is a task.
 pub const TASK_ARGUMENT: &str = "__task";
@@ -45,6 +45,8 @@ pub enum Request {
     /// Make the plan's rungs of one chunk, pictures alone; `timescale` is that of the chunk's times. The source may be sparse (only
     /// the index and the chunk's samples are there).
     Chunk { media: MediaInfo, plan: Plan, chunk: Chunk, timescale: u32, threads: u32 },
+    /// Encode stretches of the film with the plan's rungs on trial, and tell how like it each is.
+    Sample { media: MediaInfo, plan: Plan, stretches: Vec<Stretch>, threads: u32 },
     /// Put a rung together out of its chunks, and `SOUND_FILE` where there is `sound`. All lie in the working directory; there is no
     /// source.
     Assemble { rung: Rung, sound: Option<AudioStep>, pieces: Vec<Piece>, timescale: u32 },
@@ -72,6 +74,7 @@ impl Request {
             Self::Remux { .. } => "task remux",
             Self::Encode { .. } => "task encode",
             Self::Chunk { .. } => "task chunk",
+            Self::Sample { .. } => "task sample",
             Self::Assemble { .. } => "task assemble",
             Self::Stills { .. } => "task stills",
             Self::Verify { .. } => "task verify",
@@ -141,6 +144,16 @@ pub enum Event {
         name: String,
         number: u32,
     },
+    /// Answer to `Sample`, for each rung in each stretch: sums over `compared` pictures of how like they are (1: the same) at the
+    /// rung's size and the largest rung's, and what its packets take.
+    Measured {
+        name: String,
+        compared: u32,
+        own: f64,
+        shown: f64,
+        bytes: u64,
+        millis: u64,
+    },
     /// Answer to `Look`, for each excerpt that decodes: what tells its packets from all others.
     Looked {
         excerpt: String,
@@ -193,6 +206,7 @@ impl Event {
             Self::Settled { .. }
             | Self::Progress { .. }
             | Self::Tried(_)
+            | Self::Measured { .. }
             | Self::Refused { .. }
             | Self::Warned { .. } => return None,
         })

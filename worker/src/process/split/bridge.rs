@@ -61,6 +61,7 @@ async fn bridge(work: &Work, source: &Source, media: &MediaInfo) -> Result<Resul
     let (width, height) = (video.width, video.height);
     let rung = Rung { name, width, height, video: VideoStep::Copy, audio: false };
     let plan = Plan {
+        quality: None,
         serve_source: false,
         heavy: false,
         rungs: vec![rung],
