@@ -24,6 +24,8 @@ pub(crate) struct PlanJson {
     /// Frames per second of every encoded rung as a fraction, where pictures are brought to a constant rate.
     constant_rate: Option<(u32, u32)>,
     grid: SegmentGrid,
+    /// What a search for quality has found, where the deployment wants one.
+    quality: Option<Quality>,
     /// What was decided, and why.
     reasons: Vec<Choice>,
     /// Outputs that were made and kept back.
@@ -117,6 +119,60 @@ struct Extras {
     captions: Vec<u32>,
 }
 
+/// What samples of the film have shown.
+#[derive(ToSchema)]
+#[schema(as = PlannedQuality)]
+struct Quality {
+    /// How pictures are compared: SSIM over all planes, 1 for the same.
+    metric: Metric,
+    /// What each rung is to reach at its own size.
+    target: f64,
+    /// Milliseconds of the film that each point was measured on.
+    sampled_ms: u64,
+    /// Highest rung first.
+    curves: Vec<Curve>,
+}
+
+#[derive(ToSchema)]
+#[schema(as = PlannedMetric)]
+#[serde(rename_all = "snake_case")]
+enum Metric {
+    Ssim,
+}
+
+/// What one rung looks like and takes, by its constant rate factor.
+#[derive(ToSchema)]
+#[schema(as = PlannedCurve)]
+struct Curve {
+    /// The rung's.
+    name: String,
+    codec: VideoCodec,
+    height: u32,
+    /// By ascending factor.
+    points: Vec<Point>,
+    /// The factor that was chosen; one of the points.
+    crf: u8,
+    /// The deployment's, as without a search; one of the points.
+    usual_crf: u8,
+    /// Why there is no such rung.
+    #[schema(required)]
+    dropped: Option<String>,
+    /// By how much the rung is expected to be smaller than with `usual_crf`; below zero where the quality wanted costs more.
+    saved_bytes: i64,
+}
+
+#[derive(ToSchema)]
+#[schema(as = PlannedPoint)]
+struct Point {
+    crf: u8,
+    /// How like the film it is at its own size.
+    own: f64,
+    /// How like the film it is at the largest rung's size.
+    shown: f64,
+    /// Bits per second, pictures alone.
+    bitrate: u64,
+}
+
 #[derive(ToSchema)]
 #[schema(as = PlannedChoice)]
 struct Choice {
@@ -158,6 +214,7 @@ pub(crate) fn example() -> Value {
         "extras": { "poster": true, "storyboard": true, "preview": true, "waveform": false, "captions": [] },
         "constant_rate": null,
         "grid": { "kind": "regular", "period_ms": 2_000 },
+        "quality": null,
         "reasons": [{ "what": "do not serve the source", "why": "its pictures are HEVC" }],
     })
 }

@@ -50,7 +50,7 @@ pub struct Plan {
     pub constant_rate: Option<(u32, u32)>,
     pub grid: SegmentGrid,
     /// Where the policy wants a search: what it found.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default)]
     pub quality: Option<Quality>,
     pub reasons: Vec<Choice>,
 }
@@ -154,7 +154,18 @@ pub fn plan(media: &MediaInfo, grid: SegmentGrid, policy: &LadderPolicy) -> Plan
     let heavy = heavy(media, policy, &mut reasons);
     let first = if media.web_safe || remuxed { None } else { first(media, &rungs, &mut reasons) };
     let extras = extras::extras(media, policy, &mut reasons);
-    Plan { serve_source: media.web_safe, heavy, rungs, audio, first, extras, constant_rate, grid, quality: None, reasons }
+    Plan {
+        serve_source: media.web_safe,
+        heavy,
+        rungs,
+        audio,
+        first,
+        extras,
+        constant_rate,
+        grid,
+        quality: None,
+        reasons,
+    }
 }
 
 /// Whether the source takes more than the policy grants what plays by default.

@@ -130,7 +130,10 @@ async fn process(work: &Work) -> Result<Ended, Halt> {
         published |= traced(step!("rendition", reelgate.rendition = "source"), publishing).await?;
     }
     published |= remux::publish(work, &source, &inspected, &mut plan).await?;
-    quality::settle(work, &source, &inspected, &mut plan).await?;
+    if quality::settle(work, &source, &inspected, &mut plan).await? {
+        record(work, &inspected, &plan).await?;
+        work.tasks.timeline.step("searched");
+    }
     let mut missing = work.missing(plan.clone(), &inspected.media);
     remux::lend(work, &mut missing);
     let divided = if missing.rungs.is_empty() {

@@ -4,6 +4,7 @@ import { size, span, when } from "../format"
 import { texts } from "../texts"
 import { StateChip } from "../ui/state-chip"
 import { choices } from "./plan"
+import { Quality } from "./quality"
 
 export function Processing({ job }: { job: ExplainedJob }) {
   const decided = choices(job.plan)
@@ -21,6 +22,7 @@ export function Processing({ job }: { job: ExplainedJob }) {
           </ul>
         </>
       )}
+      <Quality plan={job.plan} />
       <h3>{texts.file.attempts}</h3>
       {job.attempts.length === 0 && <p class="soft">{texts.file.noAttempts}</p>}
       <ol class="attempts">

@@ -51,19 +51,16 @@ pub(super) struct Yardstick {
 
 impl Yardstick {
     pub(super) fn new(clock: Clock) -> Self {
-        Self {
-            clock,
-            decoder: None,
-            held: VecDeque::new(),
-            own: None,
-            shown: None,
-            seen: 0,
-            sums: Likeness::default(),
-        }
+        Self { clock, decoder: None, held: VecDeque::new(), own: None, shown: None, seen: 0, sums: Likeness::default() }
     }
 
     /// A picture that goes into the encoder at `time`, and the one that it was scaled from.
-    pub(super) fn given(&mut self, time: i64, scaled: &frame::Video, original: &frame::Video) -> Result<(), MediaError> {
+    pub(super) fn given(
+        &mut self,
+        time: i64,
+        scaled: &frame::Video,
+        original: &frame::Video,
+    ) -> Result<(), MediaError> {
         self.seen += 1;
         if self.seen % ONE_OF != 1 {
             return Ok(());
@@ -76,7 +73,11 @@ impl Yardstick {
     }
 
     /// A packet as the encoder gives it; `parameters` are the encoder's.
-    pub(super) fn made(&mut self, packet: &Packet, parameters: impl FnOnce() -> codec::Parameters) -> Result<(), MediaError> {
+    pub(super) fn made(
+        &mut self,
+        packet: &Packet,
+        parameters: impl FnOnce() -> codec::Parameters,
+    ) -> Result<(), MediaError> {
         self.sums.bytes += packet.size() as u64;
         let decoder = match &mut self.decoder {
             Some(decoder) => decoder,

@@ -41,11 +41,11 @@ impl Window {
         Self { from, to, entry: (first > 1).then_some(entry), promised, timescale }
     }
 
-    /// Milliseconds from the film's zero. Also of a film without an index.
-    pub(super) fn between(from_ms: u64, to_ms: u64) -> Self {
+    /// Milliseconds from the film's zero, also of a film without an index. Decoding begins `lead_ms` before.
+    pub(super) fn between(from_ms: u64, to_ms: u64, lead_ms: u64) -> Self {
         let millis = |time: u64| i64::try_from(time).unwrap_or(i64::MAX);
-        let from = millis(from_ms);
-        Self { from, to: Some(millis(to_ms)), entry: Some(from), promised: None, timescale: 1_000 }
+        let entry = Some(millis(from_ms.saturating_sub(lead_ms)));
+        Self { from: millis(from_ms), to: Some(millis(to_ms)), entry, promised: None, timescale: 1_000 }
     }
 
     pub(super) fn in_clock(self, clock: Clock) -> Self {

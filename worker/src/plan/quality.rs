@@ -11,10 +11,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Extras, Plan, Rung, VideoCodec, VideoStep, first};
 
-pub use self::policy::QualityPolicy;
+pub use self::{policy::QualityPolicy, stretches::Stretch};
 pub(crate) use self::{
     search::{Measured, Search},
-    stretches::{Stretch, stretches},
+    stretches::stretches,
 };
 
 /// What was found. Kept with the plan, so that later attempts and all parts of a film mean the same.
@@ -121,7 +121,9 @@ fn reached(curve: &Curve, target: f64) -> String {
     let Some(point) = curve.chosen() else { return "nothing was measured".to_owned() };
     let (own, usual) = (point.own, curve.usual_crf);
     if own >= target {
-        format!("it looks like its film by {own:.4} of {target} wanted; factor {usual} is what it would have without a search")
+        format!(
+            "it looks like its film by {own:.4} of {target} wanted; factor {usual} is what it would have without a search"
+        )
     } else {
         format!("it looks like its film by {own:.4}, and {target} is not within the policy's bounds")
     }

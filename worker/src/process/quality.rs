@@ -24,22 +24,24 @@ use crate::{
 pub(super) const SEARCHED: f64 = 0.1;
 const NOT_SEARCHED: &str = "no search for quality";
 
-/// Makes the ladder of `plan` what its film needs, as an earlier attempt has found or this one does.
+/// Makes the ladder of `plan` what its film needs, as an earlier attempt has found or this one does. Gives whether there is something
+/// new to be written down.
 ///
 /// # Errors
 /// The task cannot be run for want of something, the fence does not hold, or a service stays away.
-pub(super) async fn settle(work: &Work, source: &Source, inspected: &Inspected, plan: &mut Plan) -> Result<(), Halt> {
+pub(super) async fn settle(work: &Work, source: &Source, inspected: &Inspected, plan: &mut Plan) -> Result<bool, Halt> {
     let (media, policy) = (&inspected.media, &work.config.quality);
-    let earlier = work.attempt.job.plan.as_ref().and_then(|earlier| serde_json::from_value::<Plan>(earlier.clone()).ok());
+    let earlier =
+        work.attempt.job.plan.as_ref().and_then(|earlier| serde_json::from_value::<Plan>(earlier.clone()).ok());
     if let Some(found) = earlier.and_then(|earlier| earlier.quality) {
         plan.adopt(media, &found);
-        return Ok(());
+        return Ok(false);
     }
     if let Err(why) = wants_search(media, plan, policy).and_then(|()| not_begun(work, plan)) {
         if policy.enabled {
             plan.explain(NOT_SEARCHED, why);
         }
-        return Ok(());
+        return Ok(false);
     }
     match traced(step!("search"), search(work, source, media, plan)).await {
         Ok(Ok(found)) => plan.adopt(media, &found),
@@ -47,8 +49,7 @@ pub(super) async fn settle(work: &Work, source: &Source, inspected: &Inspected, 
         Err(Halt::Failed(failure)) if !is_lack(&failure) => plan.explain(NOT_SEARCHED, failure.message),
         Err(halt) => return Err(halt),
     }
-    work.tasks.timeline.step("searched");
-    Ok(())
+    Ok(true)
 }
 
 /// Rungs of one ladder are made by one measure.

@@ -12,6 +12,7 @@ mod light;
 mod measure;
 mod mix;
 mod orientation;
+mod quality;
 mod remux;
 mod sandbox;
 mod sound_copies;

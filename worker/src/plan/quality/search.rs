@@ -3,7 +3,10 @@
 
 use reelgate_common::media_info::MediaInfo;
 
-use super::{super::{Plan, Rung}, Curve, Metric, Point, Quality, QualityPolicy, VideoStep, worth};
+use super::{
+    super::{Plan, Rung},
+    Curve, Metric, Point, Quality, QualityPolicy, VideoStep, worth,
+};
 
 /// Passes over the samples.
 const MOST_PASSES: usize = 4;
