@@ -17,6 +17,7 @@ use crate::{
     task::{
         parent::Order,
         protocol::{Event, Request},
+        verdict::OUT_OF_MEMORY,
     },
 };
 
@@ -46,7 +47,10 @@ pub(super) async fn settle(work: &Work, source: &Source, inspected: &Inspected, 
     match traced(step!("search"), search(work, source, media, plan)).await {
         Ok(Ok(found)) => plan.adopt(media, &found),
         Ok(Err(why)) => plan.explain(NOT_SEARCHED, why),
-        Err(Halt::Failed(failure)) if !is_lack(&failure) => plan.explain(NOT_SEARCHED, failure.message),
+        // A search takes more memory than what it is for.
+        Err(Halt::Failed(failure)) if !is_lack(&failure) || failure.code == OUT_OF_MEMORY => {
+            plan.explain(NOT_SEARCHED, failure.message);
+        }
         Err(halt) => return Err(halt),
     }
     Ok(true)

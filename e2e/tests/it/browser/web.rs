@@ -70,6 +70,13 @@ async fn axe_finds_nothing_on_any_view_and_a_keyboard_is_enough() -> Result<()> 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_search_for_quality_has_found_is_shown() -> Result<()> {
+    let searching = [("QUALITY__ENABLED", "true"), ("QUALITY__MIN_SECONDS", "4"), ("LADDER__RUNGS", "360,240")];
+    let set = |builder: Builder, (key, value)| builder.env(format!("REELGATE__{key}"), value);
+    run("quality", searching.into_iter().fold(Site::builder(Footing::Embedded), set)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn the_first_load_is_light() -> Result<()> {
     run("weight", Site::builder(Footing::Embedded)).await
 }
