@@ -19,6 +19,7 @@ pub const SECTIONS: &[&str] = &[
     "http",        // gateway
     "jobs",        // common::job
     "ladder",      // worker::plan
+    "profiling",   // common::profiles
     "quality",     // worker::plan::quality
     "split",       // worker::plan::split
     "leases",      // common::lease

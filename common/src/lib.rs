@@ -24,6 +24,7 @@ pub mod listing;
 pub mod media_info;
 pub mod metric;
 pub mod piece;
+pub mod profiles;
 pub mod promote;
 pub mod queue;
 pub mod quota;

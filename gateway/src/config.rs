@@ -12,6 +12,7 @@ use reelgate_common::{
     config::{ConfigError, RawConfig, list},
     job::JobPolicy,
     lease::LeasesConfig,
+    profiles::ProfilingConfig,
     tokens::config::TokensConfig,
     traces::TracesConfig,
 };
@@ -47,6 +48,7 @@ pub struct GatewayConfig {
     pub auth: AuthConfig,
     pub tokens: TokensConfig,
     pub jobs: JobPolicy,
+    pub profiling: ProfilingConfig,
     pub leases: LeasesConfig,
     pub webhooks: WebhooksConfig,
 }
@@ -71,6 +73,7 @@ impl GatewayConfig {
             auth: raw.section("auth")?,
             tokens: raw.section("tokens")?,
             jobs: raw.section("jobs")?,
+            profiling: raw.section("profiling")?,
             leases: raw.section("leases")?,
             webhooks: raw.section("webhooks")?,
         };

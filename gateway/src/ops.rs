@@ -1,4 +1,4 @@
-//! The operators' listener: `/healthz`, `/readyz`, `/metrics`, `/scaling`, and `POST /drain`. Never on the API's port.
+//! The operators' listener: `/healthz`, `/readyz`, `/metrics`, `/scaling`, profiles, and `POST /drain`. Never on the API's port.
 
 use std::sync::Arc;
 
@@ -9,6 +9,7 @@ use http::{
 use hyper::body::Incoming;
 use reelgate_common::{
     metric::{DRAINING, UPLOADS_ACTIVE},
+    profiles::{self, Profiles},
     readiness::readiness,
     telemetry::RenderMetrics,
 };
@@ -27,6 +28,7 @@ use crate::{
 pub(crate) struct Ops {
     pub(crate) app: Arc<App>,
     pub(crate) metrics: Option<RenderMetrics>,
+    pub(crate) profiles: Profiles,
 }
 
 impl Handler for Ops {
@@ -38,6 +40,7 @@ impl Handler for Ops {
             "/metrics" if reads => self.metrics(),
             "/scaling" if reads => scaling(&self.app).await,
             "/drain" if request.method() == Method::POST => drain(&self.app),
+            path if reads && path.starts_with(profiles::PREFIX) => self.profile(path, request.uri().query()).await,
             "/healthz" | "/readyz" | "/metrics" | "/scaling" => {
                 ApiError::method_not_allowed("GET, HEAD").into_response()
             }
@@ -48,6 +51,18 @@ impl Handler for Ops {
 }
 
 impl Ops {
+    async fn profile(&self, path: &str, query: Option<&str>) -> Response {
+        match self.profiles.answer(path, query).await {
+            Ok(profile) => {
+                let mut response = Response::new(body::full(profile));
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(profiles::CONTENT_TYPE));
+                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                response
+            }
+            Err(refused) => ApiError::new(refused.status, refused.code, refused.detail).into_response(),
+        }
+    }
+
     fn metrics(&self) -> Response {
         self.app.cache.measure();
         tally::tell();

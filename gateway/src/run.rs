@@ -2,7 +2,7 @@
 
 use std::{io, net::SocketAddr};
 
-use reelgate_common::{backends::Backends, config::ConfigError, telemetry::RenderMetrics};
+use reelgate_common::{backends::Backends, config::ConfigError, profiles::Profiles, telemetry::RenderMetrics};
 use tokio::net::TcpListener;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -73,7 +73,7 @@ pub async fn start(
     let tls = Tls::start(&config.http, stop.clone())?;
     let (http, http_address) = listen(config.http.listen).await?;
     let (ops, ops_address) = listen(config.http.ops_listen).await?;
-    let config_http = config.http.clone();
+    let (config_http, profiles) = (config.http.clone(), Profiles::new(config.profiling));
     let app = App::new(config, backends, stop.clone()).await.map_err(StartError::Keys)?;
     let tasks = TaskTracker::new();
     maintenance::spawn(&app, &tasks, &stop);
@@ -83,7 +83,7 @@ pub async fn start(
     // Probes go on being answered ("draining") until the last response has gone.
     let ops_stop = CancellationToken::new();
     let ops_end = ops_stop.clone().drop_guard();
-    tasks.spawn(serve(ops, None, config_http.clone(), Ops { app: app.clone(), metrics }, ops_stop));
+    tasks.spawn(serve(ops, None, config_http.clone(), Ops { app: app.clone(), metrics, profiles }, ops_stop));
     tasks.spawn(async move {
         let _ops_end = ops_end;
         serve(http, tls, config_http, Api::new(app.clone()), stop).await;

@@ -15,6 +15,7 @@ mod cli;
 mod data_dir;
 mod demo;
 mod drain;
+mod heap;
 mod jobs;
 mod keys;
 mod lifetime;
@@ -54,6 +55,7 @@ fn start(cli: Cli) -> anyhow::Result<ExitCode> {
     if let Command::Token(arguments) = &cli.command {
         return token::print(arguments, cli.config.as_deref());
     }
+    reelgate_common::profiles::heap_by(heap::profile);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().max_blocking_threads(BLOCKING_THREADS).enable_all().build()?;
     let outcome = runtime.block_on(run(cli));

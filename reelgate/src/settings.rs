@@ -6,6 +6,7 @@ use reelgate_common::{
     db::config::DatabaseConfig,
     job::JobPolicy,
     lease::LeasesConfig,
+    profiles::ProfilingConfig,
     queue::config::QueueConfig,
     storage::config::StorageConfig,
     telemetry::LogConfig,
@@ -40,6 +41,7 @@ pub(crate) struct Settings {
     pub(crate) http: HttpConfig,
     pub(crate) jobs: JobPolicy,
     pub(crate) ladder: LadderPolicy,
+    pub(crate) profiling: ProfilingConfig,
     pub(crate) quality: QualityPolicy,
     pub(crate) split: SplitPolicy,
     pub(crate) leases: LeasesConfig,
@@ -70,6 +72,7 @@ impl Settings {
             http: raw.section("http")?,
             jobs: raw.section("jobs")?,
             ladder: raw.section("ladder")?,
+            profiling: raw.section("profiling")?,
             quality: raw.section("quality")?,
             split: raw.section("split")?,
             leases: raw.section("leases")?,
@@ -109,6 +112,7 @@ impl Settings {
             auth: self.auth.clone(),
             tokens: self.tokens.clone(),
             jobs: self.jobs,
+            profiling: self.profiling,
             leases: self.leases.clone(),
             webhooks: self.webhooks.clone(),
         }
@@ -121,6 +125,7 @@ impl Settings {
             quality: self.quality.clone(),
             split: self.split.clone(),
             jobs: self.jobs,
+            profiling: self.profiling,
             task_program: None,
         }
     }

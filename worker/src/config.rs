@@ -10,6 +10,7 @@ use std::{
 use reelgate_common::{
     config::{ConfigError, RawConfig},
     job::JobPolicy,
+    profiles::ProfilingConfig,
 };
 use serde::{Deserialize, Serialize};
 
@@ -95,6 +96,7 @@ pub struct WorkerConfig {
     pub quality: QualityPolicy,
     pub split: SplitPolicy,
     pub jobs: JobPolicy,
+    pub profiling: ProfilingConfig,
     /// The program that is started as `PROGRAM __task`; `None`: this one, again. Not configurable: tests script it.
     pub task_program: Option<PathBuf>,
 }
@@ -111,6 +113,7 @@ impl WorkerConfig {
             quality: raw.section("quality")?,
             split: raw.section("split")?,
             jobs: raw.section("jobs")?,
+            profiling: raw.section("profiling")?,
             task_program: None,
         };
         config.validate()?;

@@ -31,6 +31,7 @@ use reelgate_common::{
     event::pass_on,
     ids::ProcessId,
     metric::{WORKER_MEMORY_GRANTED_BYTES, WORKER_MEMORY_LIMIT_BYTES},
+    profiles::Profiles,
     telemetry::RenderMetrics,
 };
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -91,7 +92,9 @@ pub async fn run(
     WORKER_MEMORY_GRANTED_BYTES.set(0);
     tracing::info!(worker = %process, concurrency = config.worker.concurrency, memory_bytes, "the worker is ready");
     let (drain, _until) = Drain::upon(stop, Duration::from_secs(config.worker.drain_seconds));
-    let _ops = operations(&config, Ops { backends: backends.clone(), metrics, drain: drain.begun.clone() }).await?;
+    let profiles = Profiles::new(config.profiling);
+    let ops = Ops { backends: backends.clone(), metrics, profiles, drain: drain.begun.clone() };
+    let _ops = operations(&config, ops).await?;
     let telling = pass_on(backends.db.bell().clone(), backends.queue.signals(), drain.over.clone());
     let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
     let present = presence::keep(backends.db.clone(), process.clone(), config.worker.concurrency, drain.begun.clone());

@@ -1,4 +1,4 @@
-//! The operators' listener of a worker: `/healthz`, `/readyz`, `/metrics`, and `POST /drain`. Nobody else asks a worker anything, so it
+//! The operators' listener of a worker: `/healthz`, `/readyz`, `/metrics`, profiles, and `POST /drain`. Nobody else asks a worker anything, so it
 //! answers few at once, small requests, and never waits for long.
 
 use std::{convert::Infallible, net::SocketAddr, sync::Arc, time::Duration};
@@ -11,7 +11,13 @@ use http::{
 use http_body_util::Full;
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use reelgate_common::{backends::Backends, metric::DRAINING, readiness::readiness, telemetry::RenderMetrics};
+use reelgate_common::{
+    backends::Backends,
+    metric::DRAINING,
+    profiles::{self, Profiles, Refusal},
+    readiness::readiness,
+    telemetry::RenderMetrics,
+};
 use serde_json::json;
 use tokio::{
     net::{TcpListener, TcpStream},
@@ -33,6 +39,7 @@ const JSON: &str = "application/json";
 pub(crate) struct Ops {
     pub(crate) backends: Backends,
     pub(crate) metrics: Option<RenderMetrics>,
+    pub(crate) profiles: Profiles,
     pub(crate) drain: CancellationToken,
 }
 
@@ -79,6 +86,7 @@ impl Ops {
             "/readyz" if reads => self.readiness().await,
             "/metrics" if reads => said(StatusCode::OK, TEXT, self.figures()),
             "/drain" if request.method() == Method::POST => self.begin_drain(),
+            path if reads && path.starts_with(profiles::PREFIX) => self.profile(path, request.uri().query()).await,
             "/healthz" | "/readyz" | "/metrics" => refused("GET, HEAD"),
             "/drain" => refused("POST"),
             _ => said(StatusCode::NOT_FOUND, JSON, json!({"detail": "Not Found", "code": "not_found"}).to_string()),
@@ -96,6 +104,15 @@ impl Ops {
         said(status, JSON, serde_json::to_string(&readiness).expect("our own types always serialise"))
     }
 
+    async fn profile(&self, path: &str, query: Option<&str>) -> Response<Full<Bytes>> {
+        match self.profiles.answer(path, query).await {
+            Ok(profile) => said(StatusCode::OK, profiles::CONTENT_TYPE, profile),
+            Err(Refusal { status, code, detail }) => {
+                said(status, JSON, json!({"detail": detail, "code": code}).to_string())
+            }
+        }
+    }
+
     fn begin_drain(&self) -> Response<Full<Bytes>> {
         if !self.drain.is_cancelled() {
             tracing::info!("asked to drain: no new jobs, those that run may end");
@@ -105,8 +122,8 @@ impl Ops {
     }
 }
 
-fn said(status: StatusCode, kind: &'static str, text: String) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(Bytes::from(text)));
+fn said(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -62,6 +62,7 @@ mod openapi;
 mod overtaken;
 mod packaging;
 mod playlists;
+mod profiles;
 mod quality;
 mod queueing;
 mod reconcile;

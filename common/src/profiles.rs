@@ -1,0 +1,156 @@
+//! Where a process's computing time and memory go, for whoever asks its operations port: `/debug/pprof/profile` and
+//! `/debug/pprof/heap`, as pprof reads them. Off unless the settings want it; nothing is measured while nobody asks, and one is measured
+//! at a time.
+
+mod ask;
+mod cpu;
+
+use std::{
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use http::StatusCode;
+use pprof_util::StackProfile;
+use serde::{Deserialize, Serialize};
+use tokio::sync::Semaphore;
+
+pub use self::ask::{Ask, What};
+
+/// Config section `[profiling]`.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ProfilingConfig {
+    pub enabled: bool,
+}
+
+/// Everything below it is about profiles.
+pub const PREFIX: &str = "/debug/pprof/";
+
+/// What the allocator of this program can tell: who holds memory that was asked for while it looked, or since the start where it was told to
+/// look from then on.
+pub type HeapProfiler = fn(Duration) -> Result<StackProfile, Refusal>;
+
+static HEAP: OnceLock<HeapProfiler> = OnceLock::new();
+
+/// Says how this program's memory is profiled; only who chose the allocator knows. The first to say it is right.
+pub fn heap_by(profiler: HeapProfiler) {
+    // An error says that it was said before.
+    _ = HEAP.set(profiler);
+}
+
+/// Of a profile: gzipped protocol buffers, for `go tool pprof` and what reads the same.
+pub const CONTENT_TYPE: &str = "application/octet-stream";
+
+/// Why there is none.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub status: StatusCode,
+    pub code: &'static str,
+    pub detail: String,
+}
+
+impl Refusal {
+    fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { status, code, detail: detail.into() }
+    }
+
+    /// The process was not started so that it can be told.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "profile_unavailable", detail)
+    }
+
+    /// Whatever the system or the profiler says.
+    pub fn failed(error: impl std::fmt::Display) -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "profile_failed",
+            format!("The profile could not be taken: {error}."),
+        )
+    }
+}
+
+/// Takes profiles of this process. Clones share the one that may be taken at a time.
+#[derive(Debug, Clone)]
+pub struct Profiles {
+    config: ProfilingConfig,
+    place: Arc<Semaphore>,
+}
+
+impl Profiles {
+    #[must_use]
+    pub fn new(config: ProfilingConfig) -> Self {
+        Self { config, place: Arc::new(Semaphore::new(1)) }
+    }
+
+    /// Answers a GET of `path`, which begins with `PREFIX`. Dropping the future ends the profile.
+    ///
+    /// # Errors
+    /// Profiles are off, another one is being taken, the query cannot be understood, or the process cannot tell.
+    pub async fn answer(&self, path: &str, query: Option<&str>) -> Result<Vec<u8>, Refusal> {
+        if !self.config.enabled {
+            return Err(Refusal::new(StatusCode::NOT_FOUND, "not_found", "Not Found"));
+        }
+        let ask = Ask::read(path, query)?;
+        let place = self.place.clone().try_acquire_owned();
+        let place = place.map_err(|_| {
+            Refusal::new(StatusCode::CONFLICT, "profile_running", "A profile is being taken; try again when it is done")
+        })?;
+        // Whoever goes away drops the sender, and the profiler wakes up.
+        let (_stay, gone) = std::sync::mpsc::channel::<()>();
+        let taken = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            let stacks = match ask.what {
+                What::Cpu => cpu::stacks(ask.length, &gone)?,
+                What::Heap => heap(ask.length)?,
+            };
+            Ok(render(&stacks, ask.what))
+        });
+        taken.await.map_err(Refusal::failed)?
+    }
+}
+
+fn heap(length: Duration) -> Result<StackProfile, Refusal> {
+    let none = || Refusal::unavailable("This program's allocator cannot tell; use the program `reelgate`");
+    HEAP.get().ok_or_else(none)?(length)
+}
+
+fn render(stacks: &StackProfile, what: What) -> Vec<u8> {
+    match what {
+        What::Cpu => stacks.to_pprof(("cpu", "nanoseconds"), ("cpu", "nanoseconds"), None),
+        What::Heap => stacks.to_pprof(("inuse_space", "bytes"), ("space", "bytes"), None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn profiles(enabled: bool) -> Profiles {
+        Profiles::new(ProfilingConfig { enabled })
+    }
+
+    #[tokio::test]
+    async fn they_are_off_unless_wanted() {
+        let refused = profiles(false).answer("/debug/pprof/profile", None).await.unwrap_err();
+        assert_eq!((refused.status, refused.code), (StatusCode::NOT_FOUND, "not_found"));
+    }
+
+    #[tokio::test]
+    async fn one_is_taken_at_a_time_and_ends_with_who_asked() {
+        let profiles = profiles(true);
+        let mut first = Box::pin(profiles.answer("/debug/pprof/profile", Some("seconds=60")));
+        assert!(futures_util::poll!(&mut first).is_pending());
+        let refused = profiles.answer("/debug/pprof/profile", Some("seconds=1")).await.unwrap_err();
+        assert_eq!((refused.status, refused.code), (StatusCode::CONFLICT, "profile_running"));
+        drop(first);
+        let freed = profiles.place.acquire();
+        tokio::time::timeout(Duration::from_secs(30), freed).await.expect("it goes on for nobody").unwrap().forget();
+    }
+
+    #[tokio::test]
+    async fn who_cannot_tell_says_what_to_do() {
+        let refused = profiles(true).answer("/debug/pprof/heap", None).await.unwrap_err();
+        assert_eq!((refused.status, refused.code), (StatusCode::CONFLICT, "profile_unavailable"));
+    }
+}
