@@ -256,7 +256,7 @@ export const texts = {
       dead: "Given up",
       cancelled: "Cancelled",
     } as Record<string, string>,
-    jobKinds: { process: "Processing", thumbnail: "Thumbnails", chunk: "Part of a film" } as Record<string, string>,
+    jobKinds: { process: "Processing", thumbnail: "Thumbnails", chunk: "Part of a film", earn: "Watched for" } as Record<string, string>,
     columns: {
       file: "File",
       job: "Job",

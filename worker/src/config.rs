@@ -9,6 +9,7 @@ use std::{
 
 use reelgate_common::{
     config::{ConfigError, RawConfig},
+    earned::EarnedPolicy,
     job::JobPolicy,
 };
 use serde::{Deserialize, Serialize};
@@ -93,6 +94,7 @@ pub struct WorkerConfig {
     pub worker: WorkerSection,
     pub ladder: LadderPolicy,
     pub split: SplitPolicy,
+    pub earned: EarnedPolicy,
     pub jobs: JobPolicy,
     /// The program that is started as `PROGRAM __task`; `None`: this one, again. Not configurable: tests script it.
     pub task_program: Option<PathBuf>,
@@ -108,6 +110,7 @@ impl WorkerConfig {
             worker: raw.section("worker")?,
             ladder: raw.section("ladder")?,
             split: raw.section("split")?,
+            earned: raw.section("earned")?,
             jobs: raw.section("jobs")?,
             task_program: None,
         };
@@ -122,6 +125,7 @@ impl WorkerConfig {
         self.worker.validate().map_err(in_section("worker"))?;
         self.ladder.validate().map_err(in_section("ladder"))?;
         self.split.validate().map_err(in_section("split"))?;
+        self.earned.validate().map_err(in_section("earned"))?;
         self.jobs.validate().map_err(in_section("jobs"))
     }
 

@@ -2,6 +2,7 @@
 //! stored with the job as it is.
 
 mod audio;
+mod earned;
 pub(crate) mod extras;
 mod ladder;
 mod policy;
@@ -17,6 +18,7 @@ use reelgate_common::{
 use serde::{Deserialize, Serialize};
 
 pub use self::audio::SoundFlaw;
+pub use self::earned::EarnedRung;
 pub use self::policy::{FrameRate, LadderPolicy};
 
 /// A longer source that cannot play at once gets one small rung first.
@@ -37,6 +39,9 @@ pub struct Plan {
     pub heavy: bool,
     /// Highest first. Empty for sources without video.
     pub rungs: Vec<Rung>,
+    /// Held back until the file has been watched (`[earned]`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earned: Vec<EarnedRung>,
     /// The default track first. With video its packets are muxed into every rung that has `audio`; the others are `alone`,
     /// and so is every track of a source without video.
     pub audio: Vec<AudioStep>,
@@ -149,7 +154,8 @@ pub fn plan(media: &MediaInfo, grid: SegmentGrid, policy: &LadderPolicy) -> Plan
     let heavy = heavy(media, policy, &mut reasons);
     let first = if media.web_safe || remuxed { None } else { first(media, &rungs, &mut reasons) };
     let extras = extras::extras(media, policy, &mut reasons);
-    Plan { serve_source: media.web_safe, heavy, rungs, audio, first, extras, constant_rate, grid, reasons }
+    let earned = Vec::new();
+    Plan { serve_source: media.web_safe, heavy, rungs, earned, audio, first, extras, constant_rate, grid, reasons }
 }
 
 /// Whether the source takes more than the policy grants what plays by default.

@@ -24,7 +24,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Statements that a stolen worker would like to run, and may not.
-const NOT_FOR_WORKERS: [&str; 20] = [
+const NOT_FOR_WORKERS: [&str; 22] = [
     "delete from files",
     "update files set owner_id = 'mallory'",
     "update files set org_id = 'mallory'",
@@ -37,6 +37,8 @@ const NOT_FOR_WORKERS: [&str; 20] = [
     "delete from jobs",
     "delete from renditions",
     "update renditions set layout = ''",
+    "update views set total = 0",
+    "delete from dropped_objects",
     "update epochs set not_before = 0",
     "insert into playback_leases select * from playback_leases",
     "delete from uploads",
