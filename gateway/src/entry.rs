@@ -60,7 +60,8 @@ pub(crate) async fn enter(
     };
     visit.grant.covers(visit.file)?;
     visit.grant.allows(visit.scope)?;
-    let does = |row: &FileWithRenditions| !may_come(&row.file) || decide(row).is_ok();
+    let grows = |row: &FileWithRenditions| app.config.earned.enabled || may_come(&row.file);
+    let does = |row: &FileWithRenditions| !grows(row) || decide(row).is_ok();
     let row = app.rows.find_that(&app.db, visit.grant.org(), visit.file, does).await?;
     let row = row.ok_or_else(ApiError::file_not_found)?;
     if let Some(held) = &held

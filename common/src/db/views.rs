@@ -93,18 +93,20 @@ impl Db {
     /// The database is away.
     pub async fn prune_views(&self, window: Duration) -> Result<u64, DbError> {
         let mut pruned = 0;
-        loop {
+        // Looked at first: there is something once in a slot's time, and nobody else writes meanwhile on SQLite.
+        while self
+            .in_time(async { is_anything_before(&self.connection, self.now().await?.minus(window)).await })
+            .await?
+        {
             let step = self.in_time(async {
                 let tx = self.write().await?;
                 let gone = run(&tx, PRUNE, [tx.now.minus(window).0.into()]).await?;
                 tx.commit().await?;
                 Ok(gone)
             });
-            match step.await? {
-                0 => return Ok(pruned),
-                gone => pruned += gone,
-            }
+            pruned += step.await?;
         }
+        Ok(pruned)
     }
 }
 
@@ -119,6 +121,11 @@ pub(super) async fn within(connection: &impl ConnectionTrait, file: Uuid, since:
         .all(connection)
         .await?;
     Ok(counts.into_iter().filter_map(|count| u64::try_from(count).ok()).sum())
+}
+
+async fn is_anything_before(connection: &impl ConnectionTrait, before: Timestamp) -> Result<bool, DbError> {
+    let old = view_slots::Entity::find().filter(view_slots::Column::SlotAt.lte(before.0));
+    Ok(old.one(connection).await?.is_some())
 }
 
 /// What a file's views earn has been looked at, or (`fresh`) is to be looked at again.
