@@ -56,7 +56,7 @@ pub struct Rendition {
     pub details: Option<Details>,
     /// It was made because its file was watched, and goes when nobody is shown it any more.
     pub earned: bool,
-    /// When it was last shown to somebody, to the hour; of earned ones alone.
+    /// When it was last shown to somebody, to the hour, else when it was made; of earned ones alone.
     pub used_at: Option<Timestamp>,
     pub created_at: Timestamp,
 }

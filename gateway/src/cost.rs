@@ -69,7 +69,7 @@ struct RenditionCost<'a> {
     bytes: u64,
     /// It was made because the file was watched, and goes when nobody is shown it any more.
     earned: bool,
-    /// Of earned ones alone, to about an hour: when somebody was shown it.
+    /// Of earned ones alone, to about an hour: when somebody was last shown it, or when it was made.
     last_used_at: Option<Timestamp>,
 }
 

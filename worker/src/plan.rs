@@ -175,13 +175,16 @@ fn first(media: &MediaInfo, rungs: &[Rung], reasons: &mut Vec<Choice>) -> Option
     if media.duration_ms <= LONG_MS || rungs.len() < 2 {
         return None;
     }
-    let small = |rung: &&Rung| rung.is_h264() && rung.width.min(rung.height) <= FIRST_LINES;
-    let rung = rungs.iter().find(small)?;
+    let rung = rungs.iter().find(|rung| is_small(rung))?;
     reasons.push(Choice::new(
         format!("{} first, alone", rung.name),
         format!("the source lasts {} s and cannot play at once", media.duration_ms / 1_000),
     ));
     Some(rung.name.clone())
+}
+
+fn is_small(rung: &Rung) -> bool {
+    rung.is_h264() && rung.width.min(rung.height) <= FIRST_LINES
 }
 
 fn serve_choice(media: &MediaInfo) -> Choice {

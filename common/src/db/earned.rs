@@ -39,11 +39,12 @@ WHERE r.earned AND r.used_at <= $1
     )
 ORDER BY r.used_at LIMIT $4";
 
-/// By kind of job: how long attempts have taken that are over.
+/// By kind of job: how long attempts have taken that are over. The organisation is asked of the file: of a job it would lead SQLite to all
+/// jobs that the organisation has.
 const WORKED: &str = "
 SELECT j.kind AS kind, CAST(SUM(a.ended_at - a.started_at) AS BIGINT) AS ms
 FROM jobs j JOIN attempts a ON a.job_id = j.id
-WHERE j.file_id = $1 AND j.org_id = $2 AND a.ended_at IS NOT NULL GROUP BY j.kind";
+WHERE j.file_id IN (SELECT id FROM files WHERE id = $1 AND org_id = $2) AND a.ended_at IS NOT NULL GROUP BY j.kind";
 
 #[derive(FromQueryResult)]
 struct ColdRow {

@@ -3,7 +3,7 @@
 use reelgate_common::earned::{EarnedPolicy, Level};
 use serde::{Deserialize, Serialize};
 
-use super::{Choice, Extras, Plan, Rung, VideoStep};
+use super::{Choice, Extras, Plan, Rung, VideoStep, is_small};
 
 /// A rung that is held back.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,8 +29,23 @@ impl Plan {
             Choice::new(format!("{} later", earned.rung.name), format!("when it has been watched {times} times"))
         });
         self.reasons.extend(reasons);
-        let first = self.first.take().filter(|first| start.contains(first) && self.rungs.len() > 1);
-        Self { first, ..self }
+        self.begin_small();
+        self
+    }
+
+    /// Where one small rung was to be made before the rest, it is one of those that are made.
+    fn begin_small(&mut self) {
+        let Some(planned) = self.first.take() else { return };
+        let small = self.rungs.iter().find(|rung| is_small(rung)).filter(|_| self.rungs.len() > 1);
+        self.first = small.map(|rung| rung.name.clone());
+        let said = |name: &str| format!("{name} first, alone");
+        match &self.first {
+            Some(first) => {
+                let choice = self.reasons.iter_mut().find(|choice| choice.what == said(&planned));
+                choice.into_iter().for_each(|choice| choice.what = said(first));
+            }
+            None => self.reasons.retain(|choice| choice.what != said(&planned)),
+        }
     }
 
     /// Of what is held back these, to be made by themselves.
@@ -131,7 +146,9 @@ mod tests {
 
     #[test]
     fn the_first_rung_is_one_that_is_made() {
-        assert_eq!(of(1920, 1080, &policy(&[720, 360]), |_| ()).first, None, "480p is not made");
+        let small = of(1920, 1080, &policy(&[720, 360]), |_| ());
+        assert_eq!(small.first.as_deref(), Some("360p"), "480p is not made");
+        assert!(small.reasons.iter().any(|choice| choice.what == "360p first, alone"), "{:?}", small.reasons);
         assert_eq!(of(1920, 1080, &policy(&[720, 480]), |_| ()).first.as_deref(), Some("480p"));
         assert_eq!(of(1920, 1080, &policy(&[480]), |_| ()).first, None, "it is the only one");
     }
