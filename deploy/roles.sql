@@ -38,6 +38,8 @@ GRANT UPDATE (kind, content_type, media, grid, source_key, state, failure_code, 
 GRANT UPDATE ON jobs, stills TO reelgate_worker;
 GRANT INSERT, UPDATE ON attempts TO reelgate_worker;
 GRANT INSERT ON renditions TO reelgate_worker;
+-- What a file was watched for has been made: whether there is more is looked at again.
+GRANT UPDATE (fresh) ON views TO reelgate_worker;
 -- What they do is told in the transaction that does it. What has been told they cannot take back.
 GRANT INSERT ON events TO reelgate_worker;
 GRANT INSERT, UPDATE ON event_counters TO reelgate_worker;

@@ -15,6 +15,7 @@ pub const SECTIONS: &[&str] = &[
     "auth",        // common::auth
     "cache",       // gateway
     "database",    // common::db
+    "earned",      // common::earned
     "events",      // gateway
     "http",        // gateway
     "jobs",        // common::job

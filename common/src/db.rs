@@ -14,6 +14,7 @@ mod census;
 pub mod config;
 mod connect;
 mod deliveries;
+mod earned;
 mod entity;
 mod epochs;
 mod error;
@@ -51,6 +52,8 @@ mod trash;
 mod types;
 mod upload_tokens;
 mod uploads;
+mod views;
+mod wake;
 mod webhooks;
 
 pub use crate::listing::FileFilter;

@@ -12,7 +12,7 @@ use crate::{
 
 /// The newest version of the job contract that this build understands. What it writes bears the oldest that will do
 /// (`JobKind::payload_version`), so that workers of the version before go on while an upgrade is under way.
-pub const PAYLOAD_VERSION: i32 = 2;
+pub const PAYLOAD_VERSION: i32 = 3;
 
 /// Priority of an upload's processing, 0 to 100, higher first.
 pub const DEFAULT_PRIORITY: u8 = 50;
@@ -23,6 +23,9 @@ pub const THUMBNAIL_PRIORITY: u8 = 90;
 /// Priority of a chunk of a long film: whatever is short overtakes it.
 pub const CHUNK_PRIORITY: u8 = 10;
 
+/// Priority of what has been watched for: its file plays meanwhile, so whatever an upload waits for comes first.
+pub const EARN_PRIORITY: u8 = 5;
+
 closed_set! {
     pub enum JobKind {
         /// Probe a source and make everything that its plan says.
@@ -31,6 +34,8 @@ closed_set! {
         Thumbnail = "thumbnail",
         /// Encode one part of a film that is encoded in parts. As many per generation as the film has parts.
         Chunk = "chunk",
+        /// Make renditions that a file has been watched often enough for. One per generation, run again whenever there are more.
+        Earn = "earn",
     }
 }
 
@@ -41,6 +46,7 @@ impl JobKind {
         match self {
             Self::Process | Self::Thumbnail => 1,
             Self::Chunk => 2,
+            Self::Earn => 3,
         }
     }
 }

@@ -10,6 +10,7 @@ mod closed_set;
 pub mod config;
 pub mod crash;
 pub mod db;
+pub mod earned;
 pub mod event;
 pub mod file;
 pub mod grid;

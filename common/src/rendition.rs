@@ -54,6 +54,10 @@ pub struct Rendition {
     pub packaging: Option<Packaging>,
     /// What only its kind has.
     pub details: Option<Details>,
+    /// It was made because its file was watched, and goes when nobody is shown it any more.
+    pub earned: bool,
+    /// When it was last shown to somebody, to the hour, else when it was made; of earned ones alone.
+    pub used_at: Option<Timestamp>,
     pub created_at: Timestamp,
 }
 
@@ -205,6 +209,8 @@ mod tests {
             rank: 0,
             packaging: Some(Packaging { index: "source.index".to_owned(), summary: serde_json::Value::Null }),
             details: None,
+            earned: false,
+            used_at: None,
             created_at: Timestamp::default(),
         };
         assert_eq!(rendition.outputs().collect::<Vec<_>>(), ["head.mp4", "source.index"]);

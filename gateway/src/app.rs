@@ -9,8 +9,8 @@ use reelgate_common::{
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    cache::Cache, config::GatewayConfig, events::hub::Hub, hls::memory::HlsMemory, lease::Leases, rates::Rates,
-    regulars::Regulars, rows::Rows, thumbnail::waiting::Thumbnails, upload::Uploads, webhooks::Webhooks,
+    cache::Cache, config::GatewayConfig, demand::Demand, events::hub::Hub, hls::memory::HlsMemory, lease::Leases,
+    rates::Rates, regulars::Regulars, rows::Rows, thumbnail::waiting::Thumbnails, upload::Uploads, webhooks::Webhooks,
 };
 
 /// One per process, behind an `Arc`.
@@ -26,6 +26,8 @@ pub struct App {
     /// Who was shown what a moment ago.
     pub(crate) regulars: Regulars,
     pub leases: Leases,
+    /// What is watched, where that earns anything.
+    pub(crate) demand: Arc<Demand>,
     pub(crate) cache: Cache,
     /// Who listens to events.
     pub(crate) events: Arc<Hub>,
@@ -59,7 +61,8 @@ impl App {
         let cache = Cache::open(&config.cache).await?;
         let Backends { db, storage, queue } = backends;
         let rates = Rates::new(&config.http, queue.buckets());
-        let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases());
+        let demand = Arc::new(Demand::new(&config.earned));
+        let leases = Leases::open_with(config.leases.clone(), db.clone(), queue.leases(), demand.clone());
         let leases = leases.await.map_err(|error| format!("cannot read what was revoked: {error}"))?;
         let events = Arc::new(Hub::new(&config.events));
         Ok(Arc::new(Self {
@@ -73,6 +76,7 @@ impl App {
             rates,
             regulars: Regulars::default(),
             leases,
+            demand,
             cache,
             events,
             hls,

@@ -148,6 +148,8 @@ fn rendition(row: &FileWithRenditions, form: &Form, document: &[u8]) -> Renditio
         rank: -1,
         packaging: None,
         details: Some(Details::Captions(details)),
+        earned: false,
+        used_at: None,
         created_at: Timestamp::now(),
     }
 }

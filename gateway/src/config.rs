@@ -10,6 +10,7 @@ use http::HeaderValue;
 use reelgate_common::{
     auth::config::AuthConfig,
     config::{ConfigError, RawConfig, list},
+    earned::EarnedPolicy,
     job::JobPolicy,
     lease::LeasesConfig,
     profiles::ProfilingConfig,
@@ -44,6 +45,7 @@ pub struct GatewayConfig {
     pub thumbnails: ThumbnailsConfig,
     pub traces: TracesConfig,
     pub trash: TrashConfig,
+    pub earned: EarnedPolicy,
     pub maintenance: MaintenanceConfig,
     pub auth: AuthConfig,
     pub tokens: TokensConfig,
@@ -69,6 +71,7 @@ impl GatewayConfig {
             thumbnails: raw.section("thumbnails")?,
             traces: raw.section("traces")?,
             trash: raw.section("trash")?,
+            earned: raw.section("earned")?,
             maintenance: raw.section("maintenance")?,
             auth: raw.section("auth")?,
             tokens: raw.section("tokens")?,
@@ -93,6 +96,7 @@ impl GatewayConfig {
         self.thumbnails.validate().map_err(named("thumbnails"))?;
         self.traces.validate().map_err(named("traces"))?;
         self.trash.validate().map_err(named("trash"))?;
+        self.earned.validate().map_err(named("earned"))?;
         self.maintenance.validate().map_err(named("maintenance"))?;
         self.leases.validate().map_err(named("leases"))?;
         self.webhooks.validate().map_err(named("webhooks"))?;

@@ -60,13 +60,14 @@ pub(crate) async fn enter(
     };
     visit.grant.covers(visit.file)?;
     visit.grant.allows(visit.scope)?;
-    let does = |row: &FileWithRenditions| !may_come(&row.file) || decide(row).is_ok();
+    let grows = |row: &FileWithRenditions| app.config.earned.enabled || may_come(&row.file);
+    let does = |row: &FileWithRenditions| !grows(row) || decide(row).is_ok();
     let row = app.rows.find_that(&app.db, visit.grant.org(), visit.file, does).await?;
     let row = row.ok_or_else(ApiError::file_not_found)?;
     if let Some(held) = &held
         && let Some(pin) = held.pin(&visit.parameter)
     {
-        return pass(app, row, pin, Some(held.clone())).await;
+        return pass(app, row, pin, Some(held.clone()), decide).await;
     }
     let pin = Pin { parameter: visit.parameter, generation: row.file.generation, shown: decide(&row)? };
     let opens = visit.opens && row.file.kind != FileKind::Image;
@@ -80,7 +81,7 @@ pub(crate) async fn enter(
         Some(held) => Box::pin(app.leases.pin(held, pin)).await?,
         None => pin,
     };
-    pass(app, row, pin, held).await
+    pass(app, row, pin, held, decide).await
 }
 
 /// What ended with its file is not there; that says more than that it has ended.
@@ -107,7 +108,13 @@ fn ticket<'a>(app: &App, visit: &Visit<'a>) -> Option<Cow<'a, Ticket>> {
     })
 }
 
-async fn pass(app: &App, row: Arc<FileWithRenditions>, pin: Pin, lease: Option<Arc<Held>>) -> Result<Pass, ApiError> {
+async fn pass(
+    app: &App,
+    row: Arc<FileWithRenditions>,
+    pin: Pin,
+    lease: Option<Arc<Held>>,
+    decide: impl Fn(&FileWithRenditions) -> Result<Shown, ApiError>,
+) -> Result<Pass, ApiError> {
     let has = |row: &FileWithRenditions| match &pin.shown {
         Shown::Rendition(name) => row.renditions.iter().any(|rendition| rendition.name == *name),
         Shown::Source | Shown::Packaged => true,
@@ -119,5 +126,7 @@ async fn pass(app: &App, row: Arc<FileWithRenditions>, pin: Pin, lease: Option<A
         let (org, file) = (&row.file.org_id, row.file.id);
         app.rows.generation(&app.db, org, file, pin.generation).await?.ok_or_else(ApiError::file_not_found)?
     };
-    Ok(Pass { row, shown: pin.shown, lease })
+    // What somebody plays is not dropped, but a lease may be opened in the very moment: whoever asked for what is best still gets it.
+    let shown = if pin.parameter == Parameter::Best && !has(&row) { decide(&row)? } else { pin.shown };
+    Ok(Pass { row, shown, lease })
 }

@@ -19,6 +19,7 @@ pub(crate) use self::change::change;
 use self::filter::{MAX_TEXT, parse};
 use crate::{
     app::App,
+    cost,
     endpoint::{Endpoint, Tag, failures::DATABASE, inline},
     error::ApiError,
     file_json::{self, FileJson},
@@ -34,7 +35,7 @@ pub(crate) fn endpoints() -> Vec<Endpoint> {
         .signed_in()
         .of_file()
         .answers::<FileJson<'_>>(200, "The file.", &file_json::example());
-    vec![listed(), info, change::endpoint()]
+    vec![listed(), info, cost::endpoint(), change::endpoint()]
 }
 
 fn listed() -> Endpoint {

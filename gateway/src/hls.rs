@@ -113,6 +113,7 @@ async fn piece_of(
         }
         Item::Init => Ok(lasting(piece::media_type(track.kind), &Text::of(init_segment(track)), rendition)),
         Item::Segment(segment) => {
+            app.demand.shown(rendition);
             let entry = index.entry(track, segment).await?.ok_or_else(segment_not_found)?;
             let record = index.record(&entry).await?;
             let made = media_segment(track, segment, &entry, &record).map_err(|error| unreadable(rendition, &error))?;

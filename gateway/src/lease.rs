@@ -16,7 +16,7 @@ mod ticket;
 
 use std::{
     sync::{
-        PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
         atomic::{AtomicI64, Ordering},
     },
     time::Duration,
@@ -36,6 +36,7 @@ pub(crate) use self::{
     settle::{is_end, lease_ended},
     ticket::Ticket,
 };
+use crate::demand::Demand;
 
 /// Questions to the database at once about leases that this gateway does not hold: anybody may ask for one that is none.
 const LOOKUPS: usize = 8;
@@ -56,6 +57,7 @@ pub struct Leases {
     opening: Gates<(String, FileId, Client)>,
     /// Tokens that have as many leases as they may have.
     full: Memo<String>,
+    demand: Arc<Demand>,
 }
 
 impl Leases {
@@ -63,7 +65,12 @@ impl Leases {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn open_with(policy: LeasesConfig, db: Db, cache: Option<SharedLeaseCache>) -> Result<Self, DbError> {
+    pub(crate) async fn open_with(
+        policy: LeasesConfig,
+        db: Db,
+        cache: Option<SharedLeaseCache>,
+        demand: Arc<Demand>,
+    ) -> Result<Self, DbError> {
         let leases = Self {
             policy,
             db,
@@ -75,6 +82,7 @@ impl Leases {
             asked: Memo::new(Duration::from_secs(2)),
             opening: Gates::default(),
             full: Memo::new(Duration::from_secs(5)),
+            demand,
         };
         leases.learn(None).await?;
         Ok(leases)

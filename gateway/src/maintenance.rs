@@ -6,8 +6,10 @@
 
 mod clock;
 pub mod config;
+mod cool;
 mod dispatch;
 mod duty;
+mod earn;
 mod events;
 mod expire;
 mod gauges;
@@ -22,7 +24,7 @@ mod tests;
 
 use std::{sync::Arc, time::Duration};
 
-use reelgate_common::{backends::Backends, job::JobPolicy, lease::LeasesConfig};
+use reelgate_common::{backends::Backends, earned::EarnedPolicy, job::JobPolicy, lease::LeasesConfig};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use self::{
@@ -43,6 +45,7 @@ pub(crate) struct Ground {
     pub(crate) config: MaintenanceConfig,
     pub(crate) policy: JobPolicy,
     pub(crate) leases: LeasesConfig,
+    pub(crate) earned: EarnedPolicy,
     pub(crate) keep_events: Duration,
 }
 
@@ -60,10 +63,15 @@ pub fn spawn(app: &Arc<App>, tasks: &TaskTracker, stop: &CancellationToken) {
     tasks.spawn(app.uploads.heed(backends.db.clone(), stop.clone()));
     let (gateway, until) = (app.clone(), stop.clone());
     tasks.spawn(async move { gateway.leases.keep(until).await });
+    if app.config.earned.enabled {
+        let (gateway, until) = (app.clone(), stop.clone());
+        tasks.spawn(async move { gateway.demand.keep(&gateway.db, until).await });
+    }
     let config = app.config.maintenance.clone();
     let leader = Leader::new(backends.db.clone(), app.process.clone(), config.term());
     let keep_events = app.config.events.keep();
-    let ground = Ground { backends, policy: app.config.jobs, leases: app.config.leases.clone(), keep_events, config };
+    let (leases, earned) = (app.config.leases.clone(), app.config.earned.clone());
+    let ground = Ground { backends, policy: app.config.jobs, leases, earned, keep_events, config };
     spawn_duties(&ground, &leader, tasks, stop);
     spawn_courier(app, &leader, tasks, stop);
     tasks.spawn(leader.campaign(stop.clone()));
@@ -83,6 +91,11 @@ fn spawn_duties(ground: &Ground, leader: &Leader, tasks: &TaskTracker, stop: &Ca
     tasks.spawn(start("purge", every.purge).repeat(ground.clone(), async |ground| purge::run(ground).await));
     tasks.spawn(start("expire", every.purge).repeat(ground.clone(), async |ground| expire::run(ground).await));
     tasks.spawn(start("promote", every.promote).repeat(ground.clone(), async |ground| promote::run(ground).await));
+    let look = ground.earned.look();
+    if ground.earned.enabled {
+        tasks.spawn(start("earn", look).repeat(ground.clone(), async |ground| earn::run(ground).await));
+    }
+    tasks.spawn(start("cool", look).repeat(ground.clone(), async |ground| cool::run(ground).await));
     let reconciler = ground.reconciler();
     tasks.spawn(start("reconcile", every.reconcile).repeat(ground.clone(), move |_| reconcile(reconciler.clone())));
     let (gauges, office) = (start("gauges", every.gauges).everywhere(), leader.clone());

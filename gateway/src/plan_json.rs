@@ -16,6 +16,9 @@ pub(crate) struct PlanJson {
     heavy: bool,
     /// Highest first.
     rungs: Vec<Rung>,
+    /// Held back until the file has been watched.
+    #[schema(required = false)]
+    earned: Vec<EarnedRung>,
     /// The default track first.
     audio: Vec<AudioStep>,
     /// The rung that is made alone and published before the rest.
@@ -43,6 +46,24 @@ struct Rung {
     video: VideoStep,
     /// Whether it has sound.
     audio: bool,
+}
+
+/// One that is made when the file has been watched often enough.
+#[derive(ToSchema)]
+#[schema(as = EarnedRung)]
+struct EarnedRung {
+    #[serde(flatten)]
+    rung: Rung,
+    level: Level,
+}
+
+/// Another size in H.264, or another codec.
+#[derive(ToSchema)]
+#[schema(as = EarnedLevel)]
+#[serde(rename_all = "snake_case")]
+enum Level {
+    Rung,
+    Codec,
 }
 
 /// How a rung gets its pictures.

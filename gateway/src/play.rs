@@ -10,7 +10,12 @@ use http::{
 };
 use http_body_util::BodyExt;
 use reelgate_common::{
-    auth::Caller, db::FileWithRenditions, file::FileRecord, ids::FileId, lease::Client, storage::StorageError,
+    auth::Caller,
+    db::FileWithRenditions,
+    file::FileRecord,
+    ids::FileId,
+    lease::{Client, Shown},
+    storage::StorageError,
 };
 use serde_json::Value;
 
@@ -88,7 +93,7 @@ pub(crate) async fn stream_file(
     asked: Option<(Address, &'static str)>,
 ) -> Result<Response, ApiError> {
     let Pass { row, shown, lease } = admit(app, &grant, file, ask.wish(Wish::Best), ask).await?;
-    let presented = Arc::new(Presented::new(&row.file, Representation::of(&row.file, pinned(&row, &shown)?)));
+    let presented = Arc::new(Presented::new(&row.file, Representation::of(&row.file, chosen(app, &row, &shown, ask)?)));
     if let (Some((asked, route)), Some(lease), Some(fresh)) = (asked, &lease, app.rows.freshness(&row)) {
         let (lease, presented) = (lease.clone(), presented.clone());
         app.regulars.remember(asked, Regular { lease, presented, client: ask.client(), fresh, route });
@@ -195,9 +200,20 @@ async fn admit(app: &Arc<App>, grant: &Grant, file: FileId, wish: Wish<'_>, ask:
     enter(app, visit, decide).await
 }
 
+/// What was chosen before, which somebody is shown now.
+fn chosen<'a>(app: &App, row: &'a FileWithRenditions, shown: &Shown, ask: Ask<'_>) -> Result<Choice<'a>, ApiError> {
+    let choice = pinned(row, shown)?;
+    if let Choice::Rendition(rendition) = choice
+        && ask.method != Method::Head
+    {
+        app.demand.shown(rendition);
+    }
+    Ok(choice)
+}
+
 async fn show(app: &Arc<App>, pass: Pass, ask: Ask<'_>) -> Result<Response, ApiError> {
     let Pass { row, shown, lease } = pass;
-    let shown = Representation::of(&row.file, pinned(&row, &shown)?);
+    let shown = Representation::of(&row.file, chosen(app, &row, &shown, ask)?);
     serve(app, &row.file, shown, lease.as_ref(), ask).await
 }
 

@@ -358,6 +358,8 @@ mod tests {
             rank,
             packaging: None,
             details: None,
+            earned: false,
+            used_at: None,
             created_at: Timestamp(created_at),
         }
     }

@@ -104,7 +104,7 @@ mod tests {
         let load = |load, waiting, delayed, running, oldest| json!({ "load": load, "waiting": waiting, "delayed": delayed, "running": running, "oldest_wait_seconds": oldest });
         assert_eq!(
             said["kinds"],
-            json!({ "process": load(7, 3, 3, 4, 61), "thumbnail": load(2, 1, 0, 1, 0), "chunk": load(0, 0, 0, 0, 0) })
+            json!({ "process": load(7, 3, 3, 4, 61), "thumbnail": load(2, 1, 0, 1, 0), "chunk": load(0, 0, 0, 0, 0), "earn": load(0, 0, 0, 0, 0) })
         );
         assert_eq!((&said["load"], &said["waiting"], &said["oldest_wait_seconds"]), (&json!(9), &json!(4), &json!(61)));
         let priorities: Vec<_> = scaling.priorities.iter().map(|of| (of.priority, of.load.load)).collect();

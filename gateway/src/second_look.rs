@@ -101,6 +101,8 @@ mod tests {
             rank: -1,
             packaging: None,
             details: None,
+            earned: false,
+            used_at: None,
             created_at: Timestamp(0),
         }
     }

@@ -16,6 +16,7 @@ mod m20261130_000013_webhooks;
 mod m20261130_000014_listing;
 mod m20261130_000015_parts;
 mod m20261130_000016_traces;
+mod m20261201_000017_earned;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -49,6 +50,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000014_listing::Migration),
             Box::new(m20261130_000015_parts::Migration),
             Box::new(m20261130_000016_traces::Migration),
+            Box::new(m20261201_000017_earned::Migration),
         ]
     }
 }

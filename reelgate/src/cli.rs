@@ -316,7 +316,7 @@ pub(crate) enum JobsCommand {
         /// `queued`, `running`, `split` (its parts are being made), `done`, `dead` (the dead letters) or `cancelled`.
         #[arg(long)]
         state: Option<JobState>,
-        /// `process`, `thumbnail` or `chunk`. Without it, all but the parts of films.
+        /// `process`, `thumbnail`, `chunk` or `earn`. Without it, all but the parts of films.
         #[arg(long)]
         kind: Option<JobKind>,
         #[arg(long)]

@@ -4,6 +4,7 @@ import openapiTS, { astToString } from "openapi-typescript"
 const SPOKEN = [
   ["get", "/v1/files"],
   ["get", "/v1/files/{file_id}/info"],
+  ["get", "/v1/files/{file_id}/cost"],
   ["post", "/v1/files/token"],
 ]
 

@@ -143,6 +143,8 @@ export const texts = {
     waitsHint: "It can be watched as soon as the first rendition is ready.",
     notPlayable: "This kind of file cannot be played. It can be downloaded.",
     facts: "Facts",
+    costs: "Costs",
+    cost: { stored: "In the store", work: "Work", views: "Views", earned: "Made because it is watched" },
     renditions: "Renditions",
     processing: "Processing",
     plan: "Decisions",
@@ -271,7 +273,7 @@ export const texts = {
       dead: "Given up",
       cancelled: "Cancelled",
     } as Record<string, string>,
-    jobKinds: { process: "Processing", thumbnail: "Thumbnails", chunk: "Part of a film" } as Record<string, string>,
+    jobKinds: { process: "Processing", thumbnail: "Thumbnails", chunk: "Part of a film", earn: "Watched for" } as Record<string, string>,
     columns: {
       file: "File",
       job: "Job",

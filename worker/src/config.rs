@@ -9,6 +9,7 @@ use std::{
 
 use reelgate_common::{
     config::{ConfigError, RawConfig},
+    earned::EarnedPolicy,
     job::JobPolicy,
     profiles::ProfilingConfig,
 };
@@ -95,6 +96,7 @@ pub struct WorkerConfig {
     pub ladder: LadderPolicy,
     pub quality: QualityPolicy,
     pub split: SplitPolicy,
+    pub earned: EarnedPolicy,
     pub jobs: JobPolicy,
     pub profiling: ProfilingConfig,
     /// The program that is started as `PROGRAM __task`; `None`: this one, again. Not configurable: tests script it.
@@ -112,6 +114,7 @@ impl WorkerConfig {
             ladder: raw.section("ladder")?,
             quality: raw.section("quality")?,
             split: raw.section("split")?,
+            earned: raw.section("earned")?,
             jobs: raw.section("jobs")?,
             profiling: raw.section("profiling")?,
             task_program: None,
@@ -128,6 +131,7 @@ impl WorkerConfig {
         self.ladder.validate().map_err(in_section("ladder"))?;
         self.quality.validate().map_err(in_section("quality"))?;
         self.split.validate().map_err(in_section("split"))?;
+        self.earned.validate().map_err(in_section("earned"))?;
         self.jobs.validate().map_err(in_section("jobs"))
     }
 

@@ -2,6 +2,7 @@
 //! stored with the job as it is.
 
 mod audio;
+mod earned;
 pub(crate) mod extras;
 mod ladder;
 mod policy;
@@ -18,6 +19,7 @@ use reelgate_common::{
 use serde::{Deserialize, Serialize};
 
 pub use self::audio::SoundFlaw;
+pub use self::earned::EarnedRung;
 pub use self::policy::{FrameRate, LadderPolicy};
 pub use self::quality::{Quality, QualityPolicy};
 
@@ -39,6 +41,9 @@ pub struct Plan {
     pub heavy: bool,
     /// Highest first. Empty for sources without video.
     pub rungs: Vec<Rung>,
+    /// Held back until the file has been watched (`[earned]`).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub earned: Vec<EarnedRung>,
     /// The default track first. With video its packets are muxed into every rung that has `audio`; the others are `alone`,
     /// and so is every track of a source without video.
     pub audio: Vec<AudioStep>,
@@ -158,6 +163,7 @@ pub fn plan(media: &MediaInfo, grid: SegmentGrid, policy: &LadderPolicy) -> Plan
         serve_source: media.web_safe,
         heavy,
         rungs,
+        earned: Vec::new(),
         audio,
         first,
         extras,
@@ -185,13 +191,16 @@ fn first(media: &MediaInfo, rungs: &[Rung], reasons: &mut Vec<Choice>) -> Option
     if media.duration_ms <= LONG_MS || rungs.len() < 2 {
         return None;
     }
-    let small = |rung: &&Rung| rung.is_h264() && rung.width.min(rung.height) <= FIRST_LINES;
-    let rung = rungs.iter().find(small)?;
+    let rung = rungs.iter().find(|rung| is_small(rung))?;
     reasons.push(Choice::new(
         format!("{} first, alone", rung.name),
         format!("the source lasts {} s and cannot play at once", media.duration_ms / 1_000),
     ));
     Some(rung.name.clone())
+}
+
+fn is_small(rung: &Rung) -> bool {
+    rung.is_h264() && rung.width.min(rung.height) <= FIRST_LINES
 }
 
 fn serve_choice(media: &MediaInfo) -> Choice {

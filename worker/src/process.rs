@@ -5,6 +5,7 @@
 
 mod asked;
 mod early;
+mod earn;
 mod encode;
 mod expected;
 mod extras;
@@ -31,6 +32,7 @@ use reelgate_common::{
     backends::Backends,
     crash,
     db::{Attempt, Fenced, Refusal},
+    earned,
     job::JobKind,
     key::Key,
     media_info::{MediaInfo, Reason},
@@ -99,6 +101,7 @@ pub(crate) async fn run(work: &Work) -> Result<Ended, Halt> {
         },
         JobKind::Thumbnail => stills::run(work).await.map(|()| Ended::Finished),
         JobKind::Chunk => split::chunk::run(work).await.map(|()| Ended::Finished),
+        JobKind::Earn => earn::run(work).await.map(|()| Ended::Finished),
     }
 }
 
@@ -113,8 +116,9 @@ async fn process(work: &Work) -> Result<Ended, Halt> {
     crash::point("probed");
     work.tasks.timeline.step("inspected");
     add_warnings(&mut inspected.media, work.remembered());
-    let mut plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
-    remux::resume(work, &inspected, &mut plan);
+    let plan = plan(&inspected.media, inspected.grid.clone(), &work.config.ladder);
+    let mut plan = plan.earning(&work.config.earned);
+    remux::resume(work, &inspected.media, &mut plan);
     if let Some(earlier) = work.earlier_plan() {
         plan.settle_as(&earlier);
     }
@@ -196,6 +200,14 @@ impl Work {
         plan.audio.retain(|step| !(step.alone && self.has(&step.name)));
         plan.extras = plan.extras.without(media, |name| self.has(name));
         plan
+    }
+
+    /// What the object of an output is called: attempts of the job that makes earned renditions are counted by themselves.
+    fn object_name(&self, file: &str) -> String {
+        match self.attempt.job.kind {
+            JobKind::Earn => earned::object_name(file),
+            JobKind::Process | JobKind::Thumbnail | JobKind::Chunk => file.to_owned(),
+        }
     }
 
     /// The key of an output of this attempt.

@@ -5,8 +5,8 @@ use std::time::Duration;
 use sea_orm::{ColumnTrait, EntityTrait, IntoActiveModel, PaginatorTrait, QueryFilter, sea_query::Expr};
 
 use super::{
-    Attempt, Db, DbError, Fenced, JobBeat, NotBegun, Verdict,
-    entity::jobs,
+    Attempt, Db, DbError, Errand, Fenced, JobBeat, NotBegun, Verdict, earned,
+    entity::{files, jobs, read_json},
     fence::{self, Locked},
     history, parts, read, settle,
     transaction::WriteTx,
@@ -104,6 +104,7 @@ impl Db {
                     let (file, job) = (locked.file.clone(), locked.job.clone());
                     settle::done(&tx, locked, &next).await?;
                     parts::close(&tx, &file, &job).await?;
+                    earned::done(&tx, &job).await?;
                     Fenced::Written
                 }
                 Err(refused) => {
@@ -260,9 +261,18 @@ async fn begin(
     let file = settle::processing(tx, locked.file, job.attempt).await?;
     let published = read::published(&**tx, file.id, file.generation).await?;
     let split = parts::split_of(tx, &file, &job).await?;
+    let errand = errand(tx, &file, &job).await?;
     let fence =
         Fence { job_id: JobId(job.id), file_id: FileId(file.id), generation: job.generation, attempt: job.attempt };
-    Ok(Ok(Attempt { fence, file: file.into_record(Some(job.standing()?))?, job: job.into_record()?, published, split }))
+    let file = file.into_record(Some(job.standing()?))?;
+    Ok(Ok(Attempt { fence, file, job: job.into_record()?, published, split, errand }))
+}
+
+async fn errand(tx: &WriteTx, file: &files::Model, job: &jobs::Model) -> Result<Option<Errand>, DbError> {
+    let Some(wanted) = job.wanted.as_deref() else { return Ok(None) };
+    let plan = fence::own_job(tx, file).await?.and_then(|film| film.plan);
+    let plan = plan.as_deref().map(read_json).transpose()?.unwrap_or_default();
+    Ok(Some(Errand { wanted: read_json(wanted)?, plan }))
 }
 
 async fn beat(tx: &WriteTx, fence: &Fence, progress: f64) -> Result<u64, DbError> {
@@ -330,7 +340,6 @@ fn wait(policy: &JobPolicy, count: i32, jitter: f64) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::db::entity::files;
 
     const NOW: Timestamp = Timestamp(1_000_000);
 
@@ -390,6 +399,7 @@ mod tests {
             split: None,
             parts: None,
             made: None,
+            wanted: None,
             created_at: 0,
             finished_at: None,
             trace: None,

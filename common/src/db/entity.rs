@@ -4,6 +4,7 @@
 
 pub(super) mod attempts;
 pub(super) mod deliveries;
+pub(super) mod dropped_objects;
 pub(super) mod epochs;
 pub(super) mod event_counters;
 pub(super) mod events;
@@ -19,6 +20,8 @@ pub(super) mod resumables;
 pub(super) mod stills;
 pub(super) mod upload_tokens;
 pub(super) mod uploads;
+pub(super) mod view_slots;
+pub(super) mod views;
 pub(super) mod webhooks;
 pub(super) mod workers;
 

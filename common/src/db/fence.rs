@@ -38,10 +38,15 @@ pub(super) async fn lock_held(tx: &WriteTx, fence: &Fence) -> Result<Option<Lock
 
 /// The job that processes the file.
 pub(super) async fn own_job(tx: &WriteTx, file: &files::Model) -> Result<Option<jobs::Model>, DbError> {
+    job_of(tx, file, JobKind::Process).await
+}
+
+/// The job of this kind, of which a generation has one.
+pub(super) async fn job_of(tx: &WriteTx, file: &files::Model, kind: JobKind) -> Result<Option<jobs::Model>, DbError> {
     let own = jobs::Entity::find()
         .filter(jobs::Column::FileId.eq(file.id))
         .filter(jobs::Column::Generation.eq(file.generation))
-        .filter(jobs::Column::Kind.eq(JobKind::Process.as_str()))
+        .filter(jobs::Column::Kind.eq(kind.as_str()))
         .lock_exclusive();
     Ok(own.one(&**tx).await?)
 }

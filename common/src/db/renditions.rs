@@ -10,7 +10,7 @@ use super::{
 use crate::{
     file::{FileKind, FileState},
     grid::SegmentGrid,
-    job::Fence,
+    job::{Fence, JobKind},
     media_info::MediaInfo,
     rendition::Rendition,
     states::file::{FileEvent, FileView, transition},
@@ -88,11 +88,15 @@ impl Db {
         self.in_time(async {
             let tx = self.write().await?;
             let Some(locked) = fence::lock_held(&tx, fence).await? else { return Ok(Fenced::Stale) };
+            let earned = locked.job.kind == JobKind::Earn.as_str();
             let name = (fence.file_id.0, fence.generation, rendition.name.clone());
             if let Some(first) = renditions::Entity::find_by_id(name).one(&*tx).await? {
-                return Ok(if first.attempt == fence.attempt { Fenced::Written } else { Fenced::Stale });
+                let ours = first.attempt == fence.attempt && first.earned == earned;
+                return Ok(if ours { Fenced::Written } else { Fenced::Stale });
             }
-            let row = renditions::row(fence, rendition, tx.now)?;
+            let mut row = renditions::row(fence, rendition, tx.now)?;
+            row.earned = Set(earned);
+            row.used_at = Set(earned.then_some(tx.now.0));
             let event = FileEvent::Publish { playable: rendition.is_playable() };
             let Ok(next) = transition(locked.file.view()?, event) else { return Ok(Fenced::Stale) };
             renditions::Entity::insert(row).exec_without_returning(&*tx).await?;

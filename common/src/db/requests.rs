@@ -76,7 +76,8 @@ impl Db {
     }
 
     /// A person asks for another run of a file that is `failed` for a reason which another run may not meet, or `ready`
-    /// with a job that was given up: that job is queued again with its counters reset, a failed file is `staged` again.
+    /// with a job that was given up: that job is queued again with its counters reset, a failed file is `staged` again. Where
+    /// that which processes it was not, it is the job that makes what it was watched for.
     /// Attempts go on counting, so fences hold.
     ///
     /// # Errors
@@ -87,12 +88,8 @@ impl Db {
             let row = living(&*tx, org).filter(files::Column::Id.eq(file.0)).lock_exclusive().one(&*tx).await?;
             let Some(row) = row else { return Ok(Retried::NoSuchFile) };
             let again = file::transition(row.view()?, retry_of(&row));
-            let job = fence::own_job(&tx, &row).await?;
-            let (Ok(file), Some(job)) = (again, job) else { return Ok(Retried::NotRetryable) };
-            let locked = Locked { file: row, job };
-            let Ok(next) = locked.ask(JobEvent::Retry, &JobPolicy::default())? else {
-                return Ok(Retried::NotRetryable);
-            };
+            let given_up = given_up(&tx, &row).await?;
+            let (Ok(file), Some((locked, next))) = (again, given_up) else { return Ok(Retried::NotRetryable) };
             let due = locked.job.due(tx.now);
             if locked.file.is(file.state) {
                 told::updated(&tx, &locked.file, &["progress"]);
@@ -127,6 +124,19 @@ impl Db {
         })
         .await
     }
+}
+
+/// The job of the file that another run is asked of.
+async fn given_up(tx: &WriteTx, file: &files::Model) -> Result<Option<(Locked, JobView)>, DbError> {
+    for kind in [JobKind::Process, JobKind::Earn] {
+        if let Some(job) = fence::job_of(tx, file, kind).await? {
+            let locked = Locked { file: file.clone(), job };
+            if let Ok(next) = locked.ask(JobEvent::Retry, &JobPolicy::default())? {
+                return Ok(Some((locked, next)));
+            }
+        }
+    }
+    Ok(None)
 }
 
 async fn of_film(tx: &WriteTx, part: Locked) -> Result<Locked, DbError> {

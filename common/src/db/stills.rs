@@ -7,15 +7,16 @@ use sea_orm::{
 };
 
 use super::{
-    AskedStill, Db, DbError, DueJob, Fenced, FinishedStills, NewJob, StillLimits,
-    entity::{files, jobs, signed, stills},
-    fence::{self, Locked},
+    AskedStill, Db, DbError, Fenced, FinishedStills, StillLimits,
+    entity::{files, signed, stills},
+    fence,
     files::living,
     settle,
     transaction::WriteTx,
+    wake::wake,
 };
 use crate::{
-    ids::{FileId, JobId, OrgId},
+    ids::{FileId, OrgId},
     job::{Fence, JobKind, JobPolicy, THUMBNAIL_PRIORITY},
     key::Key,
     states::job::{JobEvent, Refused},
@@ -70,7 +71,7 @@ impl Db {
                 evicted = evict(&tx, org, limits.stored).await?;
                 stills::Entity::insert(wish(&row, still, tx.now)).exec_without_returning(&*tx).await?;
             }
-            let job = wake(&tx, org, &row).await?;
+            let job = wake(&tx, &row, JobKind::Thumbnail, THUMBNAIL_PRIORITY).await?;
             tx.commit().await?;
             Ok(AskedStill::Waiting { job, evicted })
         })
@@ -232,29 +233,4 @@ async fn evict(tx: &WriteTx, org: &OrgId, stored: u64) -> Result<Vec<Key>, DbErr
         stills::Entity::delete_by_id((row.file_id, row.generation, row.name)).exec(&**tx).await?;
     }
     Ok(keys)
-}
-
-/// Queues the file's thumbnail job; `None` when it is queued or runs already.
-async fn wake(tx: &WriteTx, org: &OrgId, file: &files::Model) -> Result<Option<DueJob>, DbError> {
-    let known = jobs::Entity::find()
-        .filter(jobs::Column::FileId.eq(file.id))
-        .filter(jobs::Column::Generation.eq(file.generation))
-        .filter(jobs::Column::Kind.eq(JobKind::Thumbnail.as_str()))
-        .lock_exclusive()
-        .one(&**tx)
-        .await?;
-    let id = match known {
-        Some(job) => {
-            let (id, locked) = (JobId(job.id), Locked { file: file.clone(), job });
-            let Ok(next) = locked.ask(JobEvent::Wish, &JobPolicy::default())? else { return Ok(None) };
-            settle::requeue(tx, locked.job, &next).await?;
-            id
-        }
-        None => {
-            let new = NewJob { id: JobId::new(), kind: JobKind::Thumbnail, priority: THUMBNAIL_PRIORITY };
-            jobs::Entity::insert(jobs::row(&new, file, tx.now)).exec_without_returning(&**tx).await?;
-            new.id
-        }
-    };
-    Ok(Some(DueJob { id, org_id: org.clone(), priority: THUMBNAIL_PRIORITY, run_at: tx.now, due: true }))
 }

@@ -15,7 +15,7 @@ use super::{
     Db, DbError,
     entity::{
         attempts, deliveries, epochs, event_counters, events, file_tags, files, jobs, leases, listener_leases,
-        renditions, resumables, stills, upload_tokens, uploads, webhooks,
+        renditions, resumables, stills, upload_tokens, uploads, view_slots, views, webhooks,
     },
 };
 use crate::{closed_set::closed_set, timestamp::Timestamp};
@@ -41,6 +41,8 @@ closed_set! {
         Stills = "stills",
         Jobs = "jobs",
         Attempts = "attempts",
+        Views = "views",
+        ViewSlots = "view_slots",
         Uploads = "uploads",
         Resumables = "resumables",
         UploadTokens = "upload_tokens",
@@ -61,6 +63,7 @@ pub const LEFT_OUT: &[(&str, &str)] = &[
     ("quota_locks", "empty but for a lock, and made when somebody needs it"),
     ("resumable_parts", "tags of parts of unfinished uploads, which only the old store understands"),
     ("workers", "those of the old deployment"),
+    ("dropped_objects", "what they name is not copied, for no rendition names it"),
     ("seaql_migrations", "written by `reelgate migrate`"),
 ];
 
@@ -74,6 +77,8 @@ macro_rules! with_entity {
             Table::Stills => with_entity!(@ stills, $entity => $work),
             Table::Jobs => with_entity!(@ jobs, $entity => $work),
             Table::Attempts => with_entity!(@ attempts, $entity => $work),
+            Table::Views => with_entity!(@ views, $entity => $work),
+            Table::ViewSlots => with_entity!(@ view_slots, $entity => $work),
             Table::Uploads => with_entity!(@ uploads, $entity => $work),
             Table::Resumables => with_entity!(@ resumables, $entity => $work),
             Table::UploadTokens => with_entity!(@ upload_tokens, $entity => $work),

@@ -211,6 +211,17 @@ pub struct Attempt {
     pub published: Vec<Rendition>,
     /// Of a film that is encoded in parts.
     pub split: Option<SplitFilm>,
+    /// Of a job that makes what a file has been watched for.
+    pub errand: Option<Errand>,
+}
+
+/// What an attempt of an `earn` job is to make.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Errand {
+    /// Names of renditions that the file's plan holds back.
+    pub wanted: Vec<String>,
+    /// That plan.
+    pub plan: serde_json::Value,
 }
 
 /// Why `begin_attempt` gave nothing.
@@ -471,6 +482,41 @@ pub struct Backlog {
     pub running: u64,
     /// How long the longest-waiting due job has been due.
     pub oldest_wait_ms: u64,
+}
+
+/// How often a file was watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Views {
+    /// Within the window that was asked about.
+    pub window: u64,
+    pub total: u64,
+}
+
+/// An earned rendition that nobody was shown for long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ColdRendition {
+    pub org_id: OrgId,
+    pub file_id: FileId,
+    pub generation: i64,
+    pub name: String,
+}
+
+/// An object of a rendition that was dropped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DroppedObject {
+    pub org_id: OrgId,
+    pub file_id: FileId,
+    pub generation: i64,
+    pub attempt: i64,
+    pub name: String,
+}
+
+/// Milliseconds that attempts for a file have taken, those that failed included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WorkerTime {
+    pub total_ms: u64,
+    /// Of these for what it was watched for.
+    pub earned_ms: u64,
 }
 
 /// Figures for metrics.

@@ -43,10 +43,12 @@ const DUTIES: &[&str] = &[
     "gauges",
     "webhooks",
     "webhook_log",
+    "earn",
+    "cool",
 ];
 
 const ROUTE: LabelOf = LabelOf { name: "route", values: Values::AtMost(64) };
-const KIND: LabelOf = LabelOf { name: "kind", values: Values::Of(&["process", "thumbnail", "chunk"]) };
+const KIND: LabelOf = LabelOf { name: "kind", values: Values::Of(&["process", "thumbnail", "chunk", "earn"]) };
 const DUTY: LabelOf = LabelOf { name: "duty", values: Values::Of(DUTIES) };
 const OPERATION: LabelOf = LabelOf { name: "operation", values: Values::Of(STORAGE_OPERATIONS) };
 const METHODS: Values = Values::Of(&["GET", "HEAD", "POST", "DELETE", "PATCH", "OPTIONS", "other"]);
@@ -147,10 +149,14 @@ metrics! {
     MAINTENANCE_CHANGES = counter("reelgate_maintenance_changes_total", Count, "What the duties of the maintenance have changed.", Gateway).labelled(&[DUTY]);
     MAINTENANCE_FAILURES = counter("reelgate_maintenance_failures_total", Count, "Turns of the maintenance that failed.", Gateway).labelled(&[DUTY]);
 
+    EARNED_DROPPED = counter("reelgate_earned_dropped_total", Count, "Earned renditions that were dropped because nobody was shown them any more.", Gateway);
+    EARNED_DROPPED_BYTES = counter("reelgate_earned_dropped_bytes_total", Bytes, "Bytes of earned renditions that were dropped.", Gateway);
+
     WORKER_ATTEMPTS = counter("reelgate_worker_attempts_total", Count, "Runs of jobs by how they ended.", Worker)
         .labelled(&[LabelOf { name: "outcome", values: Values::Of(&["finished", "split", "failed", "interrupted", "away", "lost", "cancelled"]) }]);
     WORKER_ATTEMPT_DURATION = histogram("reelgate_worker_attempt_duration_seconds", LONG, "Time that a run of a job took.", Worker)
         .labelled(&[KIND]);
+    WORKER_EARNED = counter("reelgate_worker_earned_renditions_total", Count, "Renditions that were made because their files were watched.", Worker);
     WORKER_SLOTS = gauge("reelgate_worker_slots", Count, "Jobs that this worker runs at once at most.", Worker);
     WORKER_SLOTS_BUSY = gauge("reelgate_worker_slots_busy", Count, "Jobs that this worker runs now.", Worker);
     WORKER_MEMORY_LIMIT_BYTES = gauge("reelgate_worker_memory_limit_bytes", Bytes, "Memory that this worker may give to its tasks.", Worker);

@@ -60,8 +60,8 @@ const fn about_job(event: JobEvent) -> (&'static str, &'static str, &'static str
         }
         JobEvent::Wish => (
             "wish",
-            "who asks for a thumbnail (`ask_still`), or the reconciler (`withdraw_rendition`)",
-            "as retry; there is more to do of the same: another thumbnail, or a rendition whose object is gone",
+            "who asks for a thumbnail (`ask_still`), who looks what views have earned (`earn`, of a job that is done), or the reconciler (`withdraw_rendition`)",
+            "as retry; there is more to do of the same: another thumbnail, a rendition that was earned, or one whose object is gone",
         ),
     }
 }

@@ -30,34 +30,34 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// `job_not_found`. `nrt`, `over`, `nottr`: 409 `not_retryable`, `job_over`, `not_trashed`. `r403`, `r404`: 200, and `not_owner`,
 /// `file_not_found` with the file.
 const TABLE: &str = "
-                           mint best  source text  by-loc loc get   delete post list info poster jobs job   retry rerun cancel board thumb words caption patch restore many
-    nobody                 401  422   422    422   422    401 401   401    401  401  401  401    401  401   401   401   401    401   401   401   401  401   401     401
-    owner                  ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     ok   ok    nrt   adm   adm    ok    ok    ok    ok   ok    nottr   ok
-    same-organisation      ok   ok    ok     ok    ok     ok  403   403    ok   ok   ok   ok     adm  403   403   adm   adm    ok    ok    ok    403  403   nottr   r403
-    organisation-admin     ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok     ok   ok    nrt   nrt   over   ok    ok    ok    ok   ok    nottr   ok
-    other-organisation     ok   404   404    404   404    404 404   404    ok   ok   404  404    adm  nojob 404   adm   adm    404   404   404   404  404   404     r404
-    operator               ok   404   404    404   404    404 404   404    ok   ok   404  404    ok   ok    404   adm   adm    404   404   404   404  404   404     r404
-    other-organisation-adm ok   404   404    404   404    404 404   404    ok   ok   404  404    ok   nojob 404   nojob nojob  404   404   404   404  404   404     r404
-    expired                exp  exp   exp    exp   exp    exp exp   exp    exp  exp  exp  exp    exp  exp   exp   exp   exp    exp   exp   exp   exp  exp   exp     exp
-    tampered               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
-    alg-none               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
-    wrong-key              inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
-    stream-token-as-bearer inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
-    ?owner                 401  ok    ok     ok    ok     401 ok    401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
-    ?same-organisation     401  ok    ok     ok    ok     401 403   401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
-    ?organisation-admin    401  ok    ok     ok    ok     401 403   401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
-    ?other-organisation    401  404   404    404   404    401 404   401    401  401  401  404    401  401   401   401   401    404   404   404   401  401   401     401
-    ?expired               401  exp   exp    exp   exp    401 exp   401    401  401  401  exp    401  401   401   401   401    exp   exp   exp   401  401   401     401
-    ?tampered              401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
-    ?alg-none              401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
-    ?wrong-key             401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
-    ?sign-in-as-token      401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
-    ?empty                 401  inv   inv    inv   inv    401 inv   401    401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
-    ?of-another-file       401  404   404    404   404    401 404   401    401  401  401  404    401  401   401   401   401    404   404   404   401  401   401     401
-    ?of-these-files        401  ok    ok     ok    ok     401 ok    401    401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
-    ?scope-play            401  ok    scope  scope ok     401 scope 401    401  401  401  scope  401  401   401   401   401    scope scope ok    401  401   401     401
-    ?scope-source          401  scope ok     scope scope  401 ok    401    401  401  401  scope  401  401   401   401   401    scope scope scope 401  401   401     401
-    ?scope-image           401  scope scope  scope scope  401 scope 401    401  401  401  ok     401  401   401   401   401    ok    ok    scope 401  401   401     401
+                           mint best  source text  by-loc loc get   delete post list info cost poster jobs job   retry rerun cancel board thumb words caption patch restore many
+    nobody                 401  422   422    422   422    401 401   401    401  401  401  401  401    401  401   401   401   401    401   401   401   401  401   401     401
+    owner                  ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok   ok     ok   ok    nrt   adm   adm    ok    ok    ok    ok   ok    nottr   ok
+    same-organisation      ok   ok    ok     ok    ok     ok  403   403    ok   ok   ok   ok   ok     adm  403   403   adm   adm    ok    ok    ok    403  403   nottr   r403
+    organisation-admin     ok   ok    ok     ok    ok     ok  ok    ok     ok   ok   ok   ok   ok     ok   ok    nrt   nrt   over   ok    ok    ok    ok   ok    nottr   ok
+    other-organisation     ok   404   404    404   404    404 404   404    ok   ok   404  404  404    adm  nojob 404   adm   adm    404   404   404   404  404   404     r404
+    operator               ok   404   404    404   404    404 404   404    ok   ok   404  404  404    ok   ok    404   adm   adm    404   404   404   404  404   404     r404
+    other-organisation-adm ok   404   404    404   404    404 404   404    ok   ok   404  404  404    ok   nojob 404   nojob nojob  404   404   404   404  404   404     r404
+    expired                exp  exp   exp    exp   exp    exp exp   exp    exp  exp  exp  exp  exp    exp  exp   exp   exp   exp    exp   exp   exp   exp  exp   exp     exp
+    tampered               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
+    alg-none               inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
+    wrong-key              inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
+    stream-token-as-bearer inv  inv   inv    inv   inv    inv inv   inv    inv  inv  inv  inv  inv    inv  inv   inv   inv   inv    inv   inv   inv   inv  inv   inv     inv
+    ?owner                 401  ok    ok     ok    ok     401 ok    401    401  401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
+    ?same-organisation     401  ok    ok     ok    ok     401 403   401    401  401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
+    ?organisation-admin    401  ok    ok     ok    ok     401 403   401    401  401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
+    ?other-organisation    401  404   404    404   404    401 404   401    401  401  401  401  404    401  401   401   401   401    404   404   404   401  401   401     401
+    ?expired               401  exp   exp    exp   exp    401 exp   401    401  401  401  401  exp    401  401   401   401   401    exp   exp   exp   401  401   401     401
+    ?tampered              401  inv   inv    inv   inv    401 inv   401    401  401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?alg-none              401  inv   inv    inv   inv    401 inv   401    401  401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?wrong-key             401  inv   inv    inv   inv    401 inv   401    401  401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?sign-in-as-token      401  inv   inv    inv   inv    401 inv   401    401  401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?empty                 401  inv   inv    inv   inv    401 inv   401    401  401  401  401  inv    401  401   401   401   401    inv   inv   inv   401  401   401     401
+    ?of-another-file       401  404   404    404   404    401 404   401    401  401  401  401  404    401  401   401   401   401    404   404   404   401  401   401     401
+    ?of-these-files        401  ok    ok     ok    ok     401 ok    401    401  401  401  401  ok     401  401   401   401   401    ok    ok    ok    401  401   401     401
+    ?scope-play            401  ok    scope  scope ok     401 scope 401    401  401  401  401  scope  401  401   401   401   401    scope scope ok    401  401   401     401
+    ?scope-source          401  scope ok     scope scope  401 ok    401    401  401  401  401  scope  401  401   401   401   401    scope scope scope 401  401   401     401
+    ?scope-image           401  scope scope  scope scope  401 scope 401    401  401  401  401  ok     401  401   401   401   401    ok    ok    scope 401  401   401     401
 ";
 
 const CAPTIONS: &str = "WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n";
@@ -167,6 +167,7 @@ impl Stage {
             "delete" => format!("/v1/files/{victim}"),
             "post" | "list" => "/v1/files?limit=200".to_owned(),
             "info" => format!("/v1/files/{video}/info"),
+            "cost" => format!("/v1/files/{video}/cost"),
             "poster" => format!("/v1/files/{video}/poster"),
             "jobs" => format!("/v1/jobs?file_id={video}"),
             "job" => format!("/v1/jobs/{job}"),

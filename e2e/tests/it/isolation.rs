@@ -9,7 +9,7 @@ use std::{
 };
 
 /// Queries of the whole deployment. None of them is called with anything that a client has sent, but where it says so.
-const OF_ALL: [(&str, &str); 74] = [
+const OF_ALL: [(&str, &str); 81] = [
     ("attend", "which workers live"),
     ("leave", "which workers live"),
     ("worker_slots", "which workers live"),
@@ -70,6 +70,13 @@ const OF_ALL: [(&str, &str); 74] = [
     ("move_lease", "of a lease that was found"),
     ("pin_lease", "of a lease that was found"),
     ("touch_leases", "of leases that this gateway holds"),
+    ("count_views", "each names its organisation"),
+    ("watched_files", "maintenance: each with its organisation"),
+    ("prune_views", "maintenance"),
+    ("touch_renditions", "of renditions that this gateway shows"),
+    ("cold_renditions", "maintenance: each with its organisation"),
+    ("dropped_objects", "maintenance: each with its organisation"),
+    ("forget_dropped", "maintenance: of an object that is gone"),
     ("purge_leases", "maintenance"),
     ("purge_epochs", "maintenance"),
     ("prune_events", "maintenance"),

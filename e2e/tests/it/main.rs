@@ -33,6 +33,7 @@ mod commands;
 mod deploy;
 mod documentation;
 mod drain;
+mod earned;
 mod encrypted;
 mod events;
 mod exhaustion;

@@ -24,7 +24,7 @@ use serde_json::Value;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Statements that a stolen worker would like to run, and may not.
-const NOT_FOR_WORKERS: [&str; 20] = [
+const NOT_FOR_WORKERS: [&str; 22] = [
     "delete from files",
     "update files set owner_id = 'mallory'",
     "update files set org_id = 'mallory'",
@@ -37,6 +37,8 @@ const NOT_FOR_WORKERS: [&str; 20] = [
     "delete from jobs",
     "delete from renditions",
     "update renditions set layout = ''",
+    "update views set total = 0",
+    "delete from dropped_objects",
     "update epochs set not_before = 0",
     "insert into playback_leases select * from playback_leases",
     "delete from uploads",
@@ -74,6 +76,11 @@ async fn start() -> Result<Site> {
     postgres.psql(&database, &grants)?;
     postgres.psql(&database, &grants)?;
     postgres.psql(&database, "create user gw in role reelgate_gateway; create user wk in role reelgate_worker")?;
+    // A rung that is earned by the first view: it is counted by one, made by the other, and both write what that takes.
+    for (key, value) in [("ENABLED", "true"), ("RUNGS_AFTER_VIEWS", "1"), ("LOOK_MS", "200"), ("START_RUNGS", "")] {
+        site.set_env(format!("REELGATE__EARNED__{key}"), value);
+    }
+    site.set_env("REELGATE__LADDER__RUNGS", "240,144");
     site.set_env("REELGATE__DATABASE__URL", address.replace("reelgate@", "gw@"));
     site.start_gateway().await?;
     site.set_env("REELGATE__DATABASE__URL", address.replace("reelgate@", "wk@"));
@@ -100,6 +107,10 @@ async fn with_the_least_privileges_a_film_is_uploaded_processed_played_retried_a
     ensure!(settled["state"] == "ready", "{settled}\n{}", site.output());
     let token = alice.stream_token(&serde_json::json!({})).await?;
     site.client().get(&format!("/v1/files/stream/{film}?token={token}")).await?.expect(200)?;
+    let earned =
+        |info: &Value| info["renditions"].as_array().is_some_and(|all| all.iter().any(|it| it["name"] == "144p"));
+    ensure!(!earned(&settled), "{settled}");
+    alice.wait_until(&film, PATIENCE, earned).await.with_context(|| site.output())?;
     // A thumbnail is asked for by one and made by the other.
     eventually("the thumbnail is there", PATIENCE, async || {
         let answer = alice.get(&format!("/v1/files/{film}/thumbnail?t=0&w=160")).await;

@@ -70,7 +70,8 @@ async fn row(app: &App, held: &Held, path: &PackagedPath) -> Result<Arc<FileWith
     let (org, file) = (held.org(), path.file);
     // Another gateway may have seen a newer row than the one that is remembered here, and have named what is in it.
     let does = |row: &FileWithRenditions| {
-        let may_come = row.file.progress < 1.0 || path.rendition.starts_with("captions-");
+        let earns = app.config.earned.enabled;
+        let may_come = earns || row.file.progress < 1.0 || path.rendition.starts_with("captions-");
         row.file.generation != path.generation || !may_come || find(row, path).is_some()
     };
     let row = app.rows.find_that(&app.db, org, file, does).await?.ok_or_else(ApiError::file_not_found)?;

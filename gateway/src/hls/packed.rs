@@ -168,6 +168,8 @@ mod tests {
             rank,
             packaging: Some(Packaging { index: String::new(), summary: serde_json::Value::Null }),
             details: None,
+            earned: false,
+            used_at: None,
             created_at: Timestamp(created_at),
         }
     }

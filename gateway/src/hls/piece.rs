@@ -124,6 +124,8 @@ mod tests {
             rank: 0,
             packaging: None,
             details: None,
+            earned: false,
+            used_at: None,
             created_at: Timestamp(7),
         }
     }

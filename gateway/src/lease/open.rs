@@ -61,14 +61,20 @@ impl Leases {
             return Ok(None);
         }
         let held = match self.db.open_lease(&lease, self.policy.idle(), self.policy.per_token).await {
-            Ok(OpenedLease::New) => self.shelf.put(lease, true),
+            Ok(OpenedLease::New) => {
+                self.demand.viewed(&lease.org, lease.file);
+                self.shelf.put(lease, true)
+            }
             Ok(OpenedLease::Held(row)) => self.adopt_row(*row),
             Ok(OpenedLease::TooMany) => {
                 self.full.note(lease.token_id);
                 return Ok(None);
             }
             Ok(OpenedLease::NoSuchFile) => return Err(ApiError::file_not_found()),
-            Err(DbError::Away(_)) => self.shelf.put(lease, false),
+            Err(DbError::Away(_)) => {
+                self.demand.viewed(&lease.org, lease.file);
+                self.shelf.put(lease, false)
+            }
             Err(error) => return Err(error.into()),
         };
         self.check(&held);

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use reelgate_common::{
     db::{FileWithRenditions, NewFile, NewJob, StagedFile},
+    earned::EarnedPolicy,
     file::{FileKind, FileState},
     ids::{FileId, JobId, OrgId, ProcessId, UserId},
     job::{JobKind, JobPolicy, JobState},
@@ -39,6 +40,7 @@ impl Bench {
             config,
             policy: JobPolicy::default(),
             leases: LeasesConfig::default(),
+            earned: EarnedPolicy::default(),
             keep_events: Duration::from_secs(86_400),
         };
         Self { fixture, ground }

@@ -79,7 +79,8 @@ impl Reconciler {
         let jobs = db.jobs_of(org, file).await?;
         let stills = db.made_stills(org, file).await?;
         let pinned = db.pinned_generations(org, file, self.pin_memory()).await?;
-        Ok(Some(Row::new(&found, &jobs, &stills, pinned)))
+        let dropped = db.dropped_of(org, file).await?;
+        Ok(Some(Row::new(&found, &jobs, &stills, &dropped, pinned)))
     }
 }
 

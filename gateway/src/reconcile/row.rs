@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use reelgate_common::{
-    db::FileWithRenditions,
+    db::{DroppedObject, FileWithRenditions},
+    earned,
     file::FileState,
     job::{JobKind, JobRecord, JobState},
     key::Key,
@@ -24,9 +25,12 @@ pub(super) struct Row {
     last_over: i64,
     /// The same of the thumbnail job, which counts its own.
     last_stills_over: i64,
+    /// And of the job that makes earned renditions.
+    last_earned_over: i64,
     /// The film's own job is over, and with it whatever was kept to be put together.
     is_over: bool,
-    /// (attempt, name) of every object that a rendition is made of, its segment index included, and of every still.
+    /// (attempt, name) of every object that a rendition is made of, its segment index included, of every still, and of what was dropped and
+    /// goes by itself.
     named: HashSet<(i64, String)>,
     /// Captions that people have added.
     captions: HashSet<String>,
@@ -39,6 +43,7 @@ impl Row {
         found: &FileWithRenditions,
         jobs: &[JobRecord],
         stills: &[(i64, MadeStill)],
+        dropped: &[DroppedObject],
         pinned: HashSet<i64>,
     ) -> Self {
         let generation = found.file.generation;
@@ -48,16 +53,19 @@ impl Row {
             .flat_map(|rendition| rendition.outputs().map(|name| (rendition.attempt, name.to_owned())));
         let of_stills =
             stills.iter().filter(|(of, _)| *of == generation).map(|(_, made)| (made.attempt, made.still.name()));
+        let of_dropped = dropped.iter().filter(|object| object.generation == generation);
+        let of_dropped = of_dropped.map(|object| (object.attempt, object.name.clone()));
         Self {
             source_key: found.file.source_key.clone(),
             uploading: found.file.state == FileState::Uploading,
             generation,
             last_over: last_over(jobs, generation, JobKind::Process),
             last_stills_over: last_over(jobs, generation, JobKind::Thumbnail),
+            last_earned_over: last_over(jobs, generation, JobKind::Earn),
             is_over: !jobs
                 .iter()
                 .any(|job| job.generation == generation && job.kind == JobKind::Process && is_open(job.state)),
-            named: of_renditions.chain(of_stills).collect(),
+            named: of_renditions.chain(of_stills).chain(of_dropped).collect(),
             captions: found.renditions.iter().flat_map(Rendition::added).map(str::to_owned).collect(),
             pinned,
         }
@@ -73,7 +81,11 @@ impl Row {
             }
             Key::Output { name, .. } if is_piece_name(name) => self.is_over,
             Key::Output { attempt, name, .. } => {
-                let over = if Still::is_name(name) { self.last_stills_over } else { self.last_over };
+                let over = match name {
+                    name if Still::is_name(name) => self.last_stills_over,
+                    name if earned::is_object_name(name) => self.last_earned_over,
+                    _ => self.last_over,
+                };
                 *attempt <= over && !self.named.contains(&(*attempt, name.clone()))
             }
             Key::Captions { name, .. } => !self.captions.contains(name),
@@ -113,6 +125,7 @@ mod tests {
             generation: 3,
             last_over: 2,
             last_stills_over: 1,
+            last_earned_over: 1,
             is_over: false,
             named,
             captions: HashSet::from(["en-1.vtt".to_owned()]),
@@ -134,6 +147,15 @@ mod tests {
     fn stills_are_judged_by_the_attempts_of_their_own_job() {
         assert!(row().has_outlived(&output(3, 1, "still-0-160.jpg")));
         assert!(!row().has_outlived(&output(3, 2, "still-0-160.jpg")), "its attempt may still run");
+    }
+
+    #[test]
+    fn earned_renditions_are_judged_by_the_attempts_of_their_own_job() {
+        let mut row = row();
+        row.named.insert((1, "earned-1080p.mp4".to_owned()));
+        assert!(!row.has_outlived(&output(3, 1, "earned-1080p.mp4")));
+        assert!(row.has_outlived(&output(3, 1, "earned-1080p-av1.mp4")));
+        assert!(!row.has_outlived(&output(3, 2, "earned-1080p.mp4")), "its attempt may still run");
     }
 
     #[test]

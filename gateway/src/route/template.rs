@@ -20,6 +20,7 @@ impl Route {
             Self::DeleteMany => "/v1/files/delete",
             Self::Restore(_) => "/v1/files/{file_id}/restore",
             Self::Info(_) => "/v1/files/{file_id}/info",
+            Self::Cost(_) => "/v1/files/{file_id}/cost",
             Self::Image(_, Image::Poster) => "/v1/files/{file_id}/poster",
             Self::Image(..) => "/v1/files/{file_id}/{image}",
             Self::Thumbnail(_) => "/v1/files/{file_id}/thumbnail",

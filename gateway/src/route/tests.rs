@@ -58,6 +58,7 @@ fn every_endpoint_has_its_route() {
         (Method::POST, "/v1/files/delete".to_owned(), Route::DeleteMany),
         (Method::POST, format!("/v1/files/{ID}/restore"), Route::Restore(id)),
         (Method::GET, format!("/v1/files/{ID}/info"), Route::Info(id)),
+        (Method::GET, format!("/v1/files/{ID}/cost"), Route::Cost(id)),
         (Method::GET, format!("/v1/files/{ID}/poster"), Route::Image(id, Image::Poster)),
         (Method::GET, format!("/v1/files/{ID}/storyboard.vtt"), Route::Image(id, Image::Cues)),
         (Method::HEAD, format!("/v1/files/{ID}/storyboard-2.jpg"), Route::Image(id, Image::Sheet(2))),

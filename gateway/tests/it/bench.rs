@@ -242,6 +242,8 @@ impl Bench {
             rank,
             packaging: None,
             details: None,
+            earned: false,
+            used_at: None,
             created_at: Timestamp::now(),
         }
     }

@@ -32,6 +32,22 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/v1/files/{file_id}/cost": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get: operations["getFileCost"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/v1/files/token": {
         parameters: {
             query?: never;
@@ -124,6 +140,28 @@ export interface components {
             trashed_at: components["schemas"]["Timestamp"] | null;
             updated_at: components["schemas"]["Timestamp"];
         };
+        /** @description What a file takes and has taken. */
+        FileCost: {
+            /**
+             * Format: int64
+             * @description Of these for what was made because the file was watched.
+             */
+            earned_worker_ms: number;
+            renditions: components["schemas"]["RenditionCost"][];
+            /** Format: int64 */
+            source_bytes: number;
+            /**
+             * Format: int64
+             * @description The source and all renditions.
+             */
+            stored_bytes: number;
+            views: components["schemas"]["FileViews"];
+            /**
+             * Format: int64
+             * @description How long attempts have taken that are over, those that failed and those for renditions that were dropped included.
+             */
+            worker_ms: number;
+        };
         /**
          * Format: uuid
          * @description One upload and all that is made from it.
@@ -139,6 +177,18 @@ export interface components {
         };
         /** @enum {string} */
         FileState: "uploading" | "staged" | "processing" | "ready" | "failed";
+        /** @description How often a file is watched. Nothing is counted unless something can be earned. */
+        FileViews: {
+            /** Format: int64 */
+            total: number;
+            /**
+             * Format: int64
+             * @description Within the last `window_ms`.
+             */
+            window: number;
+            /** Format: int64 */
+            window_ms: number;
+        };
         /**
          * @description What kind of high dynamic range.
          * @enum {string}
@@ -209,6 +259,19 @@ export interface components {
             url: string;
             /** Format: int32 */
             width: number | null;
+        };
+        /** @description What a rendition takes. */
+        RenditionCost: {
+            /**
+             * Format: int64
+             * @description Beside the source, whose bytes it may show.
+             */
+            bytes: number;
+            /** @description It was made because the file was watched, and goes when nobody is shown it any more. */
+            earned: boolean;
+            kind: components["schemas"]["RenditionKind"];
+            last_used_at: components["schemas"]["Timestamp"] | null;
+            name: string;
         };
         /** @enum {string} */
         RenditionKind: "video" | "audio" | "poster" | "storyboard" | "captions" | "preview" | "waveform";
@@ -696,6 +759,61 @@ export interface operations {
                      *     }
                      */
                     "application/json": components["schemas"]["File"];
+                };
+            };
+        };
+    };
+    getFileCost: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /**
+                 * @description The file, by its `id`.
+                 * @example 0193d2c8-5f3a-7c41-9d2e-6b1f0a7c4e55
+                 */
+                file_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description That. */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example {
+                     *       "earned_worker_ms": 40100,
+                     *       "renditions": [
+                     *         {
+                     *           "bytes": 36770113,
+                     *           "earned": true,
+                     *           "kind": "video",
+                     *           "last_used_at": "2026-11-30T14:00:03.120Z",
+                     *           "name": "1080p"
+                     *         },
+                     *         {
+                     *           "bytes": 7001000,
+                     *           "earned": false,
+                     *           "kind": "video",
+                     *           "last_used_at": null,
+                     *           "name": "360p"
+                     *         }
+                     *       ],
+                     *       "source_bytes": 48231004,
+                     *       "stored_bytes": 92002117,
+                     *       "views": {
+                     *         "total": 12,
+                     *         "window": 4,
+                     *         "window_ms": 2592000000
+                     *       },
+                     *       "worker_ms": 61200
+                     *     }
+                     */
+                    "application/json": components["schemas"]["FileCost"];
                 };
             };
         };

@@ -3,7 +3,7 @@ import { Credential, type Mint } from "./credentials.js"
 import { type EventsWish, Listener, TokenListener } from "./events.js"
 import { Http, type Query } from "./http.js"
 import { PlayerSource, type StreamToken } from "./player.js"
-import type { FileJson, FileList, ListQuery, TokenWish } from "./types.js"
+import type { FileCost, FileJson, FileList, ListQuery, TokenWish } from "./types.js"
 import { type Source, Upload, type UploadWish } from "./upload.js"
 
 export interface Settings {
@@ -61,6 +61,11 @@ export class Reelgate {
 
   file(id: string): Promise<FileJson> {
     return this.http.json(`/v1/files/${encodeURIComponent(id)}/info`)
+  }
+
+  /** What it takes and has taken, and how often it is watched. */
+  cost(id: string): Promise<FileCost> {
+    return this.http.json(`/v1/files/${encodeURIComponent(id)}/cost`)
   }
 
   files(query: ListQuery = {}): Promise<FileList> {

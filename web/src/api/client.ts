@@ -1,7 +1,7 @@
 // The API, typed: one function for each thing the page asks for. Knows the sign-in and nothing of what is shown.
 import { texts } from "../texts"
 import { ApiError, fromBody, unreachable } from "./error"
-import type { Delivery, ExplainedJob, FilePage, FileRecord, JobPage, Lease, StreamToken, Usage, Webhook } from "./types"
+import type { Delivery, ExplainedJob, FileCost, FilePage, FileRecord, JobPage, Lease, StreamToken, Usage, Webhook } from "./types"
 
 export interface FileQuery {
   state?: string
@@ -105,6 +105,10 @@ export class Client {
 
   cancelJob(id: string): Promise<ExplainedJob> {
     return this.request("POST", `/v1/jobs/${id}/cancel`)
+  }
+
+  cost(file: string): Promise<FileCost> {
+    return this.request("GET", `/v1/files/${file}/cost`)
   }
 
   usage(): Promise<Usage> {

@@ -193,6 +193,16 @@ export interface Delivery {
   created_at: string
 }
 
+/** What a file takes and has taken. */
+export interface FileCost {
+  source_bytes: number
+  stored_bytes: number
+  renditions: { name: string; kind: RenditionKind; bytes: number; earned: boolean; last_used_at: string | null }[]
+  worker_ms: number
+  earned_worker_ms: number
+  views: { total: number; window: number; window_ms: number }
+}
+
 export interface Usage {
   bytes: number
   files: number

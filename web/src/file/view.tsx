@@ -15,6 +15,7 @@ import { Icon } from "../ui/icon"
 import { Problem } from "../ui/problem"
 import { Actions } from "./actions"
 import { Captions } from "./captions"
+import { Cost } from "./cost"
 import { Details } from "./details"
 import { Facts } from "./facts"
 import { useFile } from "./follow"
@@ -101,6 +102,12 @@ function Shown({ session, live, file, again, put }: Props) {
             <h2>{texts.file.facts}</h2>
             <Facts file={file} />
           </section>
+          {file.state !== "uploading" && (
+            <section class="panel">
+              <h2>{texts.file.costs}</h2>
+              <Cost session={session} file={file} />
+            </section>
+          )}
           {mine && (
             <section class="panel">
               <h2>{texts.file.details}</h2>

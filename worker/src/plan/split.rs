@@ -128,7 +128,8 @@ pub fn divided(plan: &Plan) -> (Plan, Plan) {
     let alone = plan.first.as_ref().filter(|_| plan.rungs.len() > 1);
     let own = |rung: &Rung| !is_encoded(rung) || Some(&rung.name) == alone;
     let (own_rungs, rungs) = plan.rungs.iter().cloned().partition(own);
-    let parts = Plan { rungs, audio: Vec::new(), first: None, extras: super::Extras::default(), ..plan.clone() };
+    let (earned, extras) = (Vec::new(), super::Extras::default());
+    let parts = Plan { rungs, earned, audio: Vec::new(), first: None, extras, ..plan.clone() };
     (parts, Plan { rungs: own_rungs, ..plan.clone() })
 }
 

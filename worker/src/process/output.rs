@@ -80,7 +80,7 @@ pub(super) async fn publish(
     };
     let timeline = &work.tasks.timeline;
     timeline.task("proven", &expected.name, None);
-    let key = work.key(&expected.file);
+    let key = work.key(&work.object_name(&expected.file));
     let storing = store::store_file(work, &key, rewound(file)?, size);
     let etag = traced(step!("store", reelgate.size_bytes = size), storing).await?;
     timeline.task("stored", &expected.name, None);
@@ -229,11 +229,13 @@ fn rendition(work: &Work, expected: &Expected, verified: Verified, size: u64, et
         bitrate,
         codecs: verified.codecs,
         duration_ms: verified.duration_ms,
-        layout: vec![Piece { object: Role::Output(expected.file.clone()), offset: 0, length: size }],
+        layout: vec![Piece { object: Role::Output(work.object_name(&expected.file)), offset: 0, length: size }],
         etag,
         rank: verified.rank,
         packaging: None,
         details: verified.details,
+        earned: false,
+        used_at: None,
         created_at: Timestamp::now(),
     }
 }

@@ -32,7 +32,7 @@ pub(super) async fn package(
 ) -> Result<Option<Key>, Halt> {
     let points = points(grid, rendition.duration_ms.unwrap_or(0));
     let Some((object, summary)) = make(work, &rendition.name, movie, points).await else { return Ok(None) };
-    let name = format!("{}.index", rendition.name);
+    let name = work.object_name(&format!("{}.index", rendition.name));
     let key = work.key(&name);
     store::put(work, &key, &object).await?;
     rendition.packaging = Some(Packaging { index: name, summary });

@@ -88,12 +88,12 @@ async fn copy(
 }
 
 /// What an earlier attempt has copied stays as it is: its grid holds, and its sound is no proof for ours.
-pub(super) fn resume(work: &Work, inspected: &Inspected, plan: &mut Plan) {
+pub(super) fn resume(work: &Work, media: &MediaInfo, plan: &mut Plan) {
     if plan.remuxed().is_some_and(|rung| work.has(&rung.name))
         && let Some(grid) = &work.attempt.file.grid
     {
         plan.grid = grid.clone();
-        plan.audio = plan::plan(&encoded_media(&inspected.media), grid.clone(), &work.config.ladder).audio;
+        plan.audio = plan::plan(&encoded_media(media), grid.clone(), &work.config.ladder).audio;
     }
 }
 
@@ -125,7 +125,7 @@ pub(super) fn lent(work: &Work) -> PathBuf {
 
 fn encoding_plan(work: &Work, inspected: &Inspected, name: &str, why: String) -> Plan {
     let media = encoded_media(&inspected.media);
-    let mut plan = plan::plan(&media, judgement::REGULAR, &work.config.ladder);
+    let mut plan = plan::plan(&media, judgement::REGULAR, &work.config.ladder).earning(&work.config.earned);
     plan.explain(format!("{name} is not copied but encoded"), why);
     plan
 }

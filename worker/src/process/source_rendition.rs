@@ -71,6 +71,8 @@ fn plain(work: &Work, inspected: &Inspected, index: &Index, rank: i32) -> Rendit
         rank,
         packaging: None,
         details: None,
+        earned: false,
+        used_at: None,
         created_at: Timestamp::now(),
     }
 }

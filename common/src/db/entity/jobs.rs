@@ -42,6 +42,8 @@ pub struct Model {
     pub parts: Option<i32>,
     /// What has been made and is not published: of a chunk its pieces, of a `process` job what is not made in parts.
     pub made: Option<String>,
+    /// Of an `earn` job: the names of what it is to make, as JSON.
+    pub wanted: Option<String>,
     pub created_at: i64,
     pub finished_at: Option<i64>,
     pub trace: Option<String>,

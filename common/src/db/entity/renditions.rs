@@ -32,6 +32,8 @@ pub struct Model {
     pub rank: i32,
     pub packaging: Option<String>,
     pub details: Option<String>,
+    pub earned: bool,
+    pub used_at: Option<i64>,
     pub created_at: i64,
 }
 
@@ -39,6 +41,9 @@ pub struct Model {
 pub enum Relation {}
 
 impl ActiveModelBehavior for ActiveModel {}
+
+/// Spelt as in the index, which a parameter would keep from being used.
+pub(in crate::db) const EARNED: &str = "earned";
 
 impl Model {
     pub(in crate::db) fn into_rendition(self) -> Result<Rendition, DbError> {
@@ -60,6 +65,8 @@ impl Model {
             rank: self.rank,
             packaging: self.packaging.as_deref().map(read_json).transpose()?,
             details: self.details.as_deref().map(read_json).transpose()?,
+            earned: self.earned,
+            used_at: self.used_at.map(Timestamp),
             created_at: Timestamp(self.created_at),
         })
     }
@@ -85,6 +92,8 @@ pub(in crate::db) fn row(fence: &Fence, made: &Rendition, now: Timestamp) -> Res
         rank: Set(made.rank),
         packaging: Set(made.packaging.as_ref().map(write_json).transpose()?),
         details: Set(made.details.as_ref().map(write_json).transpose()?),
+        earned: Set(false),
+        used_at: Set(None),
         created_at: Set(now.0),
     })
 }

@@ -4,6 +4,7 @@ mod attempts;
 mod capacity;
 mod clock;
 mod contention;
+mod earned;
 mod events;
 mod extras;
 mod files;

@@ -65,6 +65,7 @@ async fn bridge(work: &Work, source: &Source, media: &MediaInfo) -> Result<Resul
         serve_source: false,
         heavy: false,
         rungs: vec![rung],
+        earned: Vec::new(),
         audio: Vec::new(),
         first: None,
         extras: Extras::default(),

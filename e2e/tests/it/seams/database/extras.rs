@@ -126,6 +126,8 @@ fn captions(file: FileId, object: &str) -> Rendition {
     Rendition {
         layout: vec![Piece { object: Role::Captions(object.to_owned()), offset: 0, length: 7 }],
         details: Some(Details::Captions(details)),
+        earned: false,
+        used_at: None,
         ..rendition(&fence, "captions-en", RenditionKind::Captions)
     }
 }

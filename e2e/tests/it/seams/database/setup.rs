@@ -218,6 +218,8 @@ pub(super) fn rendition(fence: &Fence, name: &str, kind: RenditionKind) -> Rendi
         rank: 720,
         packaging: None,
         details: None,
+        earned: false,
+        used_at: None,
         created_at: Timestamp::default(),
     }
 }
