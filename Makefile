@@ -66,6 +66,14 @@ chaos: ## faults at random for half an hour, and the promises held against what 
 	CHAOS_JOBS=10000 cargo test -p reelgate-e2e --test it -- --nocapture --exact \
 		chaos::many::of_many_jobs_each_has_one_result_however_many_workers_die
 
+.PHONY: hosts
+hosts: ## every part on a host of its own: each line cut for HOSTS_CUT_SECONDS (60), then everything restarted, under load; needs root (docs/hosts.md)
+	@[ "$$(id -u)" = 0 ] || { echo "make hosts makes network namespaces: run it as root" >&2; exit 1; }
+	@scripts/install-packages hosts
+	@scripts/install-garage
+	cargo build --workspace --all-targets
+	cargo test -p reelgate-e2e --test it -- --ignored --nocapture --test-threads=1 hosts::
+
 .PHONY: tus-cuts
 tus-cuts: ## tus-js-client and Uppy upload a gibibyte each through 50 cuts and 10 kills of gateways (UPLOAD_MIB, UPLOAD_CUTS, UPLOAD_KILLS, UPLOAD_SEED)
 	@scripts/install-packages test

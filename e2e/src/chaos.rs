@@ -6,12 +6,12 @@
 //! so a failure comes again with its seed often, not always.
 
 mod arena;
-mod audit;
+pub(crate) mod audit;
 mod clients;
 pub mod dice;
 mod fault;
-mod ledger;
-mod media;
+pub(crate) mod ledger;
+pub(crate) mod media;
 mod phase;
 mod report;
 mod toll;
@@ -25,7 +25,7 @@ use anyhow::{Context, Result};
 use tokio::{task::JoinSet, time::sleep};
 use tokio_util::sync::CancellationToken;
 
-use self::{arena::Arena, clients::Caller, dice::Dice, fault::Strike, ledger::Ledger, media::Media};
+use self::{arena::Arena, audit::Stage, clients::Caller, dice::Dice, fault::Strike, ledger::Ledger, media::Media};
 pub use self::{phase::Phase, report::Report};
 use crate::process::Folder;
 
@@ -66,7 +66,10 @@ pub async fn run(plan: Plan) -> Result<Report> {
     callers.join_all().await;
     report.lasted = begun.elapsed();
     struck.with_context(|| format!("seed {}", plan.seed))?;
-    audit::audit(&mut arena, &ledger, &mut report).await?;
+    report.add(audit::settled(&mut arena, &ledger).await?);
+    report.add(audit::ended(&mut arena.site).await?);
+    report.broken.extend(ledger.broken());
+    report.answers = ledger.answers();
     if !report.broken.is_empty() {
         report.logs = Some(arena.keep_logs(plan.seed)?);
     }

@@ -10,6 +10,8 @@ pub mod contract;
 pub mod disk;
 pub mod film;
 pub mod generated;
+pub mod host;
+pub mod hosts;
 pub mod left_over;
 pub mod listener;
 pub mod names;

@@ -10,8 +10,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use crate::host::Host;
 
 type Spawn = Box<dyn FnOnce() + Send>;
 
@@ -26,6 +28,9 @@ static SPAWNER: LazyLock<mpsc::Sender<Spawn>> = LazyLock::new(|| {
     sender
 });
 
+/// How long who is asked to end may take, whatever it has to end first.
+const ENDING: Duration = Duration::from_secs(180);
+
 /// How to start a process.
 #[derive(Debug)]
 pub struct Launch {
@@ -33,6 +38,7 @@ pub struct Launch {
     args: Vec<String>,
     env: Vec<(String, String)>,
     user: Option<String>,
+    host: Host,
     log: PathBuf,
     directory: Option<PathBuf>,
     clear_env: bool,
@@ -48,6 +54,7 @@ impl Launch {
             args: Vec::new(),
             env: Vec::new(),
             user: None,
+            host: Host::default(),
             log: log.into(),
             directory: None,
             clear_env: false,
@@ -101,6 +108,13 @@ impl Launch {
         self
     }
 
+    /// Runs on this host; else where the test itself does.
+    #[must_use]
+    pub fn on(mut self, host: &Host) -> Self {
+        self.host = host.clone();
+        self
+    }
+
     /// What the kernel sends when this process dies; KILL unless said otherwise.
     #[must_use]
     pub fn death_signal(mut self, signal: &'static str) -> Self {
@@ -110,7 +124,7 @@ impl Launch {
 
     fn command(&self) -> Result<Command> {
         let log = File::options().create(true).append(true).open(&self.log)?;
-        let mut command = Command::new("setpriv");
+        let mut command = self.host.command("setpriv");
         command.args(["--pdeathsig", self.death_signal]);
         if let Some(user) = &self.user {
             command.args(["--reuid", user, "--regid", user, "--clear-groups"]);
@@ -202,6 +216,17 @@ impl Process {
             std::thread::sleep(Duration::from_millis(10));
         }
         bail!("process {} still runs after {limit:?}", self.pid())
+    }
+
+    /// Asks it to end, and waits until it has ended well.
+    ///
+    /// # Errors
+    /// It does not end, or fails.
+    pub fn end(mut self, signal: Signal) -> Result<()> {
+        self.signal(signal)?;
+        let status = self.wait(ENDING)?;
+        ensure!(status.success(), "{status}: {}", self.output());
+        Ok(())
     }
 
     #[must_use]

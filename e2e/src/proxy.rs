@@ -60,6 +60,9 @@ struct Shared {
     /// Changes whenever everything that is connected is to be cut.
     cuts: watch::Sender<u64>,
     lost_reply: Mutex<Option<LostReply>>,
+    /// What ends all that passes over the connection on which it is asked.
+    last_words: Mutex<Option<Vec<u8>>>,
+    swallowed: AtomicU64,
     asked: AtomicU64,
     lost: AtomicU64,
     opened: AtomicU64,
@@ -78,6 +81,8 @@ impl Proxy {
             link: watch::Sender::new(Link::Open),
             cuts: watch::Sender::new(0),
             lost_reply: Mutex::default(),
+            last_words: Mutex::default(),
+            swallowed: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             opened: AtomicU64::new(0),
@@ -115,6 +120,18 @@ impl Proxy {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
+    /// From now on, until it is set to `None`: a connection on which this is asked passes nothing any more, the question included, and no
+    /// end hears of the other's. So a machine goes that loses its line.
+    pub fn vanish_at(&self, last_words: Option<&[u8]>) {
+        *self.shared.last_words.lock().unwrap_or_else(PoisonError::into_inner) = last_words.map(<[u8]>::to_vec);
+    }
+
+    /// How many connections have gone so.
+    #[must_use]
+    pub fn vanished(&self) -> u64 {
+        self.shared.swallowed.load(Ordering::Relaxed)
+    }
+
     /// How many connections there have been.
     #[must_use]
     pub fn opened(&self) -> u64 {
@@ -123,13 +140,24 @@ impl Proxy {
 }
 
 impl Shared {
+    /// Whether its connection is to pass nothing any more.
+    fn swallows(&self, request: &[u8]) -> bool {
+        let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+        let swallows = words.as_ref().is_some_and(|words| contains(request, words));
+        self.swallowed.fetch_add(u64::from(swallows), Ordering::Relaxed);
+        swallows
+    }
+
     /// Whether the reply to this request is to be lost.
     fn loses(&self, request: &[u8]) -> bool {
         let rule = self.lost_reply.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(LostReply { needle, every }) = &*rule else { return false };
-        let matches = request.windows(needle.len()).any(|window| window == needle);
-        matches && (self.asked.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(*every)
+        contains(request, needle) && (self.asked.fetch_add(1, Ordering::Relaxed) + 1).is_multiple_of(*every)
     }
+}
+
+fn contains(request: &[u8], needle: &[u8]) -> bool {
+    request.windows(needle.len()).any(|window| window == needle)
 }
 
 async fn accept(listener: TcpListener, shared: Arc<Shared>) {
@@ -223,6 +251,18 @@ mod tests {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer).await;
         assert_eq!(answer.len(), 600);
+    }
+
+    #[tokio::test]
+    async fn who_has_vanished_is_not_heard_of_any_more() {
+        let proxy = Proxy::start(chatter().await).await.unwrap();
+        proxy.vanish_at(Some(b"x"));
+        let mut asking = std::pin::pin!(ask(&proxy));
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut asking).await.is_err());
+        proxy.vanish_at(None);
+        assert!(ask(&proxy).await.is_ok(), "others are");
+        assert!(tokio::time::timeout(Duration::from_millis(200), &mut asking).await.is_err());
+        assert_eq!(proxy.vanished(), 1);
     }
 
     #[tokio::test]

@@ -14,6 +14,8 @@ pub use moto::Moto;
 pub use postgres::Postgres;
 pub use redis::Redis;
 
+use crate::host::Hosts;
+
 /// What the processes of a production site share.
 pub struct Services {
     /// Address of a database of the site's own.
@@ -27,10 +29,16 @@ pub struct Services {
 
 impl Services {
     /// With these in the environment of Postgres and of Redis.
-    pub(crate) async fn start(own: bool, env: &[(String, String)], redis: &[(String, String)]) -> Result<Self> {
-        let redis = Redis::start_with(redis.to_vec()).await?;
+    pub(crate) async fn start(
+        own: bool,
+        env: &[(String, String)],
+        redis: &[(String, String)],
+        hosts: &Hosts,
+    ) -> Result<Self> {
+        let redis = Redis::start_on(&hosts.redis, redis.to_vec()).await?;
         if own {
-            let (postgres, garage) = (Postgres::start_with(env.to_vec()).await?, Garage::start().await?);
+            let postgres = Postgres::start_on(&hosts.database, env.to_vec()).await?;
+            let garage = Garage::start_on(&hosts.store).await?;
             let (database, bucket) = (postgres.fresh_database()?, garage.fresh_prefix());
             return Ok(Self { database, redis, bucket, postgres: Some(postgres), garage: Some(garage) });
         }

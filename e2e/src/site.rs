@@ -14,6 +14,7 @@ use reelgate_common::{
 
 use crate::{
     client::Client,
+    host::{Host, Hosts},
     ports::free_port,
     process::{Folder, Launch, Process, eventually},
     services::Services,
@@ -22,6 +23,8 @@ use crate::{
 
 /// How long a start may take on a busy machine.
 const START: Duration = Duration::from_secs(30);
+/// On a host of its own nobody else has it.
+const WORKER_OPS: u16 = 9_091;
 /// Somebody else may have taken a port in between.
 const TRIES: u32 = 3;
 
@@ -69,6 +72,7 @@ pub struct Builder {
     queue_env: Vec<(String, String)>,
     env: Vec<(String, String)>,
     programs: Option<PathBuf>,
+    hosts: Hosts,
 }
 
 impl Builder {
@@ -119,6 +123,13 @@ impl Builder {
         Self { programs: Some(folder.into()), ..self }
     }
 
+    /// Each part on a host of its own; as many gateways and workers as there are hosts for, on services that no other test uses.
+    #[must_use]
+    pub fn on(self, hosts: Hosts) -> Self {
+        let (gateways, workers) = (hosts.gateways.len(), hosts.workers.len());
+        Self { gateways, workers, hosts, ..self }.own_services()
+    }
+
     /// Wins over what a site sets by itself.
     #[must_use]
     pub fn env(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
@@ -132,11 +143,13 @@ impl Builder {
         let folder = Folder::new("site")?;
         let services = match self.footing {
             Footing::Embedded => None,
-            Footing::Production => Some(Services::start(self.own_services, &self.database_env, &self.queue_env).await?),
+            Footing::Production => {
+                Some(Services::start(self.own_services, &self.database_env, &self.queue_env, &self.hosts).await?)
+            }
         };
-        let Self { footing, demo, disk_cache, env, programs, .. } = self;
+        let Self { footing, demo, disk_cache, env, programs, hosts, .. } = self;
         let (gateways, workers) = (Vec::new(), Vec::new());
-        let mut site = Site { footing, demo, disk_cache, env, programs, gateways, workers, services, folder };
+        let mut site = Site { footing, demo, disk_cache, env, programs, hosts, gateways, workers, services, folder };
         match self.footing {
             Footing::Embedded => site.start_gateway().await?,
             Footing::Production => {
@@ -160,6 +173,7 @@ pub struct Site {
     disk_cache: bool,
     env: Vec<(String, String)>,
     programs: Option<PathBuf>,
+    hosts: Hosts,
     /// The one process of the embedded footing is here too.
     pub gateways: Vec<Gateway>,
     pub workers: Vec<Process>,
@@ -171,6 +185,7 @@ pub struct Site {
 #[derive(Debug)]
 pub struct Gateway {
     pub process: Process,
+    host: Host,
     port: u16,
     ops_port: u16,
     /// Not of the build that the test is of.
@@ -180,13 +195,13 @@ pub struct Gateway {
 impl Gateway {
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        format!("http://{}:{}", self.host.address(), self.port)
     }
 
     /// Where `/healthz`, `/readyz` and `/metrics` are.
     #[must_use]
     pub fn ops_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.ops_port)
+        format!("http://{}:{}", self.host.address(), self.ops_port)
     }
 
     #[must_use]
@@ -202,8 +217,20 @@ impl Site {
     pub fn builder(footing: Footing) -> Builder {
         let (gateways, workers, env) = (1, 1, Vec::new());
         let (own_services, demo, disk_cache) = (false, false, false);
-        let (database_env, queue_env, programs) = (Vec::new(), Vec::new(), None);
-        Builder { footing, gateways, workers, own_services, demo, disk_cache, database_env, queue_env, env, programs }
+        let (database_env, queue_env, programs, hosts) = (Vec::new(), Vec::new(), None, Hosts::default());
+        Builder {
+            footing,
+            gateways,
+            workers,
+            own_services,
+            demo,
+            disk_cache,
+            database_env,
+            queue_env,
+            env,
+            programs,
+            hosts,
+        }
     }
 
     /// # Errors
@@ -259,8 +286,9 @@ impl Site {
     /// # Errors
     /// It does not start.
     pub async fn start_gateway(&mut self) -> Result<()> {
+        let host = self.hosts.gateway(self.gateways.len());
         for _ in 0..TRIES {
-            if let Some(gateway) = self.gateway_on(free_port(), free_port()).await? {
+            if let Some(gateway) = self.gateway_on(&host, free_port(), free_port()).await? {
                 self.gateways.push(gateway);
                 return Ok(());
             }
@@ -274,9 +302,17 @@ impl Site {
     /// It does not start.
     pub async fn restart_gateway(&mut self, index: usize) -> Result<()> {
         self.gateways[index].process.kill()?;
-        let Gateway { port, ops_port, .. } = self.gateways[index];
-        self.gateways[index] =
-            self.gateway_on(port, ops_port).await?.context("its ports were taken by somebody else")?;
+        self.start_gateway_again(index).await
+    }
+
+    /// One that has ended starts again in its place, and is ready.
+    ///
+    /// # Errors
+    /// It does not start.
+    pub async fn start_gateway_again(&mut self, index: usize) -> Result<()> {
+        let Gateway { ref host, port, ops_port, .. } = self.gateways[index];
+        let again = self.gateway_on(&host.clone(), port, ops_port).await?;
+        self.gateways[index] = again.context("its ports were taken by somebody else")?;
         Ok(())
     }
 
@@ -285,15 +321,16 @@ impl Site {
     /// # Errors
     /// It cannot be started.
     pub fn relaunch_gateway(&mut self, index: usize) -> Result<()> {
-        let Gateway { port, ops_port, .. } = self.gateways[index];
-        let process = self.launch_gateway(port, ops_port)?;
-        self.gateways[index] = Gateway { process, port, ops_port, is_foreign: self.programs.is_some() };
+        let Gateway { ref host, port, ops_port, .. } = self.gateways[index];
+        let process = self.launch_gateway(host, port, ops_port)?;
+        self.gateways[index].process = process;
+        self.gateways[index].is_foreign = self.programs.is_some();
         Ok(())
     }
 
-    fn launch_gateway(&self, port: u16, ops_port: u16) -> Result<Process> {
+    fn launch_gateway(&self, host: &Host, port: u16, ops_port: u16) -> Result<Process> {
         let name = format!("gateway-{port}");
-        let mut launch = self.launch(&name, self.gateway_arguments(port, ops_port))?;
+        let mut launch = self.launch(&name, self.gateway_arguments(host, port, ops_port))?.on(host);
         if self.disk_cache {
             launch = launch.env("REELGATE__CACHE__DISK_DIR", self.cache_folder(port).to_string_lossy());
         }
@@ -301,24 +338,31 @@ impl Site {
     }
 
     /// Nothing when a port is taken.
-    async fn gateway_on(&self, port: u16, ops_port: u16) -> Result<Option<Gateway>> {
-        let mut process = self.launch_gateway(port, ops_port)?;
-        let ops = Client::new(format!("http://127.0.0.1:{ops_port}"));
+    async fn gateway_on(&self, host: &Host, port: u16, ops_port: u16) -> Result<Option<Gateway>> {
+        let mut process = self.launch_gateway(host, port, ops_port)?;
+        let ops = Client::new(format!("http://{}:{ops_port}", host.address()));
         eventually("the gateway is ready", START, async || {
             !process.is_running() || ops.get("/readyz").await.is_ok_and(|answer| answer.status == 200)
         })
         .await
         .with_context(|| process.output())?;
         if process.is_running() {
-            return Ok(Some(Gateway { process, port, ops_port, is_foreign: self.programs.is_some() }));
+            return Ok(Some(Gateway {
+                process,
+                host: host.clone(),
+                port,
+                ops_port,
+                is_foreign: self.programs.is_some(),
+            }));
         }
         let output = process.output();
         ensure!(output.contains("cannot listen"), "the gateway ended: {output}");
         Ok(None)
     }
 
-    fn gateway_arguments(&self, port: u16, ops_port: u16) -> Vec<String> {
-        let listen = [format!("--listen=127.0.0.1:{port}"), format!("--ops-listen=127.0.0.1:{ops_port}")];
+    fn gateway_arguments(&self, host: &Host, port: u16, ops_port: u16) -> Vec<String> {
+        let address = host.address();
+        let listen = [format!("--listen={address}:{port}"), format!("--ops-listen={address}:{ops_port}")];
         let command = match self.footing {
             Footing::Embedded => vec!["all".to_owned(), format!("--data-dir={}", self.folder.join("data"))],
             Footing::Production => vec!["gateway".to_owned()],
@@ -330,7 +374,7 @@ impl Site {
     /// It cannot be started, or the footing is embedded.
     pub fn start_worker(&mut self) -> Result<()> {
         ensure!(self.footing == Footing::Production, "the worker of the embedded footing is part of its process");
-        self.workers.push(self.launch_worker()?);
+        self.workers.push(self.launch_worker(self.workers.len())?);
         Ok(())
     }
 
@@ -339,14 +383,28 @@ impl Site {
     /// # Errors
     /// It cannot be started.
     pub fn relaunch_worker(&mut self, index: usize) -> Result<()> {
-        self.workers[index] = self.launch_worker()?;
+        self.workers[index] = self.launch_worker(index)?;
         Ok(())
     }
 
-    fn launch_worker(&self) -> Result<Process> {
+    fn launch_worker(&self, index: usize) -> Result<Process> {
         let name = format!("worker-{}", uuid::Uuid::new_v4().simple());
-        let launch = self.launch(&name, vec!["worker".to_owned()])?;
+        let mut launch = self.launch(&name, vec!["worker".to_owned()])?.on(&self.hosts.worker(index));
+        if let Some(ops) = self.worker_ops(index) {
+            launch = launch.env("REELGATE__WORKER__OPS_LISTEN", ops);
+        }
         launch.env("REELGATE__WORKER__SCRATCH_DIR", self.scratch()).start()
+    }
+
+    /// `ADDRESS:PORT` of a worker's operations port, which those on hosts of their own have.
+    #[must_use]
+    pub fn worker_ops(&self, index: usize) -> Option<String> {
+        self.hosts.workers.get(index).map(|host| format!("{}:{WORKER_OPS}", host.address()))
+    }
+
+    #[must_use]
+    pub fn hosts(&self) -> &Hosts {
+        &self.hosts
     }
 
     /// The scratch folder that all workers of the site share.
@@ -389,6 +447,7 @@ impl Site {
             None => program("reelgate")?,
         };
         Ok(Launch::new(program, log)
+            .on(&self.hosts.client)
             .args(arguments)
             .clear_env()
             .env("REELGATE__AUTH__SECRET", AUTH_SECRET)

@@ -5,7 +5,10 @@ use std::{fs, path::PathBuf};
 use anyhow::{Context, Result, bail};
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::fault::{Dial, Fault, GATEWAYS, Service, Strike, Victim, WORKERS};
+use super::{
+    audit::Stage,
+    fault::{Dial, Fault, GATEWAYS, Service, Strike, Victim, WORKERS},
+};
 use crate::{
     clock::Clock,
     disk::Disk,
@@ -140,23 +143,6 @@ impl Arena {
         Ok(())
     }
 
-    /// Starts whoever has died, as a supervisor would.
-    pub(super) fn supervise(&mut self) -> Result<()> {
-        for at in 0..GATEWAYS {
-            if !self.site.gateways[at].process.is_running() {
-                self.point(Victim::Gateway(at))?;
-                self.site.relaunch_gateway(at)?;
-            }
-        }
-        for at in 0..WORKERS {
-            if !self.site.workers[at].is_running() {
-                self.point(Victim::Worker(at))?;
-                self.site.relaunch_worker(at)?;
-            }
-        }
-        Ok(())
-    }
-
     /// Whether it can be done here at all: disks need the right to mount, tasks must be there to be killed.
     pub(super) fn can(&self, strike: &Strike) -> bool {
         match strike.fault {
@@ -252,5 +238,28 @@ impl Arena {
             fs::copy(&log, folder.join(log.file_name().context("a log has a name")?))?;
         }
         Ok(folder)
+    }
+}
+
+impl Stage for Arena {
+    fn site(&self) -> &Site {
+        &self.site
+    }
+
+    /// As a supervisor would.
+    fn supervise(&mut self) -> Result<()> {
+        for at in 0..GATEWAYS {
+            if !self.site.gateways[at].process.is_running() {
+                self.point(Victim::Gateway(at))?;
+                self.site.relaunch_gateway(at)?;
+            }
+        }
+        for at in 0..WORKERS {
+            if !self.site.workers[at].is_running() {
+                self.point(Victim::Worker(at))?;
+                self.site.relaunch_worker(at)?;
+            }
+        }
+        Ok(())
     }
 }

@@ -22,50 +22,88 @@ use sha2::{Digest, Sha256};
 use tokio::time::sleep;
 
 use super::{
-    arena::Arena,
     clients::ORGS,
     ledger::{Deletion, Ledger, Promise},
     media::Kind,
-    report::Report,
     toll,
 };
 use crate::{
     client::Client,
     sign_in::{AUTH_SECRET, SignIn, token_keys},
+    site::Site,
 };
 
 /// Enough for every backoff, every grace period and every sweep of the run's configuration, on a busy machine.
 const QUIET: Duration = Duration::from_secs(180);
 const PAUSE: Duration = Duration::from_millis(300);
+/// The figure of files that are there and that no client knows of.
+pub(crate) const UNANSWERED: &str = "uploads that arrived and were not answered";
 const STOPPING: Duration = Duration::from_secs(60);
 
+/// A deployment whose promises are looked at.
+pub(crate) trait Stage {
+    fn site(&self) -> &Site;
+
+    /// Starts whoever has died meanwhile, where something still strikes.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    fn supervise(&mut self) -> Result<()>;
+}
+
+impl Stage for Site {
+    fn site(&self) -> &Site {
+        self
+    }
+
+    fn supervise(&mut self) -> Result<()> {
+        Ok(())
+    }
+}
+
+/// What was seen.
+#[derive(Debug, Default)]
+pub(crate) struct Findings {
+    pub(crate) figures: Vec<(&'static str, String)>,
+    /// What is wrong with the product.
+    pub(crate) broken: Vec<String>,
+}
+
+/// Waits until nothing moves any more, and looks whether all is there that was promised, and nothing else.
+///
 /// # Errors
-/// Database or store cannot be read. What is wrong with the product goes into the report.
-pub(super) async fn audit(arena: &mut Arena, ledger: &Ledger, report: &mut Report) -> Result<()> {
-    let begun = Instant::now();
-    let unsettled = quiet(arena, unsettled).await?;
-    report.figures.push(("settled after (s)", begun.elapsed().as_secs().to_string()));
-    report.broken.extend(unsettled);
-    let rows = rows(&arena.site.database().await?).await?;
-    let differences = quiet(arena, differences).await?;
-    report.figures.push(("nothing left over after (s)", begun.elapsed().as_secs().to_string()));
-    report.broken.extend(differences);
-    promises(arena, ledger, &rows, report).await?;
-    report.figures.extend(toll::figures(arena, &rows).await?);
-    report.broken.extend(redis(arena).await?);
-    report.broken.extend(stop(arena)?);
-    report.broken.extend(secrets(arena)?);
-    report.broken.extend(ledger.broken());
-    report.answers = ledger.answers();
-    Ok(())
+/// Database or store cannot be read. What is wrong with the product is among the findings.
+pub(crate) async fn settled(stage: &mut impl Stage, ledger: &Ledger) -> Result<Findings> {
+    let (begun, mut found) = (Instant::now(), Findings::default());
+    let unsettled = quiet(stage, unsettled).await?;
+    found.figures.push(("settled after (s)", begun.elapsed().as_secs().to_string()));
+    found.broken.extend(unsettled);
+    let rows = rows(&stage.site().database().await?).await?;
+    let differences = quiet(stage, differences).await?;
+    found.figures.push(("nothing left over after (s)", begun.elapsed().as_secs().to_string()));
+    found.broken.extend(differences);
+    promises(stage.site(), ledger, &rows, &mut found).await?;
+    found.figures.extend(toll::figures(stage.site(), &rows).await?);
+    Ok(found)
+}
+
+/// Has everything end, and looks at what that leaves behind.
+///
+/// # Errors
+/// Redis, scratch or logs cannot be read.
+pub(crate) async fn ended(site: &mut Site) -> Result<Findings> {
+    let mut broken = redis(site).await?;
+    broken.extend(stop(site)?);
+    broken.extend(secrets(site)?);
+    Ok(Findings { figures: Vec::new(), broken })
 }
 
 /// Asks until nothing is wrong, or time is up; gives what is wrong then.
-async fn quiet(arena: &mut Arena, wrong: impl AsyncFn(&Arena) -> Result<Vec<String>>) -> Result<Vec<String>> {
+async fn quiet(stage: &mut impl Stage, wrong: impl AsyncFn(&Site) -> Result<Vec<String>>) -> Result<Vec<String>> {
     let end = Instant::now() + QUIET;
     loop {
-        arena.supervise()?;
-        let left = wrong(arena).await;
+        stage.supervise()?;
+        let left = wrong(stage.site()).await;
         if Instant::now() > end || left.as_ref().is_ok_and(Vec::is_empty) {
             return left;
         }
@@ -91,8 +129,8 @@ async fn rows(db: &Db) -> Result<Vec<FileWithRenditions>> {
 }
 
 /// Files that still are on their way, answered or not, and deletions that are not done.
-async fn unsettled(arena: &Arena) -> Result<Vec<String>> {
-    let db = arena.site.database().await?;
+async fn unsettled(site: &Site) -> Result<Vec<String>> {
+    let db = site.database().await?;
     let rows = rows(&db).await?.into_iter().map(|row| row.file);
     let left = rows.filter(|file| match file.state {
         FileState::Failed => file.failure.is_none(),
@@ -107,15 +145,15 @@ async fn unsettled(arena: &Arena) -> Result<Vec<String>> {
 }
 
 /// Objects that no row names, names without an object, and gauges that are not zero.
-async fn differences(arena: &Arena) -> Result<Vec<String>> {
-    let rows = rows(&arena.site.database().await?).await?;
+async fn differences(site: &Site) -> Result<Vec<String>> {
+    let rows = rows(&site.database().await?).await?;
     let named: BTreeSet<String> = rows.iter().flat_map(keys).map(|key| key.to_string()).collect();
-    let mut stored: BTreeSet<String> = arena.site.stored("staging/").await?.into_iter().collect();
-    stored.extend(arena.site.stored("media/").await?);
+    let mut stored: BTreeSet<String> = site.stored("staging/").await?.into_iter().collect();
+    stored.extend(site.stored("media/").await?);
     let orphans = stored.difference(&named).map(|key| format!("nobody names {key}"));
     let missing = named.difference(&stored).map(|key| format!("{key} is named and not there"));
     let mut wrong: Vec<String> = orphans.chain(missing).collect();
-    for gateway in &arena.site.gateways {
+    for gateway in &site.gateways {
         let metrics = Client::new(gateway.ops_url()).get("/metrics").await?.expect(200)?.body;
         let text = String::from_utf8_lossy(&metrics).into_owned();
         let gauges = text
@@ -131,18 +169,18 @@ fn keys(row: &FileWithRenditions) -> Vec<Key> {
     row.renditions.iter().flat_map(|it| it.keys(&file.org_id)).chain([file.source_key.clone()]).collect()
 }
 
-async fn promises(arena: &Arena, ledger: &Ledger, rows: &[FileWithRenditions], report: &mut Report) -> Result<()> {
+async fn promises(site: &Site, ledger: &Ledger, rows: &[FileWithRenditions], found: &mut Findings) -> Result<()> {
     let by_id: HashMap<String, &FileWithRenditions> = rows.iter().map(|row| (row.file.id.to_string(), row)).collect();
     let promises = ledger.promises();
     let (mut ready, mut failed, mut deleted, mut failures) = (0, 0, 0, Vec::new());
     for (file, promise) in &promises {
         let row = by_id.get(file);
         match (promise.deletion, row) {
-            (Deletion::Answered, Some(_)) => report.broken.push(format!("{file} was deleted and is back")),
-            (Deletion::None, None) => report.broken.push(format!("{file} was promised and is lost")),
+            (Deletion::Answered, Some(_)) => found.broken.push(format!("{file} was deleted and is back")),
+            (Deletion::None, None) => found.broken.push(format!("{file} was promised and is lost")),
             (Deletion::Answered | Deletion::Asked, None) => deleted += 1,
             (_, Some(row)) => {
-                report.broken.extend(same(arena, file, promise, row).await?);
+                found.broken.extend(same(site, file, promise, row).await?);
                 let is_failed = row.file.state == FileState::Failed;
                 failed += usize::from(is_failed);
                 ready += usize::from(!is_failed);
@@ -153,17 +191,17 @@ async fn promises(arena: &Arena, ledger: &Ledger, rows: &[FileWithRenditions], r
         }
     }
     let unanswered = rows.iter().filter(|row| !promises.contains_key(&row.file.id.to_string())).count();
-    report.figures.push(("uploads answered", promises.len().to_string()));
-    report.figures.push(("  of these ready, failed, deleted", format!("{ready}, {failed}, {deleted}")));
-    report.figures.push(("  good ones that failed", format!("{failures:?}")));
-    report.figures.push(("uploads that arrived and were not answered", unanswered.to_string()));
-    report.broken.extend(twice(rows, &promises));
+    found.figures.push(("uploads answered", promises.len().to_string()));
+    found.figures.push(("  of these ready, failed, deleted", format!("{ready}, {failed}, {deleted}")));
+    found.figures.push(("  good ones that failed", format!("{failures:?}")));
+    found.figures.push((UNANSWERED, unanswered.to_string()));
+    found.broken.extend(twice(rows, &promises));
     Ok(())
 }
 
 /// The bytes that were sent, read through a gateway, and every rendition whole.
-async fn same(arena: &Arena, file: &str, promise: &Promise, row: &FileWithRenditions) -> Result<Vec<String>> {
-    let client = arena.site.gateways[0].client().signed_in(SignIn::member("alice", promise.org).ttl(86_400).jwt());
+async fn same(site: &Site, file: &str, promise: &Promise, row: &FileWithRenditions) -> Result<Vec<String>> {
+    let client = site.gateways[0].client().signed_in(SignIn::member("alice", promise.org).ttl(86_400).jwt());
     let mut wrong = Vec::new();
     let source = client.get(&format!("/v1/files/{file}?rendition=source")).await?;
     if source.status != 200 || source.body != promise.bytes {
@@ -213,17 +251,16 @@ fn twice(rows: &[FileWithRenditions], promises: &HashMap<String, Promise>) -> Ve
 }
 
 /// Only what expires by itself, the dead letters kept for show, and the count of the turns that were taken.
-async fn redis(arena: &mut Arena) -> Result<Vec<String>> {
-    let keys = arena.site.services()?.redis.command("KEYS *").await?;
+async fn redis(site: &mut Site) -> Result<Vec<String>> {
+    let keys = site.services()?.redis.command("KEYS *").await?;
     let names = keys.lines().filter(|line| line.starts_with('{'));
     let kept = |name: &&str| ["lease", ":dead", ":reasons", ":turns"].iter().any(|kept| name.contains(kept));
     Ok(names.filter(|name| !kept(name)).map(|name| format!("Redis still has {name}")).collect())
 }
 
 /// Everybody ends well when asked to, and leaves nothing in scratch.
-fn stop(arena: &mut Arena) -> Result<Vec<String>> {
-    let scratch = arena.site.scratch();
-    let site = &mut arena.site;
+fn stop(site: &mut Site) -> Result<Vec<String>> {
+    let scratch = site.scratch();
     let mut wrong = Vec::new();
     for process in site.workers.iter_mut().chain(site.gateways.iter_mut().map(|gateway| &mut gateway.process)) {
         process.signal(Signal::TERM)?;
@@ -243,8 +280,8 @@ fn stop(arena: &mut Arena) -> Result<Vec<String>> {
     Ok(wrong)
 }
 
-fn secrets(arena: &mut Arena) -> Result<Vec<String>> {
-    let services = arena.site.services()?;
+fn secrets(site: &mut Site) -> Result<Vec<String>> {
+    let services = site.services()?;
     let keys = token_keys();
     let key = keys.split_once(':').context("a key")?.1.to_owned();
     let raw = String::from_utf8_lossy(&STANDARD.decode(&key)?).into_owned();
@@ -257,7 +294,7 @@ fn secrets(arena: &mut Arena) -> Result<Vec<String>> {
         ("a stream token", "token=".to_owned()),
     ];
     let mut wrong = Vec::new();
-    for log in arena.site.logs()? {
+    for log in site.logs()? {
         let text = String::from_utf8_lossy(&fs::read(&log)?).into_owned();
         for (what, secret) in &secrets {
             if let Some(line) = text.lines().find(|line| line.contains(secret)) {

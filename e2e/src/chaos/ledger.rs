@@ -14,7 +14,7 @@ use super::{fault::GATEWAYS, media::Kind};
 
 /// A deletion, as far as its client knows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deletion {
+pub(crate) enum Deletion {
     None,
     /// Asked for; the answer never came.
     Asked,
@@ -23,15 +23,15 @@ pub(super) enum Deletion {
 
 /// An upload that was answered with success.
 #[derive(Debug, Clone)]
-pub(super) struct Promise {
-    pub(super) org: &'static str,
-    pub(super) kind: Kind,
-    pub(super) bytes: Bytes,
-    pub(super) deletion: Deletion,
+pub(crate) struct Promise {
+    pub(crate) org: &'static str,
+    pub(crate) kind: Kind,
+    pub(crate) bytes: Bytes,
+    pub(crate) deletion: Deletion,
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Ledger {
+pub(crate) struct Ledger {
     promises: Mutex<HashMap<String, Promise>>,
     broken: Mutex<Vec<String>>,
     answers: Mutex<BTreeMap<String, usize>>,
@@ -42,14 +42,14 @@ pub(super) struct Ledger {
 
 /// What a client is doing at a gateway.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Doing {
+pub(crate) enum Doing {
     Upload,
     Stream,
 }
 
 /// Counts as under way until it is dropped.
 #[derive(Debug)]
-pub(super) struct UnderWay<'a>(&'a AtomicUsize);
+pub(crate) struct UnderWay<'a>(&'a AtomicUsize);
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
@@ -58,16 +58,16 @@ impl Drop for UnderWay<'_> {
 }
 
 impl Ledger {
-    pub(super) fn promised(&self, file: String, promise: Promise) {
+    pub(crate) fn promised(&self, file: String, promise: Promise) {
         lock(&self.promises).insert(file, promise);
     }
 
-    pub(super) fn promises(&self) -> HashMap<String, Promise> {
+    pub(crate) fn promises(&self) -> HashMap<String, Promise> {
         lock(&self.promises).clone()
     }
 
     /// Those of one organisation that nobody has asked to delete, in an order that does not depend on a hash.
-    pub(super) fn living(&self, org: &str) -> Vec<(String, Promise)> {
+    pub(crate) fn living(&self, org: &str) -> Vec<(String, Promise)> {
         let promises = lock(&self.promises);
         let mut living: Vec<_> = promises
             .iter()
@@ -79,47 +79,47 @@ impl Ledger {
     }
 
     /// False when somebody else has been faster.
-    pub(super) fn begin_deletion(&self, file: &str) -> bool {
+    pub(crate) fn begin_deletion(&self, file: &str) -> bool {
         let mut promises = lock(&self.promises);
         let promise = promises.get_mut(file).filter(|promise| promise.deletion == Deletion::None);
         promise.map(|promise| promise.deletion = Deletion::Asked).is_some()
     }
 
-    pub(super) fn deleted(&self, file: &str) {
+    pub(crate) fn deleted(&self, file: &str) {
         if let Some(promise) = lock(&self.promises).get_mut(file) {
             promise.deletion = Deletion::Answered;
         }
     }
 
     /// Whether a deletion was asked for meanwhile.
-    pub(super) fn is_leaving(&self, file: &str) -> bool {
+    pub(crate) fn is_leaving(&self, file: &str) -> bool {
         lock(&self.promises).get(file).is_none_or(|promise| promise.deletion != Deletion::None)
     }
 
     /// Something that must never be.
-    pub(super) fn broke(&self, what: String) {
+    pub(crate) fn broke(&self, what: String) {
         lock(&self.broken).push(what);
     }
 
-    pub(super) fn broken(&self) -> Vec<String> {
+    pub(crate) fn broken(&self) -> Vec<String> {
         lock(&self.broken).clone()
     }
 
-    pub(super) fn count(&self, what: String) {
+    pub(crate) fn count(&self, what: String) {
         *lock(&self.answers).entry(what).or_default() += 1;
     }
 
-    pub(super) fn answers(&self) -> BTreeMap<String, usize> {
+    pub(crate) fn answers(&self) -> BTreeMap<String, usize> {
         lock(&self.answers).clone()
     }
 
-    pub(super) fn enter(&self, doing: Doing, gateway: usize) -> UnderWay<'_> {
+    pub(crate) fn enter(&self, doing: Doing, gateway: usize) -> UnderWay<'_> {
         let counter = &self.counters(doing)[gateway];
         counter.fetch_add(1, Ordering::Relaxed);
         UnderWay(counter)
     }
 
-    pub(super) fn under_way(&self, doing: Doing, gateway: usize) -> bool {
+    pub(crate) fn under_way(&self, doing: Doing, gateway: usize) -> bool {
         self.counters(doing)[gateway].load(Ordering::Relaxed) > 0
     }
 

@@ -13,7 +13,7 @@ const LARGE: usize = 6 << 20;
 
 /// What becomes of an upload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Served as it is at once, and given a poster.
     WebSafe,
     /// Must be encoded.
@@ -22,17 +22,19 @@ pub(super) enum Kind {
     Plain,
     /// Calls itself a film and is none.
     Junk,
+    /// Keeps a worker busy for a while.
+    Long,
 }
 
 /// Clips made once.
 #[derive(Debug)]
-pub(super) struct Media {
+pub(crate) struct Media {
     web_safe: Vec<u8>,
     foreign: Vec<u8>,
 }
 
 impl Media {
-    pub(super) fn make(folder: &Folder) -> Result<Self> {
+    pub(crate) fn make(folder: &Folder) -> Result<Self> {
         let x264 = [
             "-c:v",
             "libx264",
@@ -53,7 +55,7 @@ impl Media {
     }
 
     /// The name and the bytes of a new upload.
-    pub(super) fn upload(&self, dice: &mut Dice) -> (Kind, String, Bytes) {
+    pub(crate) fn upload(&self, dice: &mut Dice) -> (Kind, String, Bytes) {
         let number = dice.throw();
         match dice.below(10) {
             0..=2 => (Kind::WebSafe, format!("{number}.mp4"), with_free_box(&self.web_safe, dice)),
@@ -82,7 +84,7 @@ fn clip(path: &str, codecs: &[&str]) -> Result<Vec<u8>> {
 }
 
 /// A box that every reader skips (ISO/IEC 14496-12, 8.1.2).
-fn with_free_box(clip: &[u8], dice: &mut Dice) -> Bytes {
+pub(crate) fn with_free_box(clip: &[u8], dice: &mut Dice) -> Bytes {
     let noise = dice.bytes(1_000);
     let size = u32::try_from(noise.len() + 8).unwrap_or(u32::MAX).to_be_bytes();
     [clip, &size, b"free", &noise].concat().into()

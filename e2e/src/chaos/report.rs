@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fmt, path::PathBuf, time::Duration};
 
-use super::{Phase, Plan, fault::Strike};
+use super::{Phase, Plan, audit::Findings, fault::Strike};
 
 const PHASES: [Phase; 6] =
     [Phase::Idle, Phase::Queued, Phase::Streaming, Phase::Uploading, Phase::Encoding, Phase::Publishing];
@@ -44,6 +44,11 @@ impl Report {
         *self.hits.entry(strike.kind()).or_default().entry(name(phase)).or_default() += 1;
         self.in_flight += usize::from(phase.is_in_flight());
         self.faults += 1;
+    }
+
+    pub(super) fn add(&mut self, found: Findings) {
+        self.figures.extend(found.figures);
+        self.broken.extend(found.broken);
     }
 
     /// Faults that hit work in flight, in percent.

@@ -9,15 +9,15 @@ use std::{
 use anyhow::Result;
 use reelgate_common::{db::FileWithRenditions, job::JobRecord};
 
-use super::arena::Arena;
+use crate::site::Site;
 
-pub(super) async fn figures(arena: &Arena, rows: &[FileWithRenditions]) -> Result<Vec<(&'static str, String)>> {
-    let (db, mut jobs) = (arena.site.database().await?, Vec::new());
+pub(super) async fn figures(site: &Site, rows: &[FileWithRenditions]) -> Result<Vec<(&'static str, String)>> {
+    let (db, mut jobs) = (site.database().await?, Vec::new());
     for row in rows {
         jobs.extend(db.jobs_of(&row.file.org_id, row.file.id).await?);
     }
     let mut logged = String::new();
-    for log in arena.site.logs()? {
+    for log in site.logs()? {
         logged += &String::from_utf8_lossy(&fs::read(&log)?);
     }
     let (begun, lost) = (of_jobs(&logged, "an attempt begins"), of_jobs(&logged, "a worker was lost"));

@@ -56,6 +56,9 @@ impl Direction<'_> {
                 return to.shutdown().await;
             }
             let piece = &buffer[..read];
+            if !self.is_reply && self.shared.swallows(piece) {
+                return std::future::pending().await;
+            }
             self.lose(piece)?;
             match link {
                 Link::Slow(rate) => trickle(&mut to, piece, rate).await?,

@@ -1,6 +1,8 @@
 //! A Postgres server. As root it runs under the user `postgres`, because it refuses to run as root.
 
 use std::{
+    fs::File,
+    io::Write,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -11,11 +13,13 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use tokio::{net::TcpStream, sync::OnceCell};
 
 use crate::{
+    host::Host,
     ports::free_port,
     process::{Folder, Launch, Process, eventually},
 };
 
 pub struct Postgres {
+    host: Host,
     port: u16,
     folder: Folder,
     bin: PathBuf,
@@ -39,14 +43,14 @@ impl Postgres {
     /// # Errors
     /// It cannot be started.
     pub async fn start() -> Result<Self> {
-        Self::start_with(Vec::new()).await
+        Self::start_on(&Host::default(), Vec::new()).await
     }
 
-    /// The same with this in its environment.
+    /// On a host, with this in its environment.
     ///
     /// # Errors
     /// It cannot be started.
-    pub async fn start_with(env: Vec<(String, String)>) -> Result<Self> {
+    pub async fn start_on(host: &Host, env: Vec<(String, String)>) -> Result<Self> {
         let bin = binaries()?;
         let folder = Folder::new("postgres")?;
         if geteuid().is_root() {
@@ -70,7 +74,9 @@ impl Postgres {
         let status = running.wait(Duration::from_secs(60))?;
         anyhow::ensure!(status.success(), "initdb failed: {}", running.output());
         drop(running);
-        let mut server = Self { port: 0, folder, bin, env, process: None };
+        // Without more, those on other hosts are turned away whatever it listens on.
+        File::options().append(true).open(folder.join("data/pg_hba.conf"))?.write_all(b"host all all all trust\n")?;
+        let mut server = Self { host: host.clone(), port: 0, folder, bin, env, process: None };
         for _ in 0..5 {
             server.port = free_port();
             if server.launch().await.is_ok() {
@@ -82,12 +88,13 @@ impl Postgres {
 
     async fn launch(&mut self) -> Result<()> {
         let (data, port, sockets) = (self.folder.join("data"), self.port.to_string(), self.folder.join("data"));
-        let arguments = ["-D", &data, "-p", &port, "-k", &sockets, "-c", "listen_addresses=127.0.0.1"];
+        let listen = format!("listen_addresses={}", self.host.address());
+        let arguments = ["-D", &data, "-p", &port, "-k", &sockets, "-c", &listen];
         let tuning = ["-c", "max_connections=300", "-c", "shared_buffers=64MB"];
         // Set by `env`, which runs as the user already: what is preloaded must not meet the change of the user.
         let settings = self.env.iter().map(|(key, value)| format!("{key}={value}"));
         let program = self.bin.join("postgres").to_string_lossy().into_owned();
-        let launch = Launch::new("env", self.folder.join("postgres.log"));
+        let launch = Launch::new("env", self.folder.join("postgres.log")).on(&self.host);
         let launch = launch.args(settings).args([program]).args(arguments).args(tuning);
         let mut process = as_postgres(launch).start()?;
         let up = eventually("postgres answers", Duration::from_secs(30), async || {
@@ -100,7 +107,7 @@ impl Postgres {
     }
 
     async fn answers(&self) -> bool {
-        TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() && self.psql("postgres", "select 1").is_ok()
+        TcpStream::connect((self.host.address(), self.port)).await.is_ok() && self.psql("postgres", "select 1").is_ok()
     }
 
     /// Runs one statement.
@@ -109,7 +116,16 @@ impl Postgres {
     /// The server refuses it; the error carries its words.
     pub fn psql(&self, database: &str, statement: &str) -> Result<String> {
         let output = Command::new(self.bin.join("psql"))
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "reelgate", "-d", database])
+            .args([
+                "-h",
+                &self.host.address().to_string(),
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "reelgate",
+                "-d",
+                database,
+            ])
             .args(["-v", "ON_ERROR_STOP=1", "-X", "-A", "-t", "-c", statement])
             .output()?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -134,7 +150,16 @@ impl Postgres {
 
     fn tool(&self, name: &str, database: &str, options: &[&str], file: &Path) -> Result<()> {
         let output = Command::new(self.bin.join(name))
-            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-U", "reelgate", "-d", database])
+            .args([
+                "-h",
+                &self.host.address().to_string(),
+                "-p",
+                &self.port.to_string(),
+                "-U",
+                "reelgate",
+                "-d",
+                database,
+            ])
             .args(options)
             .arg(file)
             .output()?;
@@ -154,7 +179,7 @@ impl Postgres {
 
     #[must_use]
     pub fn url(&self, database: &str) -> String {
-        format!("postgres://reelgate@127.0.0.1:{}/{database}", self.port)
+        format!("postgres://reelgate@{}:{}/{database}", self.host.address(), self.port)
     }
 
     #[must_use]
@@ -173,6 +198,14 @@ impl Postgres {
         process.signal(Signal::QUIT)?;
         process.wait(Duration::from_secs(20))?;
         Ok(())
+    }
+
+    /// Ends it as whoever restarts it in order does ("fast shutdown"): what is under way is rolled back, connections are closed.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.take().context("postgres is not running")?.end(Signal::INT)
     }
 
     /// Worse than away: it takes connections and answers nobody any more.

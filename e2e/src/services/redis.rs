@@ -10,11 +10,13 @@ use tokio::{
 };
 
 use crate::{
+    host::Host,
     ports::free_port,
     process::{Folder, Launch, Process, eventually},
 };
 
 pub struct Redis {
+    host: Host,
     port: u16,
     folder: Folder,
     env: Vec<(String, String)>,
@@ -33,7 +35,15 @@ impl Redis {
     /// # Errors
     /// It cannot be started.
     pub async fn start_with(env: Vec<(String, String)>) -> Result<Self> {
-        let mut server = Self { port: 0, folder: Folder::new("redis")?, env, process: None };
+        Self::start_on(&Host::default(), env).await
+    }
+
+    /// On a host, with this in its environment.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub async fn start_on(host: &Host, env: Vec<(String, String)>) -> Result<Self> {
+        let mut server = Self { host: host.clone(), port: 0, folder: Folder::new("redis")?, env, process: None };
         for _ in 0..5 {
             server.port = free_port();
             if server.restart().await.is_ok() {
@@ -49,12 +59,13 @@ impl Redis {
     /// It does not start.
     pub async fn restart(&mut self) -> Result<()> {
         self.process = None;
-        let port = self.port.to_string();
+        let (port, address) = (self.port.to_string(), self.host.address().to_string());
         let mut process = Launch::new("redis-server", self.folder.join("redis.log"))
-            .args(["--port", &port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"])
+            .args(["--port", &port, "--bind", &address, "--protected-mode", "no", "--save", "", "--appendonly", "no"])
             .args(["--maxmemory-policy", "noeviction"])
             .envs(self.env.iter().cloned())
             .directory(self.folder.path())
+            .on(&self.host)
             .start()?;
         eventually("redis answers", Duration::from_secs(10), async || {
             !process.is_running() || self.command("PING").await.is_ok_and(|answer| answer.starts_with("+PONG"))
@@ -71,6 +82,14 @@ impl Redis {
     /// It is not running.
     pub fn crash(&mut self) -> Result<()> {
         self.process.take().context("redis is not running")?.kill()
+    }
+
+    /// Ends it as whoever restarts it in order does; all data is gone.
+    ///
+    /// # Errors
+    /// It does not end.
+    pub fn stop(&mut self) -> Result<()> {
+        self.process.take().context("redis is not running")?.end(Signal::TERM)
     }
 
     /// SIGSTOP: accepts connections and never answers.
@@ -92,7 +111,7 @@ impl Redis {
     /// # Errors
     /// It is away.
     pub async fn command(&self, line: &str) -> Result<String> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+        let mut stream = TcpStream::connect((self.host.address(), self.port)).await?;
         stream.write_all(format!("{line}\r\n").as_bytes()).await?;
         let mut answer = vec![0; 64 * 1024];
         let length = tokio::time::timeout(Duration::from_secs(2), stream.read(&mut answer)).await??;
@@ -101,7 +120,7 @@ impl Redis {
 
     #[must_use]
     pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        format!("redis://{}:{}", self.host.address(), self.port)
     }
 
     #[must_use]

@@ -44,6 +44,7 @@ mod floods;
 mod fuzzed;
 mod harness;
 mod hostile;
+mod hosts;
 mod idle;
 mod images;
 mod in_sync;

@@ -37,7 +37,7 @@ pub(crate) enum UploadError {
     Body(#[from] RequestBodyError),
     #[error("The upload was closed or deleted before it was complete")]
     Closed,
-    #[error("The same upload is still arriving; try again later")]
+    #[error("The same upload is still arriving, or has just failed; try again later")]
     StillArriving,
     #[error("This Idempotency-Key was used for another file")]
     KeyReused,

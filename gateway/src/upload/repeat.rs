@@ -80,11 +80,12 @@ impl Repeat {
         Ok(())
     }
 
-    /// The first one's file, as soon as it is one.
+    /// The first one's file, as soon as it is one. If it ends without one, the bytes that came here are not kept, so that they must come
+    /// again, which is what a client is told that repeats too early.
     pub(super) async fn finish(self) -> Result<FileWithRenditions, UploadError> {
         let end = Instant::now() + PATIENCE;
         let first = loop {
-            let found = self.db.find_file(&self.org, self.file).await?.ok_or(UploadError::Closed)?;
+            let found = self.db.find_file(&self.org, self.file).await?.ok_or(UploadError::StillArriving)?;
             if found.file.state != FileState::Uploading {
                 break found;
             }

@@ -231,6 +231,23 @@ async fn an_upload_that_was_closed_meanwhile_drops_its_object() {
     bench.holds_only(0).await;
 }
 
+#[tokio::test]
+async fn a_repetition_whose_first_one_fails_is_to_come_again() {
+    let bench = Bench::new().await;
+    let head = PartHead { filename: Some("film.mp4".to_owned()), ..PartHead::default() };
+    let (backends, caller) = (&bench.fixture.backends, Fixture::caller());
+    let begin = || {
+        let said = (None, Some("one key".to_owned()), reelgate_common::labels::Labels::default());
+        Transfer::begin(&bench.uploads, backends, &caller, &head, said)
+    };
+    let Begun::New(first) = begin().await.unwrap() else { panic!("nothing was sent before") };
+    let Begun::Repeats(again) = begin().await.unwrap() else { panic!("it was begun before") };
+    drop(first);
+    assert!(matches!(again.finish().await, Err(UploadError::StillArriving)));
+    assert!(matches!(begin().await.unwrap(), Begun::New(_)), "its key is free");
+    bench.holds_only(0).await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn twenty_uploads_share_a_budget_of_four_parts() {
     let bench = Bench::new().await;

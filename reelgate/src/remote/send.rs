@@ -122,6 +122,13 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_repetition_that_comes_too_early_comes_again() {
+        let early = r#"{"detail":"Still arriving","code":"upload_still_arriving"}"#;
+        let (stored, keys) = attempts(&[Some((503, "")), Some((409, early)), Some((200, STORED))]).await;
+        assert_eq!((stored.unwrap().state(), keys.len()), ("staged", 3));
+    }
+
+    #[tokio::test]
     async fn what_was_refused_is_not_tried_again() {
         let (stored, keys) = attempts(&[Some((413, r#"{"detail":"Too large","code":"file_too_large"}"#))]).await;
         assert_eq!((stored.unwrap_err().to_string(), keys.len()), ("Too large (file_too_large)".to_owned(), 1));

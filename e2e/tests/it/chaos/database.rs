@@ -110,6 +110,33 @@ async fn commits_whose_answers_are_lost_make_nothing_twice() -> Result<()> {
     Ok(())
 }
 
+/// A gateway loses its line in the middle of a transaction, and its server never hears that it has gone.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_vanishes_in_a_transaction_holds_nobody_up() -> Result<()> {
+    let mut at = Proxied::start(&[]).await?;
+    // What is written last, when all is locked that a transaction locks.
+    at.database.vanish_at(Some(b"INSERT INTO \"events\""));
+    let upload = || Upload::text("note.txt", "a note");
+    assert_eq!(
+        alice(&at.site).post_files("/v1/files", vec![upload()]).await?.expect(503)?.code(),
+        "database_unavailable"
+    );
+    assert!(at.database.vanished() > 0);
+    let direct = at.site.services()?.database.clone();
+    at.site.set_env("REELGATE__DATABASE__URL", direct);
+    at.site.start_gateway().await?;
+    let other = at.site.gateways[1].client().signed_in(SignIn::member("bob", ORG).jwt());
+    let mut file = None;
+    eventually("the counter of events is free", PATIENCE, async || {
+        file = other.upload_one(upload()).await.ok();
+        file.is_some()
+    })
+    .await
+    .with_context(|| at.site.output())?;
+    other.wait_ready(&file.unwrap()).await?;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_who_meet_a_locked_table_hear_503_and_cut_no_stream() -> Result<()> {
     let mut site = Site::builder(Footing::Production).workers(0).own_services().start().await?;
