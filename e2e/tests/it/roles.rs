@@ -76,6 +76,11 @@ async fn start() -> Result<Site> {
     postgres.psql(&database, &grants)?;
     postgres.psql(&database, &grants)?;
     postgres.psql(&database, "create user gw in role reelgate_gateway; create user wk in role reelgate_worker")?;
+    // A rung that is earned by the first view: it is counted by one, made by the other, and both write what that takes.
+    for (key, value) in [("ENABLED", "true"), ("RUNGS_AFTER_VIEWS", "1"), ("LOOK_MS", "200"), ("START_RUNGS", "")] {
+        site.set_env(format!("REELGATE__EARNED__{key}"), value);
+    }
+    site.set_env("REELGATE__LADDER__RUNGS", "240,144");
     site.set_env("REELGATE__DATABASE__URL", address.replace("reelgate@", "gw@"));
     site.start_gateway().await?;
     site.set_env("REELGATE__DATABASE__URL", address.replace("reelgate@", "wk@"));
@@ -102,6 +107,10 @@ async fn with_the_least_privileges_a_film_is_uploaded_processed_played_retried_a
     ensure!(settled["state"] == "ready", "{settled}\n{}", site.output());
     let token = alice.stream_token(&serde_json::json!({})).await?;
     site.client().get(&format!("/v1/files/stream/{film}?token={token}")).await?.expect(200)?;
+    let earned =
+        |info: &Value| info["renditions"].as_array().is_some_and(|all| all.iter().any(|it| it["name"] == "144p"));
+    ensure!(!earned(&settled), "{settled}");
+    alice.wait_until(&film, PATIENCE, earned).await.with_context(|| site.output())?;
     // A thumbnail is asked for by one and made by the other.
     eventually("the thumbnail is there", PATIENCE, async || {
         let answer = alice.get(&format!("/v1/files/{film}/thumbnail?t=0&w=160")).await;
