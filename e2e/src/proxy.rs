@@ -60,9 +60,11 @@ struct Shared {
     /// Changes whenever everything that is connected is to be cut.
     cuts: watch::Sender<u64>,
     lost_reply: Mutex<Option<LostReply>>,
-    /// What ends all that passes over the connection on which it is asked.
+    /// What holds the connection on which it is asked.
     last_words: Mutex<Option<Vec<u8>>>,
-    swallowed: AtomicU64,
+    held: AtomicU64,
+    /// Changes when all that is held may go on.
+    let_go: watch::Sender<()>,
     asked: AtomicU64,
     lost: AtomicU64,
     opened: AtomicU64,
@@ -82,7 +84,8 @@ impl Proxy {
             cuts: watch::Sender::new(0),
             lost_reply: Mutex::default(),
             last_words: Mutex::default(),
-            swallowed: AtomicU64::new(0),
+            held: AtomicU64::new(0),
+            let_go: watch::Sender::new(()),
             asked: AtomicU64::new(0),
             lost: AtomicU64::new(0),
             opened: AtomicU64::new(0),
@@ -120,16 +123,21 @@ impl Proxy {
         self.shared.lost.load(Ordering::Relaxed)
     }
 
-    /// From now on, until it is set to `None`: a connection on which this is asked passes nothing any more, the question included, and no
-    /// end hears of the other's. So a machine goes that loses its line.
-    pub fn vanish_at(&self, last_words: Option<&[u8]>) {
+    /// From now on, until it is set to `None`: on a connection on which this is asked nothing more is passed on, this included, and no end
+    /// hears of the other's. So a machine goes that loses its line.
+    pub fn hold_at(&self, last_words: Option<&[u8]>) {
         *self.shared.last_words.lock().unwrap_or_else(PoisonError::into_inner) = last_words.map(<[u8]>::to_vec);
     }
 
-    /// How many connections have gone so.
+    /// What is held goes on.
+    pub fn let_go(&self) {
+        self.shared.let_go.send_replace(());
+    }
+
+    /// How many connections were held so far.
     #[must_use]
-    pub fn vanished(&self) -> u64 {
-        self.shared.swallowed.load(Ordering::Relaxed)
+    pub fn held(&self) -> u64 {
+        self.shared.held.load(Ordering::Relaxed)
     }
 
     /// How many connections there have been.
@@ -140,12 +148,17 @@ impl Proxy {
 }
 
 impl Shared {
-    /// Whether its connection is to pass nothing any more.
-    fn swallows(&self, request: &[u8]) -> bool {
-        let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
-        let swallows = words.as_ref().is_some_and(|words| contains(request, words));
-        self.swallowed.fetch_add(u64::from(swallows), Ordering::Relaxed);
-        swallows
+    /// Waits, if its connection is to be held, until it is let go.
+    async fn hold(&self, request: &[u8]) {
+        let mut let_go = self.let_go.subscribe();
+        let holds = || {
+            let words = self.last_words.lock().unwrap_or_else(PoisonError::into_inner);
+            words.as_ref().is_some_and(|words| contains(request, words))
+        };
+        if holds() {
+            self.held.fetch_add(1, Ordering::Relaxed);
+            drop(let_go.changed().await);
+        }
     }
 
     /// Whether the reply to this request is to be lost.
@@ -254,15 +267,17 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_has_vanished_is_not_heard_of_any_more() {
+    async fn what_is_held_is_not_heard_of_until_it_is_let_go() {
         let proxy = Proxy::start(chatter().await).await.unwrap();
-        proxy.vanish_at(Some(b"x"));
+        proxy.hold_at(Some(b"x"));
         let mut asking = std::pin::pin!(ask(&proxy));
         assert!(tokio::time::timeout(Duration::from_millis(200), &mut asking).await.is_err());
-        proxy.vanish_at(None);
+        proxy.hold_at(None);
         assert!(ask(&proxy).await.is_ok(), "others are");
         assert!(tokio::time::timeout(Duration::from_millis(200), &mut asking).await.is_err());
-        assert_eq!(proxy.vanished(), 1);
+        proxy.let_go();
+        assert!(asking.await.is_ok());
+        assert_eq!(proxy.held(), 1);
     }
 
     #[tokio::test]

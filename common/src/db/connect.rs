@@ -5,8 +5,9 @@ use std::{future::Future, sync::Arc, time::Duration};
 use sea_orm::{
     ConnectOptions, Database, DatabaseConnection, DbBackend, DbErr,
     sqlx::{
-        Connection, Error as SqlxError,
-        postgres::{PgConnectOptions, PgPoolOptions},
+        Connection, Error as SqlxError, Row,
+        postgres::{PgConnectOptions, PgConnection, PgPoolOptions},
+        raw_sql,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
     },
 };
@@ -137,7 +138,7 @@ fn postgres(url: &str, timeout: Duration) -> ConnectOptions {
     options.map_sqlx_postgres_opts(move |settings: PgConnectOptions| {
         settings.options([("idle_in_transaction_session_timeout", forgotten)])
     });
-    options.map_sqlx_postgres_pool_opts(move |pool| drop_hanging(pool, timeout));
+    options.map_sqlx_postgres_pool_opts(move |pool| keep_free(pool, timeout));
     options
 }
 
@@ -146,14 +147,24 @@ fn postgres(url: &str, timeout: Duration) -> ConnectOptions {
 /// the server's kernel gives his connection up, which takes it two hours.
 const ABANDONED: u32 = 5;
 
-/// A connection whose server fell silent is closed. Without this the pool would wait for it for ever, and be one smaller.
-fn drop_hanging(pool: PgPoolOptions, timeout: Duration) -> PgPoolOptions {
+/// Whether nothing is open: only in a transaction that was begun before, the times differ.
+const IS_FREE: &str = "SELECT statement_timestamp() = transaction_timestamp()";
+
+/// A connection whose server fell silent is closed; without this the pool would wait for it for ever, and be one smaller. And so is one that
+/// the server has in a transaction: of a BEGIN whose caller left before the answer the driver knows nothing, and whatever the connection
+/// was given next would be answered and never committed.
+fn keep_free(pool: PgPoolOptions, timeout: Duration) -> PgPoolOptions {
     pool.after_release(move |connection, _| {
         Box::pin(async move {
-            match tokio::time::timeout(timeout, connection.ping()).await {
-                Ok(answer) => answer.map(|()| true),
+            match tokio::time::timeout(timeout, is_free(connection)).await {
+                Ok(answer) => answer,
                 Err(elapsed) => Err(SqlxError::Io(elapsed.into())),
             }
         })
     })
+}
+
+/// By the simple protocol, in which a statement has one time.
+async fn is_free(connection: &mut PgConnection) -> Result<bool, SqlxError> {
+    raw_sql(IS_FREE).fetch_one(connection).await?.try_get(0)
 }

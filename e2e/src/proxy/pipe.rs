@@ -56,8 +56,8 @@ impl Direction<'_> {
                 return to.shutdown().await;
             }
             let piece = &buffer[..read];
-            if !self.is_reply && self.shared.swallows(piece) {
-                return std::future::pending().await;
+            if !self.is_reply {
+                self.shared.hold(piece).await;
             }
             self.lose(piece)?;
             match link {

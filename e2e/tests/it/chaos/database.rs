@@ -115,13 +115,13 @@ async fn commits_whose_answers_are_lost_make_nothing_twice() -> Result<()> {
 async fn who_vanishes_in_a_transaction_holds_nobody_up() -> Result<()> {
     let mut at = Proxied::start(&[]).await?;
     // What is written last, when all is locked that a transaction locks.
-    at.database.vanish_at(Some(b"INSERT INTO \"events\""));
+    at.database.hold_at(Some(b"INSERT INTO \"events\""));
     let upload = || Upload::text("note.txt", "a note");
     assert_eq!(
         alice(&at.site).post_files("/v1/files", vec![upload()]).await?.expect(503)?.code(),
         "database_unavailable"
     );
-    assert!(at.database.vanished() > 0);
+    assert!(at.database.held() > 0);
     let direct = at.site.services()?.database.clone();
     at.site.set_env("REELGATE__DATABASE__URL", direct);
     at.site.start_gateway().await?;

@@ -1,14 +1,15 @@
 //! A database that is away, and migrations that meet.
 
-use std::time::Duration;
+use std::{pin::pin, time::Duration};
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use reelgate_common::{
     config::Secret,
     db::{Db, DbError, config::DatabaseConfig},
 };
-use reelgate_e2e::services::Postgres;
-use tokio::net::TcpListener;
+use reelgate_e2e::{proxy::Proxy, services::Postgres};
+use sea_orm::ConnectionTrait;
+use tokio::{net::TcpListener, time::timeout};
 
 use super::setup::*;
 
@@ -44,6 +45,32 @@ async fn a_crashed_server_is_away_and_comes_back() -> Result<()> {
     assert!(matches!(impatient.known_files(&[id]).await, Err(DbError::Away(_))));
     server.restart().await?;
     assert_eq!(db.known_files(&[id]).await?, [id]);
+    Ok(())
+}
+
+/// The driver takes a connection for a free one whose BEGIN nobody has waited for. The server does not.
+#[tokio::test]
+async fn what_is_written_after_a_begin_that_nobody_waited_for_is_committed() -> Result<()> {
+    let server = Postgres::shared().await?;
+    let url = server.fresh_database()?;
+    reelgate_migrations::up(open(&url).await?.connection()).await?;
+    let proxy = Proxy::start(server.port()).await?;
+    let through = url.replace(&format!(":{}/", server.port()), &format!(":{}/", proxy.port()));
+    let db = Db::connect(&DatabaseConfig { max_connections: 1, ..config(&through, 30_000) }).await?;
+    db.ping().await?;
+    proxy.hold_at(Some(b"BEGIN"));
+    {
+        let acme = org("acme");
+        let mut leaving = pin!(uploading(&db, &acme));
+        while proxy.held() == 0 {
+            drop(timeout(Duration::from_millis(10), &mut leaving).await);
+        }
+    }
+    proxy.hold_at(None);
+    proxy.let_go();
+    db.connection().execute_unprepared("CREATE TABLE written (n int)").await?;
+    let (_, name) = url.rsplit_once('/').context("a database")?;
+    assert_eq!(server.psql(name, "SELECT count(*) FROM pg_tables WHERE tablename = 'written'")?, "1");
     Ok(())
 }
 
