@@ -139,7 +139,7 @@ mod tests {
     #[tokio::test]
     async fn one_is_taken_at_a_time_and_ends_with_who_asked() {
         let profiles = profiles(true);
-        let mut first = Box::pin(profiles.answer("/debug/pprof/profile", Some("seconds=60")));
+        let mut first = Box::pin(profiles.answer("/debug/pprof/profile", Some("seconds=50")));
         assert!(futures_util::poll!(&mut first).is_pending());
         let refused = profiles.answer("/debug/pprof/profile", Some("seconds=1")).await.unwrap_err();
         assert_eq!((refused.status, refused.code), (StatusCode::CONFLICT, "profile_running"));

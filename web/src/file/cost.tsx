@@ -1,5 +1,4 @@
 // What a file takes: in the store, of workers' time, and for how many views.
-import { useEffect } from "preact/hooks"
 import type { FileCost, FileRecord } from "../api/types"
 import { size, span } from "../format"
 import type { Session } from "../session"
@@ -7,8 +6,8 @@ import { texts } from "../texts"
 import { useAsked } from "../ui/asked"
 
 export function Cost({ session, file }: { session: Session; file: FileRecord }) {
-  const { value, again } = useAsked(() => session.client.cost(file.id), [session, file.id])
-  useEffect(() => again(), [file.renditions.length, file.progress])
+  // Asked again whenever there is something more, and when all is there; not with each step of the progress.
+  const { value } = useAsked(() => session.client.cost(file.id), [session, file.id, file.renditions.length, file.progress === 1])
   if (!value) return <p class="soft">{texts.loading}</p>
   return (
     <dl class="facts">

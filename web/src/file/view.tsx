@@ -102,7 +102,7 @@ function Shown({ session, live, file, again, put }: Props) {
             <h2>{texts.file.facts}</h2>
             <Facts file={file} />
           </section>
-          {file.state !== "uploading" && (
+          {file.state !== "uploading" && !leaves && !file.trashed_at && (
             <section class="panel">
               <h2>{texts.file.costs}</h2>
               <Cost session={session} file={file} />
