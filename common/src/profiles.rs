@@ -6,7 +6,10 @@ mod ask;
 mod cpu;
 
 use std::{
-    sync::{Arc, OnceLock},
+    sync::{
+        Arc, OnceLock,
+        mpsc::{Receiver, RecvTimeoutError, channel},
+    },
     time::Duration,
 };
 
@@ -29,7 +32,28 @@ pub const PREFIX: &str = "/debug/pprof/";
 
 /// What the allocator of this program can tell: who holds memory that was asked for while it looked, or since the start where it was told to
 /// look from then on.
-pub type HeapProfiler = fn(Duration) -> Result<StackProfile, Refusal>;
+pub type HeapProfiler = fn(&Watch) -> Result<StackProfile, Refusal>;
+
+/// How long a profiler is to look, and whether anybody waits for it still.
+#[derive(Debug)]
+pub struct Watch {
+    length: Duration,
+    /// Whoever goes away drops the sender, and the profiler wakes up.
+    gone: Receiver<()>,
+}
+
+impl Watch {
+    /// Returns when it is time.
+    ///
+    /// # Errors
+    /// Nobody waits any more.
+    pub fn over(&self) -> Result<(), Refusal> {
+        match self.gone.recv_timeout(self.length) {
+            Err(RecvTimeoutError::Disconnected) => Err(Refusal::failed("nobody waits for it")),
+            Ok(()) | Err(RecvTimeoutError::Timeout) => Ok(()),
+        }
+    }
+}
 
 static HEAP: OnceLock<HeapProfiler> = OnceLock::new();
 
@@ -96,13 +120,13 @@ impl Profiles {
         let place = place.map_err(|_| {
             Refusal::new(StatusCode::CONFLICT, "profile_running", "A profile is being taken; try again when it is done")
         })?;
-        // Whoever goes away drops the sender, and the profiler wakes up.
-        let (_stay, gone) = std::sync::mpsc::channel::<()>();
+        let (_stay, gone) = channel();
+        let watch = Watch { length: ask.length, gone };
         let taken = tokio::task::spawn_blocking(move || {
             let _place = place;
             let stacks = match ask.what {
-                What::Cpu => cpu::stacks(ask.length, &gone)?,
-                What::Heap => heap(ask.length)?,
+                What::Cpu => cpu::stacks(&watch)?,
+                What::Heap => heap(&watch)?,
             };
             Ok(render(&stacks, ask.what))
         });
@@ -110,9 +134,9 @@ impl Profiles {
     }
 }
 
-fn heap(length: Duration) -> Result<StackProfile, Refusal> {
+fn heap(watch: &Watch) -> Result<StackProfile, Refusal> {
     let none = || Refusal::unavailable("This program's allocator cannot tell; use the program `reelgate`");
-    HEAP.get().ok_or_else(none)?(length)
+    HEAP.get().ok_or_else(none)?(watch)
 }
 
 fn render(stacks: &StackProfile, what: What) -> Vec<u8> {

@@ -186,8 +186,12 @@ impl Work {
 
     /// What the attempt has planned that published something.
     fn earlier_plan(&self) -> Option<Plan> {
-        let plan = self.attempt.job.plan.as_ref().filter(|_| !self.attempt.published.is_empty())?;
-        serde_json::from_value(plan.clone()).ok()
+        self.planned().filter(|_| !self.attempt.published.is_empty())
+    }
+
+    /// What an attempt before this one has planned, if there was one.
+    fn planned(&self) -> Option<Plan> {
+        serde_json::from_value(self.attempt.job.plan.clone()?).ok()
     }
 
     fn has(&self, name: &str) -> bool {

@@ -1,14 +1,9 @@
 //! Where computing time goes: while somebody waits, the kernel interrupts whoever computes a hundred times for each second computed, and the
 //! stack is noted. Names are looked up afterwards.
 
-use std::{
-    sync::mpsc::{Receiver, RecvTimeoutError},
-    time::Duration,
-};
-
 use pprof_util::{StackProfile, WeightedStack};
 
-use super::Refusal;
+use super::{Refusal, Watch};
 
 /// A prime, so that what happens in turns is not always met at the same place.
 const HERTZ: i32 = 99;
@@ -16,13 +11,10 @@ const NANOS: f64 = 1e9;
 /// A signal there would wait for locks that the interrupted thread holds.
 const NOT_IN: [&str; 4] = ["libc", "libgcc", "pthread", "vdso"];
 
-/// Looks for so long, or until nobody waits any more.
-pub(super) fn stacks(length: Duration, gone: &Receiver<()>) -> Result<StackProfile, Refusal> {
+pub(super) fn stacks(watch: &Watch) -> Result<StackProfile, Refusal> {
     let profiler = pprof::ProfilerGuardBuilder::default().frequency(HERTZ).blocklist(&NOT_IN).build();
     let profiler = profiler.map_err(Refusal::failed)?;
-    if gone.recv_timeout(length) == Err(RecvTimeoutError::Disconnected) {
-        return Err(Refusal::failed("nobody waits for it"));
-    }
+    watch.over()?;
     let seen = profiler.report().build_unresolved().map_err(Refusal::failed)?;
     drop(profiler);
     let mut stacks = StackProfile::default();

@@ -115,17 +115,8 @@ impl Postgres {
     /// # Errors
     /// The server refuses it; the error carries its words.
     pub fn psql(&self, database: &str, statement: &str) -> Result<String> {
-        let output = Command::new(self.bin.join("psql"))
-            .args([
-                "-h",
-                &self.host.address().to_string(),
-                "-p",
-                &self.port.to_string(),
-                "-U",
-                "reelgate",
-                "-d",
-                database,
-            ])
+        let output = self
+            .program("psql", database)
             .args(["-v", "ON_ERROR_STOP=1", "-X", "-A", "-t", "-c", statement])
             .output()?;
         anyhow::ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -148,21 +139,16 @@ impl Postgres {
         self.tool("pg_restore", database, &["--clean", "--if-exists", "--single-transaction"], from)
     }
 
+    /// One of the server's own, as our user before a database.
+    fn program(&self, name: &str, database: &str) -> Command {
+        let (host, port) = (self.host.address().to_string(), self.port.to_string());
+        let mut program = Command::new(self.bin.join(name));
+        program.args(["-h", &host, "-p", &port, "-U", "reelgate", "-d", database]);
+        program
+    }
+
     fn tool(&self, name: &str, database: &str, options: &[&str], file: &Path) -> Result<()> {
-        let output = Command::new(self.bin.join(name))
-            .args([
-                "-h",
-                &self.host.address().to_string(),
-                "-p",
-                &self.port.to_string(),
-                "-U",
-                "reelgate",
-                "-d",
-                database,
-            ])
-            .args(options)
-            .arg(file)
-            .output()?;
+        let output = self.program(name, database).args(options).arg(file).output()?;
         anyhow::ensure!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }

@@ -32,9 +32,7 @@ const NOT_SEARCHED: &str = "no search for quality";
 /// The task cannot be run for want of something, the fence does not hold, or a service stays away.
 pub(super) async fn settle(work: &Work, source: &Source, inspected: &Inspected, plan: &mut Plan) -> Result<bool, Halt> {
     let (media, policy) = (&inspected.media, &work.config.quality);
-    let earlier =
-        work.attempt.job.plan.as_ref().and_then(|earlier| serde_json::from_value::<Plan>(earlier.clone()).ok());
-    if let Some(found) = earlier.and_then(|earlier| earlier.quality) {
+    if let Some(found) = work.planned().and_then(|earlier| earlier.quality) {
         plan.adopt(media, &found);
         return Ok(false);
     }
