@@ -10,6 +10,7 @@ use crate::{
     config::{ConfigError, RawConfig},
     db::{Db, DbError, config::DatabaseConfig},
     key::Key,
+    lane::LanePolicy,
     queue::{self, QueueError, SharedQueue, config::QueueConfig},
     storage::{
         SharedStorage, StorageError, config::StorageConfig, file::DirectoryStorage, measured::Measured, s3::S3Storage,
@@ -77,6 +78,12 @@ impl Backends {
         })
     }
 
+    /// The same; the jobs that are made through them go into lanes by this policy.
+    #[must_use]
+    pub fn with_lanes(self, lanes: LanePolicy) -> Self {
+        Self { db: self.db.with_lanes(lanes), ..self }
+    }
+
     /// Opens what a gateway and a worker of a production deployment share, and checks that it belongs together. The kinds
     /// that only one process can use are refused: two processes would each have a queue or a file lock of their own.
     ///
@@ -90,7 +97,7 @@ impl Backends {
         if queue.url.expose().starts_with("memory:") {
             return Err(BackendsError::Embedded { key: "queue.url", kind: "memory:", wanted: "redis://..." });
         }
-        let backends = Self::open(&database, &queue, &raw.section("storage")?).await?;
+        let backends = Self::open(&database, &queue, &raw.section("storage")?).await?.with_lanes(raw.section("lanes")?);
         backends.check_deployment().await?;
         Ok(backends)
     }

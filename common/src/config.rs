@@ -20,6 +20,7 @@ pub const SECTIONS: &[&str] = &[
     "http",        // gateway
     "jobs",        // common::job
     "ladder",      // worker::plan
+    "lanes",       // common::lane
     "profiling",   // common::profiles
     "quality",     // worker::plan::quality
     "split",       // worker::plan::split

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     closed_set::closed_set,
     ids::{FileId, JobId, OrgId},
+    lane::Lane,
     timestamp::Timestamp,
 };
 
@@ -105,6 +106,8 @@ pub struct JobRecord {
     pub part: Option<u32>,
     pub state: JobState,
     pub priority: u8,
+    /// Which workers it waits for.
+    pub lane: Lane,
     pub payload_version: i32,
     /// Runs begun.
     pub attempt: i64,

@@ -20,6 +20,7 @@ pub mod ids;
 pub mod job;
 pub mod key;
 pub mod labels;
+pub mod lane;
 pub mod lease;
 pub mod listing;
 pub mod media_info;

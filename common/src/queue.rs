@@ -4,6 +4,9 @@
 //! Organisations take turns, however much each has waiting (`fair`). Within one, a job comes before another by its priority
 //! and by how long it has waited, so that none starves.
 //!
+//! Jobs wait in lanes, and who claims says which of them it serves. Among those the order is the same as if they were one, so who serves
+//! all of them knows nothing of lanes, and none starves another.
+//!
 //! Verbs: `enqueue` (idempotent), `claim`, `heartbeat`, then one of `complete`, `retry`, `bury`, `release`.
 
 pub mod backoff;
@@ -21,6 +24,7 @@ use rand::RngCore;
 use crate::{
     event::SharedSignals,
     ids::{JobId, OrgId, ProcessId},
+    lane::{Lane, Lanes},
     lease::cache::SharedLeaseCache,
     rate::SharedBuckets,
     timestamp::Timestamp,
@@ -53,6 +57,7 @@ impl QueueError {
 pub struct Entry {
     pub job_id: JobId,
     pub org_id: OrgId,
+    pub lane: Lane,
     /// 0 to 100, higher first; a point is worth a minute of waiting.
     pub priority: u8,
     /// Not before this; by the queue's clock, unless it is `due`.
@@ -65,6 +70,8 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
     pub job_id: JobId,
+    /// Where it waited, and waits again.
+    pub lane: Lane,
     pub lease: LeaseToken,
 }
 
@@ -139,24 +146,24 @@ pub struct Examined {
 #[async_trait]
 pub trait Queue: Send + Sync + 'static {
     /// Adds entries; one that is known already (waiting, delayed or leased) is left as it is, but an earlier `run_at`
-    /// or a higher priority is taken over while it waits. What exceeds an organisation's room is left out: the dispatcher
+    /// or a higher priority is taken over while it waits. What exceeds an organisation's room in a lane is left out: the dispatcher
     /// brings it when there is room. Returns how many were new.
     ///
     /// # Errors
     /// The queue is away; some entries may have been added.
     async fn enqueue(&self, entries: &[Entry]) -> Result<u64, QueueError>;
 
-    /// Takes the first due entry of the organisation whose turn it is, and leases it.
+    /// Takes the first due entry in `lanes` of the organisation whose turn it is, and leases it.
     ///
     /// # Errors
     /// The queue is away.
-    async fn claim(&self, worker: &ProcessId, lease: Duration) -> Result<Option<Claim>, QueueError>;
+    async fn claim(&self, worker: &ProcessId, lanes: Lanes, lease: Duration) -> Result<Option<Claim>, QueueError>;
 
-    /// Returns when there may be something to claim, at the latest after `timeout`. A hint only.
+    /// Returns when there may be something to claim in `lanes`, at the latest after `timeout`. A hint only.
     ///
     /// # Errors
     /// The queue is away.
-    async fn wait(&self, timeout: Duration) -> Result<(), QueueError>;
+    async fn wait(&self, lanes: Lanes, timeout: Duration) -> Result<(), QueueError>;
 
     /// Extends a lease.
     ///
@@ -183,7 +190,7 @@ pub trait Queue: Send + Sync + 'static {
     /// As `complete`.
     async fn retry(&self, claim: &Claim, run_at: Timestamp) -> Result<Settled, QueueError>;
 
-    /// No further run: to the dead letters, with a reason. At most 10,000 are kept here; the database keeps all.
+    /// No further run: to the dead letters, with a reason. At most 10,000 of a lane are kept here; the database keeps all.
     ///
     /// # Errors
     /// As `complete`.
@@ -237,7 +244,7 @@ pub trait Queue: Send + Sync + 'static {
     /// What it is, for those who look for what is away.
     fn service(&self) -> &'static str;
 
-    /// How many jobs of one organisation may be ready here.
+    /// How many jobs of one organisation may be ready here in each lane.
     fn per_org(&self) -> usize;
 
     /// How processes tell each other what need not be kept.

@@ -4,6 +4,7 @@ use reelgate_common::{
     db::AttemptRecord,
     ids::{FileId, JobId, OrgId},
     job::{AttemptOutcome, JobKind, JobRecord, JobState},
+    lane::Lane,
     media_info::MediaInfo,
     timestamp::Timestamp,
 };
@@ -30,6 +31,8 @@ pub struct JobJson {
     part: Option<u32>,
     state: JobState,
     priority: u8,
+    /// Which workers it waits for; decided when it was made.
+    lane: Lane,
     /// 0.0 to 1.0.
     #[schema(minimum = 0.0, maximum = 1.0)]
     progress: f64,
@@ -102,6 +105,7 @@ impl From<JobRecord> for JobJson {
             part: job.part,
             state: job.state,
             priority: job.priority,
+            lane: job.lane,
             progress: job.progress,
             attempt: job.attempt,
             failures: job.failures,

@@ -7,7 +7,6 @@ use reelgate_common::{
     db::{Cancelled, DueJob, JobFilter, Reach, Retried},
     ids::{FileId, JobId},
     job::{JobKind, JobRecord, JobState},
-    queue::Entry,
     timestamp::Timestamp,
 };
 use serde::Serialize;
@@ -157,9 +156,7 @@ async fn run_again(app: &App, caller: &Caller, job: &JobRecord) -> Result<Respon
 
 /// The dispatcher finds the row as well.
 async fn announce(app: &App, due: &DueJob) {
-    let (job_id, org_id) = (due.id, due.org_id.clone());
-    let entry = Entry { job_id, org_id, priority: due.priority, run_at: due.run_at, due: due.due };
-    if let Err(error) = app.queue.enqueue(&[entry]).await {
+    if let Err(error) = app.queue.enqueue(&[due.clone().into()]).await {
         tracing::warn!(job.id = %due.id, %error, "the queue did not take a job; the dispatcher will bring it");
     }
 }

@@ -39,6 +39,7 @@ async fn main() -> anyhow::Result<()> {
     let metrics = init_metrics(Role::Gateway).context("metrics cannot be set up")?;
 
     let backends = Backends::open(&database, &queue, &raw.section::<StorageConfig>("storage")?).await?;
+    let backends = backends.with_lanes(raw.section("lanes")?);
     backends.check_deployment().await?;
     let stop = CancellationToken::new();
     tokio::spawn(cancel_on_signal(stop.clone()));

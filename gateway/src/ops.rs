@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http::{
-    HeaderValue, Method, Request, StatusCode,
+    HeaderValue, Method, Request, StatusCode, Uri,
     header::{CACHE_CONTROL, CONTENT_TYPE},
 };
 use hyper::body::Incoming;
@@ -19,7 +19,7 @@ use crate::{
     body,
     error::ApiError,
     respond::{Response, json},
-    scaling::Scaling,
+    scaling,
     server::{Handler, Peer},
     tally,
 };
@@ -38,7 +38,7 @@ impl Handler for Ops {
             "/healthz" if reads => json(StatusCode::OK, &serde_json::json!({"status": "ok"})),
             "/readyz" if reads => ready(&self.app).await,
             "/metrics" if reads => self.metrics(),
-            "/scaling" if reads => scaling(&self.app).await,
+            "/scaling" if reads => scaling(&self.app, request.uri()).await,
             "/drain" if request.method() == Method::POST => drain(&self.app),
             path if reads && path.starts_with(profiles::PREFIX) => self.profile(path, request.uri().query()).await,
             "/healthz" | "/readyz" | "/metrics" | "/scaling" => {
@@ -91,9 +91,10 @@ fn drain(app: &App) -> Response {
     json(StatusCode::ACCEPTED, &serde_json::json!({"draining": true}))
 }
 
-async fn scaling(app: &App) -> Response {
-    match app.db.backlog(app.config.jobs.longest_wait()).await {
-        Ok(backlog) => json(StatusCode::OK, &Scaling::of(&backlog)),
-        Err(error) => ApiError::from(error).into_response(),
-    }
+async fn scaling(app: &App, uri: &Uri) -> Response {
+    let said = match scaling::asked(uri) {
+        Ok(lanes) => scaling::read(app, lanes).await,
+        Err(refused) => Err(refused),
+    };
+    said.map_or_else(ApiError::into_response, |said| json(StatusCode::OK, &said))
 }

@@ -13,7 +13,6 @@ use reelgate_common::{
     db::{AskedStill, DueJob, FileWithRenditions, StillLimits},
     ids::{FileId, OrgId},
     key::Key,
-    queue::Entry,
     rendition::{RenditionKind, Role},
     still::MadeStill,
 };
@@ -116,8 +115,8 @@ async fn make(app: &Arc<App>, org: &OrgId, (file, generation, still): Name) -> O
 }
 
 async fn wake(app: &Arc<App>, job: Option<DueJob>, evicted: Vec<Key>) {
-    if let Some(DueJob { id, org_id, priority, run_at, due }) = job {
-        announce(app.queue.as_ref(), Entry { job_id: id, org_id, priority, run_at, due }).await;
+    if let Some(due) = job {
+        announce(app.queue.as_ref(), due.into()).await;
     }
     if evicted.is_empty() {
         return;

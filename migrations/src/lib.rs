@@ -17,6 +17,7 @@ mod m20261130_000014_listing;
 mod m20261130_000015_parts;
 mod m20261130_000016_traces;
 mod m20261201_000017_earned;
+mod m20261201_000018_lanes;
 
 use async_trait::async_trait;
 use sea_orm_migration::{
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261130_000015_parts::Migration),
             Box::new(m20261130_000016_traces::Migration),
             Box::new(m20261201_000017_earned::Migration),
+            Box::new(m20261201_000018_lanes::Migration),
         ]
     }
 }

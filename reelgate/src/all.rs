@@ -34,7 +34,8 @@ pub(crate) async fn run(arguments: &cli::All, config: Option<&Path>) -> anyhow::
 }
 
 async fn open(settings: &Settings) -> anyhow::Result<Backends> {
-    let backends = Backends::open(&settings.database, &settings.queue, &settings.storage).await?;
+    let backends =
+        Backends::open(&settings.database, &settings.queue, &settings.storage).await?.with_lanes(settings.lanes);
     parts::migrate_database(&backends.db).await?;
     backends.check_deployment().await?;
     // The lock says that no other process works here, so whoever held these jobs is dead.

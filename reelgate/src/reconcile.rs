@@ -16,7 +16,7 @@ pub(crate) async fn run(arguments: &cli::Reconcile, config: Option<&Path>) -> an
     }
     let mut maintenance = settings.maintenance.clone();
     maintenance.dry_run |= arguments.dry_run;
-    let db = Db::connect(&settings.database).await.context("cannot open the database")?;
+    let db = Db::connect(&settings.database).await.context("cannot open the database")?.with_lanes(settings.lanes);
     let storage = open_storage(&settings.storage).context("cannot open the store")?;
     let report = Reconciler::new(db, storage, maintenance, settings.leases.clone()).turn(Scope::All).await?;
     print(&report, arguments.json)?;

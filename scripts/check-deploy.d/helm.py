@@ -113,6 +113,12 @@ def environment(container):
     return {it["name"]: it.get("value", SECRETS.get(it["name"])) for it in container.get("env", [])}
 
 
+
+def lanes_of(deployment):
+    """What the workers of a pool serve; nothing where they serve all."""
+    return environment(deployment["spec"]["template"]["spec"]["containers"][0]).get("REELGATE__WORKER__LANES")
+
+
 def is_known(name, container):
     names = [it["name"] for it in container.get("env", [])]
     assert len(names) == len(set(names)), f"{name}: a variable stands twice: {names}"
@@ -195,7 +201,9 @@ def fits_together(documents):
             assert "replicas" not in target["spec"], f"{kind}: {target['metadata']['name']} has two who decide"
     for scaled in by_kind.get("ScaledObject", {}).values():
         for trigger in scaled["spec"]["triggers"]:
-            assert trigger["metadata"]["url"] == "http://media-reelgate-ops.films.svc:9090/scaling", trigger
+            lanes = lanes_of(by_kind["Deployment"][scaled["spec"]["scaleTargetRef"]["name"]])
+            query = f"?lane={lanes}" if lanes else ""
+            assert trigger["metadata"]["url"] == "http://media-reelgate-ops.films.svc:9090/scaling" + query, trigger
             assert trigger["metadata"]["valueLocation"] in ("load", "oldest_wait_seconds"), trigger
     for name, _, spec in labels:
         account = spec.get("serviceAccountName")

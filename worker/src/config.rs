@@ -11,6 +11,7 @@ use reelgate_common::{
     config::{ConfigError, RawConfig},
     earned::EarnedPolicy,
     job::JobPolicy,
+    lane::Lanes,
     profiles::ProfilingConfig,
 };
 use serde::{Deserialize, Serialize};
@@ -32,6 +33,8 @@ pub struct WorkerSection {
     pub drain_seconds: u64,
     /// Files processed at the same time.
     pub concurrency: u32,
+    /// Jobs of these lanes alone are taken (`[lanes]`).
+    pub lanes: Lanes,
     /// Threads of one task; 0: the machine's cores divided by `concurrency`.
     pub threads: u32,
     /// Folder for sources and outputs under work; needs room for a source and its outputs per running job. Everything in
@@ -65,6 +68,7 @@ impl Default for WorkerSection {
             ops_listen: None,
             drain_seconds: 0,
             concurrency: 1,
+            lanes: Lanes::ALL,
             threads: 0,
             scratch_dir: PathBuf::from("./reelgate-data/scratch"),
             poll_ms: 1_000,
@@ -165,6 +169,9 @@ impl WorkerSection {
         if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
             return Err(format!("worker.{key} must be above 0"));
         }
+        if self.lanes.is_empty() {
+            return Err("worker.lanes must name at least one lane".to_owned());
+        }
         if self.concurrency > 256 {
             return Err("worker.concurrency must be at most 256; start more workers instead".to_owned());
         }
@@ -211,6 +218,7 @@ mod tests {
             config.validate().unwrap_err().to_string()
         };
         assert!(refused(|c| c.worker.concurrency = 0).contains("worker.concurrency"));
+        assert!(refused(|c| c.worker.lanes = Lanes::NONE).contains("worker.lanes"));
         assert!(refused(|c| c.worker.no_progress_ms = 0).contains("worker.no_progress_ms"));
         assert!(refused(|c| c.ladder.rungs = vec![360, 720]).contains("ladder.rungs"));
         assert!(refused(|c| c.ladder.rungs = vec![721]).contains("721"));

@@ -90,14 +90,15 @@ pub async fn run(
     let memory_bytes = tasks.memory.bytes();
     WORKER_MEMORY_LIMIT_BYTES.set(memory_bytes);
     WORKER_MEMORY_GRANTED_BYTES.set(0);
-    tracing::info!(worker = %process, concurrency = config.worker.concurrency, memory_bytes, "the worker is ready");
+    let (concurrency, lanes) = (config.worker.concurrency, config.worker.lanes);
+    tracing::info!(worker = %process, concurrency, %lanes, memory_bytes, "the worker is ready");
     let (drain, _until) = Drain::upon(stop, Duration::from_secs(config.worker.drain_seconds));
     let profiles = Profiles::new(config.profiling);
     let ops = Ops { backends: backends.clone(), metrics, profiles, drain: drain.begun.clone() };
     let _ops = operations(&config, ops).await?;
     let telling = pass_on(backends.db.bell().clone(), backends.queue.signals(), drain.over.clone());
     let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
-    let present = presence::keep(backends.db.clone(), process.clone(), config.worker.concurrency, drain.begun.clone());
+    let present = presence::keep(backends.db.clone(), process.clone(), (concurrency, lanes), drain.begun.clone());
     let _present = AbortOnDropHandle::new(tokio::spawn(present));
     Runner { config: Arc::new(config), backends, process, scratch, tasks, drain }.run().await;
     tracing::info!("the worker has stopped");

@@ -108,11 +108,11 @@ impl Runner {
 
     async fn turn(&self) -> Result<(), Trouble> {
         let queue = &self.backends.queue;
-        let Some(claim) = queue.claim(&self.process, self.config.lease()).await? else {
+        let Some(claim) = queue.claim(&self.process, self.config.worker.lanes, self.config.lease()).await? else {
             let poll = Duration::from_millis(self.config.worker.poll_ms);
             return tokio::select! {
                 () = self.drain.begun.cancelled() => Ok(()),
-                waited = queue.wait(poll) => Ok(waited?),
+                waited = queue.wait(self.config.worker.lanes, poll) => Ok(waited?),
             };
         };
         if self.drain.begun.is_cancelled() {
@@ -278,6 +278,7 @@ impl Runner {
             entry: Entry {
                 job_id: attempt.job.id,
                 org_id: attempt.job.org_id.clone(),
+                lane: claim.lane,
                 priority: attempt.job.priority,
                 run_at: Timestamp::now(),
                 due: true,

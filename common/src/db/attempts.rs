@@ -403,6 +403,7 @@ mod tests {
             created_at: 0,
             finished_at: None,
             trace: None,
+            lane: "small".to_owned(),
         };
         let mut locked = Locked { file, job };
         change(&mut locked);

@@ -1,23 +1,25 @@
-//! What waits for workers and what they hold, by kind and priority: what decides how many workers there should be.
+//! What waits for workers and what they hold, by lane, kind and priority: what decides how many workers there should be.
 
 use std::time::Duration;
 
 use sea_orm::{FromQueryResult, Statement};
 
 use super::{Backlog, Db, DbError};
+use crate::lane::Lane;
 
 /// `$1` is now. What is put off further than `$2` was put off before the clock was set back, and is due (`jobs.rs`).
 const BACKLOG: &str = "
-SELECT CASE WHEN kind LIKE 'chunk/%' THEN 'chunk' ELSE kind END AS kind, priority,
+SELECT lane, CASE WHEN kind LIKE 'chunk/%' THEN 'chunk' ELSE kind END AS kind, priority,
     sum(CASE WHEN state = 'queued' AND (next_attempt_at <= $1 OR next_attempt_at > $2) THEN 1 ELSE 0 END) AS waiting,
     sum(CASE WHEN state = 'queued' AND next_attempt_at > $1 AND next_attempt_at <= $2 THEN 1 ELSE 0 END) AS delayed,
     sum(CASE WHEN state = 'running' THEN 1 ELSE 0 END) AS running,
     min(CASE WHEN state = 'queued' AND next_attempt_at <= $1 THEN next_attempt_at END) AS oldest
 FROM jobs WHERE state = 'queued' OR state = 'running'
-GROUP BY 1, 2 ORDER BY 2 DESC, 1";
+GROUP BY 1, 2, 3 ORDER BY 3 DESC, 2, 1";
 
 #[derive(FromQueryResult)]
 struct Row {
+    lane: String,
     kind: String,
     priority: i32,
     waiting: i64,
@@ -41,6 +43,7 @@ impl Db {
             let count = |figure| u64::try_from(figure).unwrap_or_default();
             let read = |row: Row| {
                 Ok(Backlog {
+                    lane: row.lane.parse().unwrap_or(Lane::Small),
                     kind: row.kind.parse().map_err(|error| DbError::Garbled(format!("a job: {error}")))?,
                     priority: u8::try_from(row.priority).unwrap_or_default(),
                     waiting: count(row.waiting),

@@ -14,7 +14,7 @@ use sea_orm::{
 use tokio::sync::Semaphore;
 
 use super::{DbError, config::DatabaseConfig};
-use crate::event::Bell;
+use crate::{event::Bell, lane::LanePolicy};
 
 /// A pool of connections. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -24,6 +24,7 @@ pub struct Db {
     /// SQLite has one writer at a time: they queue here, in order, and not in its busy handler, which is unfair.
     pub(super) turn: Option<Arc<Semaphore>>,
     pub(super) bell: Bell,
+    pub(super) lanes: LanePolicy,
 }
 
 impl Db {
@@ -36,7 +37,19 @@ impl Db {
         let options = options(config, timeout)?;
         let connection = within(timeout, Database::connect(options)).await?;
         let turn = (connection.get_database_backend() == DbBackend::Sqlite).then(|| Arc::new(Semaphore::new(1)));
-        Ok(Self { connection, timeout, turn, bell: Bell::default() })
+        Ok(Self { connection, timeout, turn, bell: Bell::default(), lanes: LanePolicy::default() })
+    }
+
+    /// The same pool; the jobs that are made through it go into lanes by this policy.
+    #[must_use]
+    pub fn with_lanes(self, lanes: LanePolicy) -> Self {
+        Self { lanes, ..self }
+    }
+
+    /// By what new jobs go into lanes.
+    #[must_use]
+    pub fn lanes(&self) -> &LanePolicy {
+        &self.lanes
     }
 
     /// For `reelgate migrate` and the embedded start only: migrations need the bare connection.

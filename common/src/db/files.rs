@@ -85,7 +85,7 @@ impl Db {
             uploads::Entity::delete_by_id(file.0).exec(&*tx).await?;
             resumables::finish(&tx, file).await?;
             if let Some(job) = job {
-                jobs::Entity::insert(jobs::row(job, &row, tx.now)).exec_without_returning(&*tx).await?;
+                jobs::Entity::insert(jobs::row(job, &row, &tx.lanes, tx.now)).exec_without_returning(&*tx).await?;
             }
             told::staged(&tx, &row, false);
             if row.is(FileState::Ready) {

@@ -14,16 +14,17 @@ use super::{
 use crate::{
     ids::{FileId, JobId, OrgId},
     job::{JobPolicy, JobRecord},
+    lane::Lane,
     timestamp::Timestamp,
 };
 
-/// The organisations that wait, found by one index step each, then the first few jobs of each by the same index
-/// (`jobs_aged`, put in for `{by_index}` where it must be named). A window function would read every waiting job.
+/// The organisations that wait in a lane, found by one index step each, then the first few jobs of each by the same index
+/// (`jobs_laned`, put in for `{by_index}` where it must be named). A window function would read every waiting job.
 const WAITING_ORGS: &str = "
 WITH RECURSIVE waiting (org_id) AS (
-    SELECT (SELECT min(org_id) FROM jobs {by_index} WHERE state = 'queued')
+    SELECT (SELECT min(org_id) FROM jobs {by_index} WHERE state = 'queued' AND lane = $5)
     UNION ALL
-    SELECT (SELECT min(org_id) FROM jobs {by_index} WHERE state = 'queued' AND org_id > waiting.org_id)
+    SELECT (SELECT min(org_id) FROM jobs {by_index} WHERE state = 'queued' AND lane = $5 AND org_id > waiting.org_id)
     FROM waiting WHERE waiting.org_id IS NOT NULL
 )";
 
@@ -31,7 +32,7 @@ const DUE_POSTGRES: &str = "
 SELECT due.id, due.org_id, due.priority, due.next_attempt_at
 FROM waiting CROSS JOIN LATERAL (
     SELECT id, org_id, priority, next_attempt_at FROM jobs
-    WHERE state = 'queued' AND org_id = waiting.org_id AND (next_attempt_at <= $1 OR next_attempt_at > $4)
+    WHERE state = 'queued' AND lane = $5 AND org_id = waiting.org_id AND (next_attempt_at <= $1 OR next_attempt_at > $4)
     ORDER BY (next_attempt_at - priority * 60000), id LIMIT $2
 ) due
 {in_turns}";
@@ -41,8 +42,8 @@ FROM waiting CROSS JOIN LATERAL (
 const DUE_SQLITE: &str = "
 SELECT due.id, due.org_id, due.priority, due.next_attempt_at
 FROM waiting CROSS JOIN jobs due ON due.id IN (
-    SELECT id FROM jobs INDEXED BY jobs_aged
-    WHERE state = 'queued' AND org_id = waiting.org_id AND (next_attempt_at <= $1 OR next_attempt_at > $4)
+    SELECT id FROM jobs INDEXED BY jobs_laned
+    WHERE state = 'queued' AND lane = $5 AND org_id = waiting.org_id AND (next_attempt_at <= $1 OR next_attempt_at > $4)
     ORDER BY (next_attempt_at - priority * 60000), id LIMIT $2
 )
 {in_turns}";
@@ -89,9 +90,10 @@ impl Db {
         .await
     }
 
-    /// Queued jobs due within `horizon`, organisation by organisation in turns, at most `per_org` of one; of each first what has
-    /// waited for longest, a point of priority being worth a minute. What is put off for longer than the policy knows was put
-    /// off before the clock was set back, and is due.
+    /// Queued jobs due within `horizon`, lane by lane, at most `limit` of each: one that nobody serves holds up no other. In a lane
+    /// organisation by organisation in turns, at most `per_org` of one; of each first what has waited for longest, a point of
+    /// priority being worth a minute. What is put off for longer than the policy knows was put off before the clock was set back,
+    /// and is due.
     ///
     /// # Errors
     /// The database is away.
@@ -107,20 +109,21 @@ impl Db {
             let (until, latest) = (now.plus(horizon), now.plus(policy.longest_wait()));
             let backend = self.connection.get_database_backend();
             let (by_index, due) = match backend {
-                DbBackend::Sqlite => ("INDEXED BY jobs_aged", DUE_SQLITE),
+                DbBackend::Sqlite => ("INDEXED BY jobs_laned", DUE_SQLITE),
                 _ => ("", DUE_POSTGRES),
             };
             let sql = WAITING_ORGS.replace("{by_index}", by_index) + &due.replace("{in_turns}", IN_TURNS);
-            let values = [until.0.into(), signed(per_org).into(), signed(limit).into(), latest.0.into()];
-            let query = Statement::from_sql_and_values(backend, sql, values);
-            let rows = DueRow::find_by_statement(query).all(&self.connection).await?;
-            let due = |row: &DueRow| row.next_attempt_at <= now.0 || row.next_attempt_at > latest.0;
-            rows.into_iter()
-                .map(|row| {
-                    let due = due(&row);
-                    row.into_due(due)
-                })
-                .collect()
+            let mut jobs = Vec::new();
+            for lane in Lane::ALL {
+                let bounds = [until.0.into(), signed(per_org).into(), signed(limit).into(), latest.0.into()];
+                let values = bounds.into_iter().chain([lane.as_str().into()]);
+                let query = Statement::from_sql_and_values(backend, &sql, values);
+                for row in DueRow::find_by_statement(query).all(&self.connection).await? {
+                    let due = row.next_attempt_at <= now.0 || row.next_attempt_at > latest.0;
+                    jobs.push(row.into_due(*lane, due)?);
+                }
+            }
+            Ok(jobs)
         })
         .await
     }
@@ -140,11 +143,12 @@ impl Db {
 }
 
 impl DueRow {
-    fn into_due(self, due: bool) -> Result<DueJob, DbError> {
+    fn into_due(self, lane: Lane, due: bool) -> Result<DueJob, DbError> {
         let priority = u8::try_from(self.priority).map_err(|error| DbError::Garbled(error.to_string()))?;
         Ok(DueJob {
             id: JobId(self.id),
             org_id: OrgId::new(self.org_id),
+            lane,
             priority,
             run_at: Timestamp(self.next_attempt_at),
             due,

@@ -25,7 +25,7 @@ use crate::{
 
 /// Parts that wait or run at once, at the least.
 const FEWEST_AHEAD: u64 = 8;
-/// And for each slot of a worker that lives.
+/// And for each slot of a worker that lives and serves their lane.
 const AHEAD_PER_SLOT: u64 = 2;
 
 impl Db {
@@ -276,7 +276,7 @@ async fn feed(
     if tally.dead > 0 {
         return Ok(Vec::new());
     }
-    let ahead = FEWEST_AHEAD.max(AHEAD_PER_SLOT * presence::slots_alive(&**tx, tx.now).await?);
+    let ahead = FEWEST_AHEAD.max(AHEAD_PER_SLOT * presence::slots_alive(&**tx, tx.now).await?.of(tx.lanes.of_chunks()));
     let first = u32::try_from(tally.all).unwrap_or(u32::MAX);
     let more = u32::try_from(ahead.saturating_sub(tally.open)).unwrap_or(u32::MAX);
     let mut due = Vec::new();
@@ -285,11 +285,12 @@ async fn feed(
         let row = jobs::ActiveModel {
             kind: Set(jobs::kind_of_chunk(part)),
             trace: Set(trace.cloned()),
-            ..jobs::row(&new, file, tx.now)
+            ..jobs::row(&new, file, &tx.lanes, tx.now)
         };
         jobs::Entity::insert(row).exec_without_returning(&**tx).await?;
         let org_id = OrgId::new(file.org_id.clone());
-        due.push(DueJob { id: new.id, org_id, priority: CHUNK_PRIORITY, run_at: tx.now, due: true });
+        let lane = tx.lanes.of_chunks();
+        due.push(DueJob { id: new.id, org_id, lane, priority: CHUNK_PRIORITY, run_at: tx.now, due: true });
     }
     Ok(due)
 }

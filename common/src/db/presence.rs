@@ -1,11 +1,15 @@
 //! Which workers live: each says so every now and then. A hint for those who plan; leases and fences know nothing of it.
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use sea_orm::{ColumnTrait, ConnectionTrait, EntityTrait, QueryFilter, QuerySelect, Set, sea_query::OnConflict};
 
 use super::{Db, DbError, entity::workers};
-use crate::{ids::ProcessId, timestamp::Timestamp};
+use crate::{
+    ids::ProcessId,
+    lane::{Lane, Lanes},
+    timestamp::Timestamp,
+};
 
 /// How often a worker is to say that it lives.
 pub const PRESENCE_EVERY: Duration = Duration::from_secs(10);
@@ -14,21 +18,40 @@ const ALIVE: Duration = Duration::from_secs(30);
 /// And after this it is forgotten.
 const KNOWN: Duration = Duration::from_secs(3600);
 
+/// Jobs that living workers can run at once, lane by lane. A worker that serves several counts in each.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Slots(BTreeMap<Lane, u64>);
+
+impl Slots {
+    #[must_use]
+    pub fn of(&self, lane: Lane) -> u64 {
+        self.0.get(&lane).copied().unwrap_or_default()
+    }
+
+    /// And those of one more worker.
+    #[must_use]
+    pub fn and(mut self, lanes: Lanes, slots: u64) -> Self {
+        lanes.iter().for_each(|lane| *self.0.entry(lane).or_default() += slots);
+        self
+    }
+}
+
 impl Db {
-    /// A worker lives, and can run so many jobs at once.
+    /// A worker lives, and can run so many jobs of these lanes at once.
     ///
     /// # Errors
     /// The database is away.
-    pub async fn attend(&self, worker: &ProcessId, slots: u32) -> Result<(), DbError> {
+    pub async fn attend(&self, worker: &ProcessId, slots: u32, lanes: Lanes) -> Result<(), DbError> {
         self.in_time(async {
             let tx = self.write().await?;
             let row = workers::ActiveModel {
                 id: Set(worker.as_str().to_owned()),
                 slots: Set(slots.into()),
                 seen_at: Set(tx.now.0),
+                lanes: Set(lanes.to_string()),
             };
             let again = OnConflict::column(workers::Column::Id)
-                .update_columns([workers::Column::Slots, workers::Column::SeenAt])
+                .update_columns([workers::Column::Slots, workers::Column::SeenAt, workers::Column::Lanes])
                 .to_owned();
             workers::Entity::insert(row).on_conflict(again).exec_without_returning(&*tx).await?;
             let known = tx.now.minus(KNOWN);
@@ -51,18 +74,20 @@ impl Db {
     ///
     /// # Errors
     /// The database is away.
-    pub async fn worker_slots(&self) -> Result<u64, DbError> {
+    pub async fn worker_slots(&self) -> Result<Slots, DbError> {
         self.in_time(async { slots_alive(&self.connection, self.now().await?).await }).await
     }
 }
 
-pub(super) async fn slots_alive(connection: &impl ConnectionTrait, now: Timestamp) -> Result<u64, DbError> {
-    let slots: Vec<i64> = workers::Entity::find()
+pub(super) async fn slots_alive(connection: &impl ConnectionTrait, now: Timestamp) -> Result<Slots, DbError> {
+    let workers: Vec<(i64, String)> = workers::Entity::find()
         .select_only()
-        .column(workers::Column::Slots)
+        .columns([workers::Column::Slots, workers::Column::Lanes])
         .filter(workers::Column::SeenAt.gt(now.minus(ALIVE).0))
         .into_tuple()
         .all(connection)
         .await?;
-    Ok(slots.into_iter().filter_map(|slots| u64::try_from(slots).ok()).sum())
+    Ok(workers.into_iter().fold(Slots::default(), |all, (slots, lanes)| {
+        all.and(Lanes::known(&lanes), u64::try_from(slots).unwrap_or_default())
+    }))
 }

@@ -99,7 +99,7 @@ async fn queue_anew(tx: &WriteTx, file: files::Model) -> Result<Mended, DbError>
     let file = file.update(&**tx).await?;
     told::staged(tx, &file, true);
     let job = NewJob { id: JobId::new(), kind: JobKind::Process, priority: DEFAULT_PRIORITY };
-    jobs::Entity::insert(jobs::row(&job, &file, tx.now)).exec_without_returning(&**tx).await?;
+    jobs::Entity::insert(jobs::row(&job, &file, &tx.lanes, tx.now)).exec_without_returning(&**tx).await?;
     Ok(Mended::Queued)
 }
 

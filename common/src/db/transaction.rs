@@ -15,7 +15,7 @@ use super::{
     Db, DbError,
     events::{self, Told},
 };
-use crate::{event::Bell, timestamp::Timestamp};
+use crate::{event::Bell, lane::LanePolicy, timestamp::Timestamp};
 
 /// An open write transaction; dropped without `commit` it leaves nothing behind.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct WriteTx {
     transaction: DatabaseTransaction,
     /// The database's clock at the beginning. Every time that is written or compared in this transaction is this one.
     pub(super) now: Timestamp,
+    /// Where new jobs go.
+    pub(super) lanes: LanePolicy,
     /// Written at the commit, after everything else.
     told: Mutex<Vec<Told>>,
     bell: Bell,
@@ -68,7 +70,8 @@ impl Db {
         };
         let transaction = self.connection.begin_with_options(options).await?;
         let now = clock(&transaction).await?;
-        Ok(WriteTx { transaction, now, told: Mutex::default(), bell: self.bell.clone(), _turn: turn })
+        let (lanes, bell) = (self.lanes, self.bell.clone());
+        Ok(WriteTx { transaction, now, lanes, told: Mutex::default(), bell, _turn: turn })
     }
 
     /// The database's clock.

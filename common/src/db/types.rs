@@ -12,6 +12,7 @@ use crate::{
     job::{AttemptOutcome, Fence, JobKind, JobRecord, JobState},
     key::Key,
     labels::{Labels, MetadataChange, Why},
+    lane::Lane,
     queue::Entry,
     quota::Excess,
     rendition::Rendition,
@@ -280,6 +281,7 @@ pub enum Verdict {
 pub struct DueJob {
     pub id: JobId,
     pub org_id: OrgId,
+    pub lane: Lane,
     pub priority: u8,
     pub run_at: Timestamp,
     /// By the database's clock, which alone decides.
@@ -288,7 +290,8 @@ pub struct DueJob {
 
 impl From<DueJob> for Entry {
     fn from(job: DueJob) -> Self {
-        Self { job_id: job.id, org_id: job.org_id, priority: job.priority, run_at: job.run_at, due: job.due }
+        let DueJob { id: job_id, org_id, lane, priority, run_at, due } = job;
+        Self { job_id, org_id, lane, priority, run_at, due }
     }
 }
 
@@ -470,9 +473,10 @@ pub enum Withdrawn {
     Moved,
 }
 
-/// Jobs of one kind and priority.
+/// Jobs of one lane, kind and priority.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
+    pub lane: Lane,
     pub kind: JobKind,
     pub priority: u8,
     /// Due, and nobody has them.

@@ -22,18 +22,20 @@ pub(super) async fn wake(
     kind: JobKind,
     priority: u8,
 ) -> Result<Option<DueJob>, DbError> {
-    let id = match fence::job_of(tx, file, kind).await? {
+    let (id, lane) = match fence::job_of(tx, file, kind).await? {
         Some(job) => {
-            let (id, locked) = (JobId(job.id), Locked { file: file.clone(), job });
+            let (id, lane, locked) = (JobId(job.id), job.lane(), Locked { file: file.clone(), job });
             let Ok(next) = locked.ask(JobEvent::Wish, &JobPolicy::default())? else { return Ok(None) };
             settle::requeue(tx, locked.job, &next).await?;
-            id
+            (id, lane)
         }
         None => {
             let new = NewJob { id: JobId::new(), kind, priority };
-            jobs::Entity::insert(jobs::row(&new, file, tx.now)).exec_without_returning(&**tx).await?;
-            new.id
+            let row = jobs::row(&new, file, &tx.lanes, tx.now);
+            let lane = jobs::lane_of(kind, file, &tx.lanes);
+            jobs::Entity::insert(row).exec_without_returning(&**tx).await?;
+            (new.id, lane)
         }
     };
-    Ok(Some(DueJob { id, org_id: OrgId::new(file.org_id.clone()), priority, run_at: tx.now, due: true }))
+    Ok(Some(DueJob { id, org_id: OrgId::new(file.org_id.clone()), lane, priority, run_at: tx.now, due: true }))
 }

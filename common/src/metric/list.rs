@@ -49,6 +49,7 @@ const DUTIES: &[&str] = &[
 
 const ROUTE: LabelOf = LabelOf { name: "route", values: Values::AtMost(64) };
 const KIND: LabelOf = LabelOf { name: "kind", values: Values::Of(&["process", "thumbnail", "chunk", "earn"]) };
+const LANE: LabelOf = LabelOf { name: "lane", values: Values::Of(&["small", "large", "gpu"]) };
 const DUTY: LabelOf = LabelOf { name: "duty", values: Values::Of(DUTIES) };
 const OPERATION: LabelOf = LabelOf { name: "operation", values: Values::Of(STORAGE_OPERATIONS) };
 const METHODS: Values = Values::Of(&["GET", "HEAD", "POST", "DELETE", "PATCH", "OPTIONS", "other"]);
@@ -136,10 +137,11 @@ metrics! {
     WEBHOOK_DELIVERIES_WAITING = gauge("reelgate_webhook_deliveries_waiting", Count, "Deliveries that wait for their next try, of the whole deployment.", Gateway);
     WEBHOOK_OLDEST_WAIT = gauge("reelgate_webhook_oldest_wait_seconds", Seconds, "How long the delivery that waits longest has waited.", Gateway);
 
-    JOBS_WAITING = gauge("reelgate_jobs_waiting", Count, "Jobs that are due and wait for a worker, of the whole deployment.", Gateway).labelled(&[KIND]);
-    JOBS_DELAYED = gauge("reelgate_jobs_delayed", Count, "Jobs that wait for their next run and are not due yet, of the whole deployment.", Gateway).labelled(&[KIND]);
-    JOBS_RUNNING = gauge("reelgate_jobs_running", Count, "Jobs that workers hold, of the whole deployment.", Gateway).labelled(&[KIND]);
-    JOBS_OLDEST_WAIT = gauge("reelgate_jobs_oldest_wait_seconds", Seconds, "How long the job that waits longest has been due.", Gateway).labelled(&[KIND]);
+    JOBS_WAITING = gauge("reelgate_jobs_waiting", Count, "Jobs that are due and wait for a worker, of the whole deployment.", Gateway).labelled(&[KIND, LANE]);
+    JOBS_DELAYED = gauge("reelgate_jobs_delayed", Count, "Jobs that wait for their next run and are not due yet, of the whole deployment.", Gateway).labelled(&[KIND, LANE]);
+    JOBS_RUNNING = gauge("reelgate_jobs_running", Count, "Jobs that workers hold, of the whole deployment.", Gateway).labelled(&[KIND, LANE]);
+    JOBS_OLDEST_WAIT = gauge("reelgate_jobs_oldest_wait_seconds", Seconds, "How long the job that waits longest has been due.", Gateway).labelled(&[KIND, LANE]);
+    LANE_SLOTS = gauge("reelgate_lane_slots", Count, "Jobs of a lane that the workers that live can run at once, of the whole deployment.", Gateway).labelled(&[LANE]);
     JOBS_DEAD = gauge("reelgate_jobs_dead", Count, "Jobs that were given up.", Gateway);
     QUEUE_READY = gauge("reelgate_queue_ready", Count, "Entries of the queue that may be claimed.", Gateway);
     QUEUE_DELAYED = gauge("reelgate_queue_delayed", Count, "Entries of the queue that are not due yet.", Gateway);

@@ -2,7 +2,7 @@
 //! waits, so the lock is never held across an await.
 
 use std::{
-    collections::{BTreeSet, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -17,6 +17,7 @@ use super::{
 use crate::{
     event::{LocalSignals, SharedSignals},
     ids::{JobId, ProcessId},
+    lane::{Lane, Lanes},
     timestamp::Timestamp,
 };
 
@@ -31,7 +32,7 @@ pub struct MemoryQueue {
 struct State {
     jobs: HashMap<JobId, Known>,
     ready: Fair,
-    delayed: BTreeSet<(Timestamp, JobId)>,
+    delayed: BTreeMap<Lane, BTreeSet<(Timestamp, JobId)>>,
     /// Ends of leases, by the monotonic clock: a stepped system clock must end none.
     leases: BTreeSet<(Instant, JobId)>,
     dead: VecDeque<(JobId, String)>,
@@ -54,22 +55,24 @@ impl State {
         if entry.run_at <= now {
             self.ready.insert(entry);
         } else {
-            self.delayed.insert((entry.run_at, entry.job_id));
+            self.delayed.entry(entry.lane).or_default().insert((entry.run_at, entry.job_id));
         }
     }
 
     fn unplace(&mut self, entry: &Entry) {
         self.ready.remove(entry);
-        self.delayed.remove(&(entry.run_at, entry.job_id));
+        self.delayed.entry(entry.lane).or_default().remove(&(entry.run_at, entry.job_id));
     }
 
     fn promote(&mut self, now: Timestamp) {
-        while let Some(&(run_at, job)) = self.delayed.first()
-            && run_at <= now
-        {
-            self.delayed.pop_first();
-            if let Some(known) = self.jobs.get(&job) {
-                self.ready.insert(&known.entry);
+        for delayed in self.delayed.values_mut() {
+            while let Some(&(run_at, job)) = delayed.first()
+                && run_at <= now
+            {
+                delayed.pop_first();
+                if let Some(known) = self.jobs.get(&job) {
+                    self.ready.insert(&known.entry);
+                }
             }
         }
     }
@@ -79,7 +82,7 @@ impl State {
         let run_at = if wanted.due { wanted.run_at.min(now) } else { wanted.run_at };
         let wanted = &Entry { run_at, ..wanted.clone() };
         let Some(known) = self.jobs.get_mut(&wanted.job_id) else {
-            if self.ready.of(&wanted.org_id) >= per_org {
+            if self.ready.of(wanted.lane, &wanted.org_id) >= per_org {
                 return false;
             }
             self.dead.retain(|(job, _)| *job != wanted.job_id);
@@ -169,7 +172,7 @@ impl Default for MemoryQueue {
 }
 
 impl MemoryQueue {
-    /// Keeps at most `per_org` jobs of one organisation ready.
+    /// Keeps at most `per_org` jobs of one organisation ready in each lane.
     #[must_use]
     pub fn new(per_org: usize) -> Self {
         Self { per_org, state: Mutex::default(), changed: Notify::new(), signals: Arc::default() }
@@ -180,13 +183,14 @@ impl MemoryQueue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long until something is due; `None`: nothing waits.
-    fn due_in(&self) -> Option<Duration> {
+    /// How long until something is due in these lanes; `None`: nothing waits there.
+    fn due_in(&self, lanes: Lanes) -> Option<Duration> {
         let state = self.state();
-        if !state.ready.is_empty() {
+        if !state.ready.is_empty(lanes) {
             return Some(Duration::ZERO);
         }
-        state.delayed.first().map(|(run_at, _)| run_at.since(Timestamp::now()))
+        let delayed = lanes.iter().filter_map(|lane| state.delayed.get(&lane)?.first());
+        delayed.min().map(|(run_at, _)| run_at.since(Timestamp::now()))
     }
 
     fn requeue(&self, claim: &Claim, run_at: impl FnOnce(&Entry) -> Timestamp) -> Settled {
@@ -207,23 +211,23 @@ impl Queue for MemoryQueue {
         Ok(new as u64)
     }
 
-    async fn claim(&self, _worker: &ProcessId, lease: Duration) -> Result<Option<Claim>, QueueError> {
+    async fn claim(&self, _worker: &ProcessId, lanes: Lanes, lease: Duration) -> Result<Option<Claim>, QueueError> {
         let mut state = self.state();
         state.promote(Timestamp::now());
-        let Some(job_id) = state.ready.pop() else {
+        let Some((lane, job_id)) = state.ready.pop(lanes) else {
             return Ok(None);
         };
-        let claim = Claim { job_id, lease: LeaseToken::random() };
+        let claim = Claim { job_id, lane, lease: LeaseToken::random() };
         state.lease(job_id, &claim.lease, lease);
         Ok(Some(claim))
     }
 
-    async fn wait(&self, timeout: Duration) -> Result<(), QueueError> {
+    async fn wait(&self, lanes: Lanes, timeout: Duration) -> Result<(), QueueError> {
         let changed = self.changed.notified();
         tokio::pin!(changed);
         // Listens before it looks, so that an entry between the two is not missed.
         changed.as_mut().enable();
-        let wait = self.due_in().map_or(timeout, |due| due.min(timeout));
+        let wait = self.due_in(lanes).map_or(timeout, |due| due.min(timeout));
         // Either way there may be something to claim.
         let _ = tokio::time::timeout(wait, changed).await;
         Ok(())
@@ -285,7 +289,7 @@ impl Queue for MemoryQueue {
         state.promote(Timestamp::now());
         Ok(Depth {
             ready: state.ready.len() as u64,
-            delayed: state.delayed.len() as u64,
+            delayed: state.delayed.values().map(|delayed| delayed.len() as u64).sum(),
             leased: state.leases.len() as u64,
             dead: state.dead.len() as u64,
         })

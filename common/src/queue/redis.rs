@@ -39,6 +39,7 @@ use super::{
 use crate::{
     event::SharedSignals,
     ids::{JobId, ProcessId},
+    lane::{Lane, Lanes},
     lease::cache::SharedLeaseCache,
     rate::SharedBuckets,
     timestamp::Timestamp,
@@ -48,12 +49,29 @@ use crate::{
 const MIN_BLOCK: Duration = Duration::from_millis(10);
 const MAX_REASON: usize = 1024;
 
-pub struct RedisQueue {
-    transitions: Arc<Transitions>,
+/// What goes together must be of one lane, but for claims.
+struct InLane {
     arrivals: Gather<Arrivals>,
-    claims: Gather<Claims>,
     beats: Gather<Beats>,
     ends: Gather<Ends>,
+}
+
+impl InLane {
+    fn new(transitions: &Arc<Transitions>, lane: Lane, per_org: usize) -> Self {
+        let transitions = || transitions.clone();
+        Self {
+            arrivals: Gather::new(Arrivals { transitions: transitions(), lane, per_org }),
+            beats: Gather::new(Beats { transitions: transitions(), lane }),
+            ends: Gather::new(Ends { transitions: transitions(), lane }),
+        }
+    }
+}
+
+pub struct RedisQueue {
+    transitions: Arc<Transitions>,
+    claims: Gather<Claims>,
+    /// In the order of `Lane::ALL`.
+    lanes: Vec<InLane>,
     leases: SharedLeaseCache,
     buckets: SharedBuckets,
     signals: SharedSignals,
@@ -77,10 +95,8 @@ impl RedisQueue {
         let transitions = Arc::new(Transitions { connection, scripts: Scripts::new(&config.prefix) });
         let per_org = config.per_org;
         let queue = Self {
-            arrivals: Gather::new(Arrivals { transitions: transitions.clone(), per_org }),
             claims: Gather::new(Claims(transitions.clone())),
-            beats: Gather::new(Beats(transitions.clone())),
-            ends: Gather::new(Ends(transitions.clone())),
+            lanes: Lane::ALL.iter().map(|lane| InLane::new(&transitions, *lane, per_org)).collect(),
             transitions,
             leases,
             buckets,
@@ -94,12 +110,16 @@ impl RedisQueue {
         Ok(queue)
     }
 
+    fn of(&self, lane: Lane) -> &InLane {
+        &self.lanes[lane as usize]
+    }
+
     async fn settle(&self, script: &ScriptInvocation<'_>) -> Result<Settled, QueueError> {
         Ok(if self.transitions.run(script).await? { Settled::Done } else { Settled::Lost })
     }
 
     async fn requeue(&self, claim: &Claim, run_at: i64) -> Result<Settled, QueueError> {
-        self.settle(on(self.transitions.scripts.requeue(), claim).arg(run_at)).await
+        self.settle(on(self.transitions.scripts.requeue(claim.lane), claim).arg(run_at)).await
     }
 
     /// Evicted keys are lost work until the database refills them: say so, once.
@@ -121,18 +141,21 @@ impl RedisQueue {
 impl Queue for RedisQueue {
     async fn enqueue(&self, entries: &[Entry]) -> Result<u64, QueueError> {
         let mut added = 0;
-        for chunk in entries.chunks(ARRIVALS) {
-            added += self.arrivals.ask(chunk.to_vec()).await?;
+        for lane in Lane::ALL {
+            let of_lane: Vec<Entry> = entries.iter().filter(|entry| entry.lane == *lane).cloned().collect();
+            for chunk in of_lane.chunks(ARRIVALS) {
+                added += self.of(*lane).arrivals.ask(chunk.to_vec()).await?;
+            }
         }
         Ok(added)
     }
 
-    async fn claim(&self, worker: &ProcessId, lease: Duration) -> Result<Option<Claim>, QueueError> {
-        self.claims.ask(Wanted { worker: worker.clone(), lease, token: LeaseToken::random() }).await?
+    async fn claim(&self, worker: &ProcessId, lanes: Lanes, lease: Duration) -> Result<Option<Claim>, QueueError> {
+        self.claims.ask(Wanted { worker: worker.clone(), lanes, lease, token: LeaseToken::random() }).await?
     }
 
-    async fn wait(&self, timeout: Duration) -> Result<(), QueueError> {
-        let due: i64 = self.transitions.run(&self.transitions.scripts.due()).await?;
+    async fn wait(&self, lanes: Lanes, timeout: Duration) -> Result<(), QueueError> {
+        let due: i64 = self.transitions.run(&self.transitions.scripts.due(lanes)).await?;
         let wait = match u64::try_from(due) {
             Ok(0) => return Ok(()),
             Ok(due) => timeout.min(Duration::from_millis(due)),
@@ -140,7 +163,10 @@ impl Queue for RedisQueue {
         };
         let wait = wait.max(MIN_BLOCK);
         let mut command = cmd("BLPOP");
-        command.arg(self.transitions.scripts.wake_key()).arg(wait.as_secs_f64());
+        for lane in lanes.iter() {
+            command.arg(self.transitions.scripts.wake_key(lane));
+        }
+        command.arg(wait.as_secs_f64());
         match self.transitions.connection.block(&command, wait).await {
             Err(QueueError::Garbled(message)) if is_wrong_type(&message) => self.transitions.repair().await,
             answer => answer,
@@ -148,18 +174,18 @@ impl Queue for RedisQueue {
     }
 
     async fn heartbeat(&self, claim: &Claim, lease: Duration) -> Result<Beat, QueueError> {
-        self.beats.ask((claim.clone(), lease)).await
+        self.of(claim.lane).beats.ask((claim.clone(), lease)).await
     }
 
     async fn restore(&self, claim: &Claim, entry: &Entry, lease: Duration) -> Result<Settled, QueueError> {
-        let mut script = on(self.transitions.scripts.restore(), claim);
+        let mut script = on(self.transitions.scripts.restore(claim.lane), claim);
         script.arg("restored").arg(millis(lease));
         script.arg(entry.priority.min(100)).arg(run_at(entry.run_at)).arg(entry.org_id.as_str());
         self.settle(&script).await
     }
 
     async fn complete(&self, claim: &Claim) -> Result<Settled, QueueError> {
-        self.ends.ask(claim.clone()).await
+        self.of(claim.lane).ends.ask(claim.clone()).await
     }
 
     async fn retry(&self, claim: &Claim, at: Timestamp) -> Result<Settled, QueueError> {
@@ -167,7 +193,7 @@ impl Queue for RedisQueue {
     }
 
     async fn bury(&self, claim: &Claim, reason: &str) -> Result<Settled, QueueError> {
-        self.settle(on(self.transitions.scripts.bury(), claim).arg(head(reason, MAX_REASON))).await
+        self.settle(on(self.transitions.scripts.bury(claim.lane), claim).arg(head(reason, MAX_REASON))).await
     }
 
     async fn release(&self, claim: &Claim) -> Result<Settled, QueueError> {
@@ -175,11 +201,11 @@ impl Queue for RedisQueue {
     }
 
     async fn cancel(&self, job: JobId) -> Result<bool, QueueError> {
-        self.transitions.run(self.transitions.scripts.cancel().arg(job.to_string())).await
+        self.transitions.run(self.transitions.scripts.cancel(Lanes::ALL).arg(job.to_string())).await
     }
 
     async fn reap(&self, limit: usize, longest: Duration) -> Result<Vec<JobId>, QueueError> {
-        let mut script = self.transitions.scripts.reap();
+        let mut script = self.transitions.scripts.reap(Lanes::ALL);
         script.arg(limit).arg(millis(longest));
         let (jobs, buried): (Vec<String>, u64) = self.transitions.run(&script).await?;
         say_buried(buried);
@@ -187,7 +213,7 @@ impl Queue for RedisQueue {
     }
 
     async fn depth(&self) -> Result<Depth, QueueError> {
-        let (ready, delayed, leased, dead) = self.transitions.run(&self.transitions.scripts.depth()).await?;
+        let (ready, delayed, leased, dead) = self.transitions.run(&self.transitions.scripts.depth(Lanes::ALL)).await?;
         Ok(Depth { ready, delayed, leased, dead })
     }
 
@@ -198,17 +224,19 @@ impl Queue for RedisQueue {
 
     async fn forget(&self) -> Result<(), QueueError> {
         let (connection, scripts) = (&self.transitions.connection, &self.transitions.scripts);
-        let orgs: Vec<String> = connection.ask(cmd("ZRANGE").arg(scripts.orgs_key()).arg(0).arg(-1)).await?;
-        let of_orgs = orgs.iter().map(|org| scripts.ready_key(org));
-        for key in scripts.keys().iter().cloned().chain(of_orgs) {
-            let _: u64 = connection.ask(cmd("DEL").arg(key)).await?;
+        for lane in Lane::ALL {
+            let orgs: Vec<String> = connection.ask(cmd("ZRANGE").arg(scripts.orgs_key(*lane)).arg(0).arg(-1)).await?;
+            let of_orgs = orgs.iter().map(|org| scripts.ready_key(*lane, org));
+            for key in scripts.keys(*lane).iter().cloned().chain(of_orgs) {
+                let _: u64 = connection.ask(cmd("DEL").arg(key)).await?;
+            }
         }
         Ok(())
     }
 
     async fn examine(&self) -> Result<Option<Examined>, QueueError> {
         let connection = &self.transitions.connection;
-        let key = format!("{}:check", self.transitions.scripts.wake_key());
+        let key = format!("{}:check", self.transitions.scripts.wake_key(Lane::Small));
         let _: String = connection.probe(cmd("SET").arg(&key).arg(1).arg("PX").arg(1_000)).await?;
         let _: u64 = connection.probe(cmd("DEL").arg(&key)).await?;
         let (seconds, micros): (i64, i64) = connection.probe(&cmd("TIME")).await?;

@@ -22,6 +22,7 @@ use reelgate_common::{
     ids::{FileId, JobId, OrgId, ProcessId, UserId},
     job::{DEFAULT_PRIORITY, JobKind, JobPolicy},
     key::Key,
+    lane::{Lane, Lanes},
     queue::{self, Entry, SharedQueue, config::QueueConfig},
     timestamp::Timestamp,
 };
@@ -104,7 +105,7 @@ fn server_cpu(redis: &str) -> Result<f64> {
 }
 
 fn entry(job_id: JobId, priority: u8) -> Entry {
-    Entry { job_id, org_id: OrgId::new("acme"), priority, run_at: Timestamp::now(), due: true }
+    Entry { job_id, org_id: OrgId::new("acme"), lane: Lane::Small, priority, run_at: Timestamp::now(), due: true }
 }
 
 struct Load {
@@ -144,7 +145,7 @@ impl Load {
 
     /// From the claim to its end, as a worker does it; the work itself is nothing. `None`: there was nothing to claim.
     async fn turn(&self, worker: &ProcessId, claimed: impl FnOnce(JobId)) -> Result<Option<()>> {
-        let Some(claim) = self.queue.claim(worker, LEASE).await? else { return Ok(None) };
+        let Some(claim) = self.queue.claim(worker, Lanes::ALL, LEASE).await? else { return Ok(None) };
         claimed(claim.job_id);
         if let Some(db) = &self.db {
             let begun = db.begin_attempt(claim.job_id, worker, &JobPolicy::default()).await?;
@@ -207,7 +208,7 @@ impl Load {
                         let _ = told.send(since.ok().flatten());
                     };
                     if load.turn(&worker, note).await?.is_none() {
-                        load.queue.wait(Duration::from_secs(1)).await?;
+                        load.queue.wait(Lanes::ALL, Duration::from_secs(1)).await?;
                     }
                 }
                 #[expect(unreachable_code, reason = "gives the block its type")]

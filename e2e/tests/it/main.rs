@@ -52,6 +52,7 @@ mod isolation;
 mod javascript;
 mod jobs;
 mod journeys;
+mod lanes;
 mod languages;
 mod large;
 mod leases;

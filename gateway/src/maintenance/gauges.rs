@@ -1,9 +1,12 @@
 //! Figures of the whole deployment: how much waits, and how much is stuck (must read zero). Each gateway sets them, so that whichever is
 //! asked knows them, and none goes on saying what was true when it led.
 
-use reelgate_common::metric::{
-    FILES_MISSING_OBJECTS, JOBS_DEAD, MAINTENANCE_LEADER, ORPHAN_BYTES, QUEUE_DELAYED, QUEUE_LEASED, QUEUE_READY,
-    STUCK_FILES, WEBHOOK_DELIVERIES_WAITING, WEBHOOK_OLDEST_WAIT,
+use reelgate_common::{
+    lane::Lanes,
+    metric::{
+        FILES_MISSING_OBJECTS, JOBS_DEAD, MAINTENANCE_LEADER, ORPHAN_BYTES, QUEUE_DELAYED, QUEUE_LEASED, QUEUE_READY,
+        STUCK_FILES, WEBHOOK_DELIVERIES_WAITING, WEBHOOK_OLDEST_WAIT,
+    },
 };
 
 use super::{DutyError, Ground, Leader};
@@ -14,8 +17,9 @@ pub(super) async fn run(ground: Ground, leader: Leader) -> Result<u64, DutyError
     let census = ground.backends.db.census(ground.config.stuck_after()).await?;
     STUCK_FILES.set(census.stuck_files);
     JOBS_DEAD.set(census.dead_jobs);
-    let backlog = ground.backends.db.backlog(ground.policy.longest_wait()).await?;
-    Scaling::of(&backlog).tell();
+    let db = &ground.backends.db;
+    let backlog = db.backlog(ground.policy.longest_wait()).await?;
+    Scaling::of(&backlog, &db.worker_slots().await?, Lanes::ALL).tell();
     let deliveries = ground.backends.db.delivery_census().await?;
     WEBHOOK_DELIVERIES_WAITING.set(deliveries.waiting);
     WEBHOOK_OLDEST_WAIT.gauge().set(seconds(deliveries.oldest_wait_ms));

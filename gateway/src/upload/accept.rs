@@ -7,6 +7,7 @@ use reelgate_common::{
     ids::{FileId, JobId, OrgId},
     job::{DEFAULT_PRIORITY, JobKind},
     key::Key,
+    lane::Lane,
     queue::Entry,
     step,
     storage::{ObjectMeta, Storage, StorageError},
@@ -49,7 +50,8 @@ impl Received<'_> {
         let committing = committing(file, job.as_ref());
         let stored = stage::stage(&backends.db, org, file, &staged, job.as_ref()).instrument(committing).await?;
         tracing::info!(file.id = %file, size_bytes = staged.size_bytes, content_type = %staged.content_type, "a file was uploaded");
-        Ok(Accepted { stored, job: job.map(|job| entry(&job, org)) })
+        let lane = |job: &NewJob| backends.db.lanes().of(job.kind, staged.kind, staged.size_bytes);
+        Ok(Accepted { stored, job: job.map(|job| entry(&job, org, lane(&job))) })
     }
 
     /// What was sent, by its first bytes, its name, and what the client says.
@@ -114,6 +116,6 @@ fn process() -> NewJob {
     NewJob { id: JobId::new(), kind: JobKind::Process, priority: DEFAULT_PRIORITY }
 }
 
-fn entry(job: &NewJob, org: &OrgId) -> Entry {
-    Entry { job_id: job.id, org_id: org.clone(), priority: job.priority, run_at: Timestamp::now(), due: true }
+fn entry(job: &NewJob, org: &OrgId, lane: Lane) -> Entry {
+    Entry { job_id: job.id, org_id: org.clone(), lane, priority: job.priority, run_at: Timestamp::now(), due: true }
 }

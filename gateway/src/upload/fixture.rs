@@ -22,6 +22,7 @@ use reelgate_common::{
     event::{LocalSignals, SharedSignals},
     ids::{JobId, OrgId, ProcessId, UserId},
     key::Key,
+    lane::Lanes,
     queue::{Beat, Claim, Depth, Entry, Queue, QueueError, Settled},
     storage::{
         ByteStream, MultipartId, ObjectMeta, PartTag, PendingMultipart, Storage, StorageError, Version,
@@ -220,11 +221,16 @@ impl Queue for FakeQueue {
         Ok(entries.iter().filter(|entry| jobs.insert(entry.job_id)).count() as u64)
     }
 
-    async fn claim(&self, _worker: &ProcessId, _lease: Duration) -> Result<Option<Claim>, QueueError> {
+    async fn claim(
+        &self,
+        _worker: &ProcessId,
+        _lanes: Lanes,
+        _lease: Duration,
+    ) -> Result<Option<Claim>, QueueError> {
         self.there().map(|()| None)
     }
 
-    async fn wait(&self, _timeout: Duration) -> Result<(), QueueError> {
+    async fn wait(&self, _lanes: Lanes, _timeout: Duration) -> Result<(), QueueError> {
         self.there()
     }
 

@@ -8,6 +8,7 @@ use reelgate_common::{
     db::Db,
     ids::{FileId, JobId, OrgId, ProcessId},
     key::Key,
+    lane::{Lane, Lanes},
     queue::{Entry, SharedQueue, config::QueueConfig},
     storage::SharedStorage,
     timestamp::Timestamp,
@@ -175,8 +176,14 @@ pub(super) fn own_queue(config: &QueueConfig) -> QueueConfig {
 /// Jobs that are claimed and completed by eight at once. The queue is the bench's own, and is forgotten afterwards.
 pub(super) async fn queue(queue: &SharedQueue) -> anyhow::Result<Vec<Figure>> {
     let org = OrgId::new(ORG);
-    let entry =
-        || Entry { job_id: JobId::new(), org_id: org.clone(), priority: 50, run_at: Timestamp::now(), due: true };
+    let entry = || Entry {
+        job_id: JobId::new(),
+        org_id: org.clone(),
+        lane: Lane::Small,
+        priority: 50,
+        run_at: Timestamp::now(),
+        due: true,
+    };
     let entries: Vec<Entry> = (0..JOBS).map(|_| entry()).collect();
     queue.enqueue(&entries).await?;
     let worker = ProcessId::new("bench");
@@ -184,7 +191,7 @@ pub(super) async fn queue(queue: &SharedQueue) -> anyhow::Result<Vec<Figure>> {
     let claimers = (0..COMMITTERS).map(|_| async {
         let mut claimed = 0_u32;
         while begun.elapsed() < FEW_SECONDS {
-            let Some(claim) = queue.claim(&worker, LEASE).await? else { break };
+            let Some(claim) = queue.claim(&worker, Lanes::ALL, LEASE).await? else { break };
             queue.complete(&claim).await?;
             claimed += 1;
         }

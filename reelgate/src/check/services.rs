@@ -5,6 +5,7 @@ use std::{future::Future, time::Duration};
 use reelgate_common::{
     backends::{check_deployment, open_storage},
     db::Db,
+    lane::Lanes,
     queue,
     storage::{SharedStorage, trial::try_all},
     timestamp::Timestamp,
@@ -52,7 +53,29 @@ pub(super) async fn database(settings: &Settings) -> Vec<Finding> {
         ),
         Some((what, why)) => Finding::wrong(WHAT, format!("{what} is refused: {why}"), RIGHTS),
     };
-    vec![rights, schema(&migrations, &reelgate_migrations::names()), judged("clock of the database", theirs, ours, 1)]
+    let mut findings = vec![
+        rights,
+        schema(&migrations, &reelgate_migrations::names()),
+        judged("clock of the database", theirs, ours, 1),
+    ];
+    findings.extend(workers(&db, settings).await);
+    findings
+}
+
+/// Whether somebody serves each lane in which jobs wait. What cannot be asked was told of above.
+async fn workers(db: &Db, settings: &Settings) -> Option<Finding> {
+    const WHAT: &str = "workers";
+    const ADVICE: &str = "start workers whose worker.lanes name it, or look why they do not live; where they come by need, give them a minute";
+    let asked = within("the database", async {
+        Ok((db.backlog(settings.jobs.longest_wait()).await?, db.worker_slots().await?))
+    });
+    let (backlog, slots) = asked.await.ok()?;
+    let waits = |lane| backlog.iter().any(|part| part.lane == lane && part.waiting > 0);
+    let unserved: Lanes = Lanes::ALL.iter().filter(|lane| slots.of(*lane) == 0 && waits(*lane)).collect();
+    Some(match unserved.is_empty() {
+        true => Finding::ok(WHAT, "every lane in which jobs wait is served"),
+        false => Finding::note(WHAT, format!("jobs wait and no worker lives in {unserved}"), ADVICE),
+    })
 }
 
 fn schema(has: &[String], known: &[String]) -> Finding {

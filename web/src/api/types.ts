@@ -123,6 +123,7 @@ export interface Job {
   kind: string
   state: JobState
   priority: number
+  lane: string
   progress: number
   attempt: number
   failures: number

@@ -103,8 +103,9 @@ async fn divide(
     if plan.rungs.is_empty() {
         return Ok(Err("its rungs are made by its own job".to_owned()));
     }
-    let slots = work.patience.keep_trying("counting workers", || work.backends.db.worker_slots()).await?;
-    if let Err(why) = wants_parts(media, &plan, policy, slots) {
+    let (db, lane) = (&work.backends.db, work.backends.db.lanes().of_chunks());
+    let slots = work.patience.keep_trying("counting workers", || db.worker_slots()).await?;
+    if let Err(why) = wants_parts(media, &plan, policy, slots.of(lane)) {
         return Ok(Err(why));
     }
     let (source, movie) = match bridge::indexed(work, source, inspected, copied).await? {

@@ -17,6 +17,7 @@ use reelgate_common::{
     ids::{FileId, JobId, OrgId, UserId},
     job::{DEFAULT_PRIORITY, JobKind, JobPolicy, JobRecord, JobState},
     key::Key,
+    lane::Lane,
     queue::{Entry, config::QueueConfig},
     storage::config::StorageConfig,
     timestamp::Timestamp,
@@ -114,7 +115,7 @@ impl Footing {
         };
         db.stage_file(&self.org, file, &staged, Some(&job)).await.unwrap().unwrap();
         let (org_id, run_at) = (self.org.clone(), Timestamp(0));
-        let entry = Entry { job_id: job.id, org_id, priority: DEFAULT_PRIORITY, run_at, due: true };
+        let entry = Entry { job_id: job.id, org_id, lane: Lane::Small, priority: DEFAULT_PRIORITY, run_at, due: true };
         self.backends.queue.enqueue(&[entry]).await.unwrap();
         file
     }

@@ -6,8 +6,10 @@ use serde::{Deserialize, Serialize};
 use super::{parse, read_json, unsigned};
 use crate::{
     db::{DbError, DueJob, NewJob},
+    file::FileKind,
     ids::{FileId, JobId, OrgId},
     job::{JobKind, JobPolicy, JobRecord, JobState},
+    lane::{Lane, LanePolicy},
     timestamp::Timestamp,
     traces::carried,
 };
@@ -47,6 +49,13 @@ pub struct Model {
     pub created_at: i64,
     pub finished_at: Option<i64>,
     pub trace: Option<String>,
+    #[serde(default = "small")]
+    pub lane: String,
+}
+
+/// Of a row that was exported before there were lanes.
+fn small() -> String {
+    Lane::Small.as_str().to_owned()
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]
@@ -105,7 +114,19 @@ impl Model {
     /// It may run from now on.
     pub(in crate::db) fn due(&self, now: Timestamp) -> DueJob {
         let priority = u8::try_from(self.priority).unwrap_or_default();
-        DueJob { id: JobId(self.id), org_id: OrgId::new(self.org_id.clone()), priority, run_at: now, due: true }
+        DueJob {
+            id: JobId(self.id),
+            org_id: OrgId::new(self.org_id.clone()),
+            lane: self.lane(),
+            priority,
+            run_at: now,
+            due: true,
+        }
+    }
+
+    /// One of a newer build is passed off as small: workers that serve everything serve that.
+    pub(in crate::db) fn lane(&self) -> Lane {
+        self.lane.parse().unwrap_or(Lane::Small)
     }
 
     /// Its state and its progress.
@@ -114,7 +135,7 @@ impl Model {
     }
 
     pub(in crate::db) fn into_record(self) -> Result<JobRecord, DbError> {
-        let (kind, part) = (self.read_kind()?, self.part());
+        let (kind, part, lane) = (self.read_kind()?, self.part(), self.lane());
         Ok(JobRecord {
             id: JobId(self.id),
             file_id: FileId(self.file_id),
@@ -124,6 +145,7 @@ impl Model {
             part,
             state: parse(&self.state)?,
             priority: unsigned(self.priority.into())?,
+            lane,
             payload_version: self.payload_version,
             attempt: self.attempt,
             failures: self.failures,
@@ -143,8 +165,9 @@ impl Model {
 }
 
 /// The row of a job that has never run.
-pub(in crate::db) fn row(new: &NewJob, file: &super::files::Model, now: Timestamp) -> ActiveModel {
+pub(in crate::db) fn row(new: &NewJob, file: &super::files::Model, lanes: &LanePolicy, now: Timestamp) -> ActiveModel {
     ActiveModel {
+        lane: Set(lane_of(new.kind, file, lanes).as_str().to_owned()),
         id: Set(new.id.0),
         file_id: Set(file.id),
         org_id: Set(file.org_id.clone()),
@@ -162,4 +185,9 @@ pub(in crate::db) fn row(new: &NewJob, file: &super::files::Model, now: Timestam
         trace: Set(carried()),
         ..Default::default()
     }
+}
+
+/// A kind of file that this build does not know is none that it would encode.
+pub(in crate::db) fn lane_of(job: JobKind, file: &super::files::Model, lanes: &LanePolicy) -> Lane {
+    lanes.of(job, file.kind.parse().unwrap_or(FileKind::Other), file.size_bytes.max(0).unsigned_abs())
 }

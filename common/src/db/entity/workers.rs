@@ -9,6 +9,8 @@ pub struct Model {
     pub id: String,
     pub slots: i64,
     pub seen_at: i64,
+    /// Those that it serves, with commas between.
+    pub lanes: String,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

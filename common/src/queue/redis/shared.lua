@@ -8,8 +8,14 @@
 -- turns:  "last" -> how many claims there were
 -- The version before knows no organisations: what it has taken is still in a line and no longer in ready, and is passed over;
 -- what it has brought is in ready and in no line, and comes when no organisation has a turn.
-local READY, DELAYED, LEASES, JOBS, HELD, DEAD, REASONS, WAKE, TURNS, ORGS =
-  KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5], KEYS[6], KEYS[7], KEYS[8], KEYS[9], KEYS[10]
+-- Each lane has all of these for itself, but "turns", which they share; who claims in several gives the keys of one after those of the
+-- other, and what follows works on the lane that was entered last. The version before knows one lane, which is the first one here.
+local READY, DELAYED, LEASES, JOBS, HELD, DEAD, REASONS, WAKE, TURNS, ORGS
+local function enter(lane)
+  READY, DELAYED, LEASES, JOBS, HELD, DEAD, REASONS, WAKE, TURNS, ORGS = unpack(KEYS, 10 * lane - 9, 10 * lane)
+end
+enter(1)
+
 local MAX_DEAD, MAX_WAKE = 10000, 128
 -- As in the queue of one process (`fair.rs`): what a point of priority is worth in milliseconds of waiting among the jobs of
 -- one organisation, and in turns among organisations.

@@ -8,7 +8,7 @@ use super::{
     connection::{Connection, is_wrong_type},
     scripts::Scripts,
 };
-use crate::queue::QueueError;
+use crate::{lane::Lane, queue::QueueError};
 
 pub(super) struct Transitions {
     pub(super) connection: Arc<Connection>,
@@ -29,7 +29,10 @@ impl Transitions {
     }
 
     pub(super) async fn repair(&self) -> Result<(), QueueError> {
-        let moved: u64 = self.connection.run(&self.scripts.repair()).await?;
+        let mut moved: u64 = 0;
+        for lane in Lane::ALL {
+            moved += self.connection.run::<u64>(&self.scripts.repair(*lane)).await?;
+        }
         tracing::warn!(moved, "Keys of the queue held foreign data; they were moved aside.");
         Ok(())
     }

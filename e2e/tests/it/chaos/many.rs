@@ -21,6 +21,7 @@ use reelgate_common::{
     ids::{FileId, JobId, OrgId, ProcessId, UserId},
     job::{DEFAULT_PRIORITY, Fence, JobKind, JobPolicy, JobState},
     key::Key,
+    lane::Lanes,
     queue::{self, Claim, SharedQueue, config::QueueConfig},
 };
 use reelgate_e2e::site::{Footing, Site};
@@ -103,9 +104,9 @@ impl Crowd {
         let mut life = 0;
         while self.finished.lock().unwrap().len() < self.wanted {
             let worker = ProcessId::new(format!("w{place}-{life}"));
-            match self.queue.claim(&worker, LEASE).await? {
+            match self.queue.claim(&worker, Lanes::ALL, LEASE).await? {
                 Some(claim) => life += usize::from(!self.turn(&worker, claim).await?),
-                None => self.queue.wait(Duration::from_millis(200)).await?,
+                None => self.queue.wait(Lanes::ALL, Duration::from_millis(200)).await?,
             }
         }
         Ok(())

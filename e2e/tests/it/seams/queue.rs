@@ -13,6 +13,7 @@ use futures_util::future::{join_all, try_join_all};
 use reelgate_common::{
     config::Secret,
     ids::{JobId, OrgId, ProcessId},
+    lane::{Lane, Lanes},
     queue::{
         self, Beat, Claim, Depth, Entry, LeaseToken, Queue, QueueError, Settled, SharedQueue, config::QueueConfig,
         memory::MemoryQueue,
@@ -28,7 +29,7 @@ const SHORT: Duration = Duration::from_millis(1);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn entry(priority: u8, run_at: Timestamp) -> Entry {
-    Entry { job_id: JobId::new(), org_id: OrgId::new("acme|{x}"), priority, run_at, due: false }
+    Entry { job_id: JobId::new(), org_id: OrgId::new("acme|{x}"), lane: Lane::Small, priority, run_at, due: false }
 }
 
 fn due() -> Entry {
@@ -44,17 +45,17 @@ fn worker() -> ProcessId {
 }
 
 async fn claim(queue: &dyn Queue) -> Result<Claim> {
-    queue.claim(&worker(), LONG).await?.context("nothing to claim")
+    queue.claim(&worker(), Lanes::ALL, LONG).await?.context("nothing to claim")
 }
 
 async fn assert_empty(queue: &dyn Queue) -> Result<()> {
-    ensure!(queue.claim(&worker(), LONG).await?.is_none(), "there was something to claim");
+    ensure!(queue.claim(&worker(), Lanes::ALL, LONG).await?.is_none(), "there was something to claim");
     Ok(())
 }
 
 async fn jobs_in_order(queue: &dyn Queue) -> Result<Vec<JobId>> {
     let mut jobs = Vec::new();
-    while let Some(claim) = queue.claim(&worker(), LONG).await? {
+    while let Some(claim) = queue.claim(&worker(), Lanes::ALL, LONG).await? {
         jobs.push(claim.job_id);
     }
     Ok(jobs)
@@ -64,11 +65,11 @@ async fn jobs_in_order(queue: &dyn Queue) -> Result<Vec<JobId>> {
 async fn await_claim(queue: &dyn Queue, lease: Duration) -> Result<Claim> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        if let Some(claim) = queue.claim(&worker(), lease).await? {
+        if let Some(claim) = queue.claim(&worker(), Lanes::ALL, lease).await? {
             return Ok(claim);
         }
         ensure!(Instant::now() < deadline, "nothing came to claim");
-        queue.wait(Duration::from_millis(100)).await?;
+        queue.wait(Lanes::ALL, Duration::from_millis(100)).await?;
     }
 }
 
@@ -222,6 +223,45 @@ rules! {
         Ok(())
     }
 
+    async fn who_serves_some_lanes_gets_nothing_of_others(queue: &dyn Queue) -> Result<()> {
+        let of = |lane| Entry { lane, ..due() };
+        let all = [of(Lane::Small), of(Lane::Large), of(Lane::Gpu)];
+        queue.enqueue(&all[1..]).await?;
+        let claim = async |lanes| queue.claim(&worker(), lanes, LONG).await;
+        assert_eq!(claim(Lane::Small.into()).await?, None);
+        // Nothing that it could claim, so it waits in vain and does not spin.
+        queue.wait(Lane::Small.into(), Duration::from_millis(20)).await?;
+        queue.enqueue(&all[..1]).await?;
+        let large = claim(Lanes::of(&[Lane::Small, Lane::Large])).await?.context("nothing to claim")?;
+        assert_eq!((large.job_id, large.lane), (all[1].job_id, Lane::Large), "in the one order of all that it serves");
+        assert_eq!(queue.release(&large).await?, Settled::Done);
+        assert_eq!(claim(Lane::Gpu.into()).await?.context("nothing to claim")?.job_id, all[2].job_id);
+        assert_eq!(claim(Lane::Large.into()).await?.context("nothing to claim")?.job_id, all[1].job_id, "back in its lane");
+        assert_eq!(claim(Lane::Large.into()).await?, None);
+        assert_eq!(queue.depth().await?, Depth { ready: 1, leased: 2, ..Depth::default() });
+        Ok(())
+    }
+
+    async fn every_verb_finds_its_job_in_whatever_lane(queue: &dyn Queue) -> Result<()> {
+        for lane in Lane::ALL.iter().copied() {
+            let entries: Vec<_> = (0..5).map(|_| Entry { lane, ..due() }).collect();
+            queue.enqueue(&entries).await?;
+            assert!(queue.cancel(entries[4].job_id).await?);
+            let held: Vec<_> = try_join_all((0..4).map(async |_| claim(queue).await)).await?;
+            assert!(held.iter().all(|claim| claim.lane == lane));
+            assert_eq!(queue.heartbeat(&held[0], LONG).await?, Beat::Held);
+            assert_eq!(queue.complete(&held[0]).await?, Settled::Done);
+            assert_eq!(queue.bury(&held[1], "no").await?, Settled::Done);
+            assert_eq!(queue.retry(&held[2], in_an_hour()).await?, Settled::Done);
+            assert_eq!(queue.heartbeat(&held[3], SHORT).await?, Beat::Held);
+            await_reaped(queue, held[3].job_id).await?;
+            assert_eq!(queue.restore(&held[3], &entries[3], LONG).await?, Settled::Done);
+            assert_eq!(queue.complete(&held[3]).await?, Settled::Done);
+        }
+        assert_eq!(queue.depth().await?, Depth { delayed: 3, dead: 3, ..Depth::default() });
+        Ok(())
+    }
+
     async fn eight_claimers_share_500_jobs_without_an_overlap(queue: &dyn Queue) -> Result<()> {
         let entries: Vec<_> = (0..500).map(|_| due()).collect();
         queue.enqueue(&entries).await?;
@@ -234,8 +274,8 @@ rules! {
     async fn a_heartbeat_keeps_a_lease(queue: &dyn Queue) -> Result<()> {
         let entries = [due(), due()];
         queue.enqueue(&entries).await?;
-        let kept = queue.claim(&worker(), SHORT).await?.context("nothing to claim")?;
-        let left = queue.claim(&worker(), Duration::from_millis(100)).await?.context("nothing to claim")?;
+        let kept = queue.claim(&worker(), Lanes::ALL, SHORT).await?.context("nothing to claim")?;
+        let left = queue.claim(&worker(), Lanes::ALL, Duration::from_millis(100)).await?.context("nothing to claim")?;
         assert_eq!(queue.heartbeat(&kept, LONG).await?, Beat::Held);
         // The other lease began later and was longer: when it has ended, the first would have too.
         await_reaped(queue, left.job_id).await?;
@@ -247,7 +287,7 @@ rules! {
     async fn a_lost_lease_settles_nothing(queue: &dyn Queue) -> Result<()> {
         let entry = due();
         queue.enqueue(from_ref(&entry)).await?;
-        let lost = queue.claim(&worker(), SHORT).await?.context("nothing to claim")?;
+        let lost = queue.claim(&worker(), Lanes::ALL, SHORT).await?.context("nothing to claim")?;
         await_reaped(queue, entry.job_id).await?;
         assert_eq!(queue.enqueue(&[entry]).await?, 1, "a reaped job is forgotten");
         let held = claim(queue).await?;
@@ -276,7 +316,7 @@ rules! {
         let thrice = try_join_all(entries.iter().cycle().take(180).map(|entry| queue.enqueue(from_ref(entry)))).await?;
         assert_eq!(thrice.iter().sum::<u64>(), 60);
         assert_eq!(thrice.len(), 180);
-        let claims = try_join_all((0..70).map(async |_| queue.claim(&worker(), LONG).await)).await?;
+        let claims = try_join_all((0..70).map(async |_| queue.claim(&worker(), Lanes::ALL, LONG).await)).await?;
         let claims: Vec<_> = claims.into_iter().flatten().collect();
         assert_eq!(claims.iter().map(|claim| claim.job_id).collect::<HashSet<_>>().len(), 60);
         let forged: Vec<_> = claims.iter().map(|claim| Claim { lease: LeaseToken::random(), ..claim.clone() }).collect();
@@ -345,7 +385,7 @@ rules! {
         let entries: Vec<_> = (0..100).map(|_| due()).collect();
         queue.enqueue(&entries).await?;
         for _ in 0..100 {
-            queue.claim(&worker(), SHORT).await?.context("nothing to claim")?;
+            queue.claim(&worker(), Lanes::ALL, SHORT).await?.context("nothing to claim")?;
         }
         let mut times = BTreeMap::new();
         let deadline = Instant::now() + PATIENCE;
@@ -363,7 +403,7 @@ rules! {
 
     async fn a_forgotten_or_waiting_job_can_be_restored(queue: &dyn Queue) -> Result<()> {
         let (forgotten, refilled) = (due(), due());
-        let claim_of = |entry: &Entry| Claim { job_id: entry.job_id, lease: LeaseToken::random() };
+        let claim_of = |entry: &Entry| Claim { job_id: entry.job_id, lane: entry.lane, lease: LeaseToken::random() };
         queue.enqueue(from_ref(&refilled)).await?;
         for entry in [&forgotten, &refilled] {
             let claim = claim_of(entry);
@@ -394,7 +434,7 @@ rules! {
 
     async fn waiting_ends_when_work_comes(queue: &dyn Queue) -> Result<()> {
         // Each way by which work comes, against waits that would otherwise outlast the test's patience.
-        let wait = || tokio::time::timeout(PATIENCE, queue.wait(LONG));
+        let wait = || tokio::time::timeout(PATIENCE, queue.wait(Lanes::ALL, LONG));
         let (first, _) = tokio::join!(wait(), async { queue.enqueue(&[due()]).await });
         first.context("an entry wakes")??;
         let held = claim(queue).await?;
@@ -423,7 +463,7 @@ rules! {
         queue.enqueue(&[entry(50, in_an_hour())]).await?;
         // Longer than the client's own default timeout, which must not hit it; the first may take up an old wake-up.
         for _ in 0..2 {
-            tokio::time::timeout(PATIENCE, queue.wait(Duration::from_millis(700))).await??;
+            tokio::time::timeout(PATIENCE, queue.wait(Lanes::ALL, Duration::from_millis(700))).await??;
         }
         assert_empty(queue).await
     }
@@ -526,7 +566,7 @@ async fn scripts(server: &Redis) -> Result<u64> {
     calls.context("no script was run")
 }
 
-/// Many jobs of six organisations, some of which have many, of all priorities and ages.
+/// Many jobs of six organisations, some of which have many, of all lanes, priorities and ages.
 fn medley(mut chance: u64) -> Vec<Entry> {
     let mut draw = move |below: u64| {
         chance = chance.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
@@ -536,7 +576,8 @@ fn medley(mut chance: u64) -> Vec<Entry> {
     let entry = |_| {
         let org_id = OrgId::new(format!("org {}", draw(6) * draw(6) / 5));
         let run_at = long_ago.plus(Duration::from_secs(draw(5_000)));
-        Entry { org_id, ..entry(draw(101) as u8, run_at) }
+        let lane = Lane::ALL[draw(3) as usize];
+        Entry { org_id, lane, ..entry(draw(101) as u8, run_at) }
     };
     (0..400).map(entry).collect()
 }
@@ -553,10 +594,10 @@ async fn jobs_claimed_at_once_are_those_that_would_have_come_one_by_one() -> Res
             assert_eq!(queue.enqueue(chunk).await?, chunk.len() as u64);
         }
         for many in (0..).map(|n| n * 7 % 40 + 1) {
-            let claimed = try_join_all((0..many).map(async |_| queue.claim(&worker(), LONG).await)).await?;
+            let claimed = try_join_all((0..many).map(async |_| queue.claim(&worker(), Lanes::ALL, LONG).await)).await?;
             let mut wanted = Vec::new();
             for _ in 0..many {
-                wanted.push(one_by_one.claim(&worker(), LONG).await?.map(|claim| claim.job_id));
+                wanted.push(one_by_one.claim(&worker(), Lanes::ALL, LONG).await?.map(|claim| claim.job_id));
             }
             let claimed: Vec<_> = claimed.into_iter().flatten().collect();
             let wanted: Vec<_> = wanted.into_iter().flatten().collect();
@@ -582,7 +623,7 @@ async fn what_is_asked_at_once_costs_few_scripts_none_of_them_long() -> Result<(
     queue.complete(&claim(queue.as_ref()).await?).await?;
     server.command("CONFIG RESETSTAT").await?;
     try_join_all(entries.iter().map(|entry| queue.enqueue(from_ref(entry)))).await?;
-    let claims = try_join_all(entries.iter().map(async |_| queue.claim(&worker(), LONG).await)).await?;
+    let claims = try_join_all(entries.iter().map(async |_| queue.claim(&worker(), Lanes::ALL, LONG).await)).await?;
     let claims: Vec<_> = claims.into_iter().flatten().collect();
     let beats = try_join_all(claims.iter().map(|claim| queue.heartbeat(claim, LONG))).await?;
     assert_eq!(beats, vec![Beat::Held; 400]);
@@ -679,7 +720,7 @@ async fn keys_of_a_foreign_type_are_moved_aside() -> Result<()> {
     for name in ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake", "turns", "orgs"] {
         server.command("FLUSHALL").await?;
         server.command(&format!("SET {{reelgate}}:{name} mine")).await?;
-        queue.wait(Duration::from_millis(20)).await?;
+        queue.wait(Lanes::ALL, Duration::from_millis(20)).await?;
         queue.enqueue(&[due(), due()]).await?;
         let held = claim(queue.as_ref()).await?;
         assert_eq!(queue.bury(&held, "why").await?, Settled::Done, "{name}");
@@ -712,7 +753,7 @@ async fn the_queue_comes_back_with_redis() -> Result<()> {
     let queue = queue::open(&config).await?;
     let idle = {
         let queue = Arc::clone(&queue);
-        tokio::spawn(async move { queue.wait(LONG).await })
+        tokio::spawn(async move { queue.wait(Lanes::ALL, LONG).await })
     };
     queue.enqueue(&[entry(50, in_an_hour())]).await?;
     server.crash()?;
@@ -767,11 +808,11 @@ async fn an_idle_connection_that_the_server_closed_fails_no_call() -> Result<()>
     let server = Redis::start().await?;
     let queue = open(&server).await?;
     // Leaves a connection lying for the next wait.
-    queue.wait(Duration::from_millis(20)).await?;
+    queue.wait(Lanes::ALL, Duration::from_millis(20)).await?;
     server.command("CLIENT KILL TYPE normal").await?;
     queue.ping().await.ok();
     await_answer(queue.as_ref()).await?;
-    queue.wait(Duration::from_millis(20)).await?;
+    queue.wait(Lanes::ALL, Duration::from_millis(20)).await?;
     queue.enqueue(&[due()]).await?;
     Ok(())
 }

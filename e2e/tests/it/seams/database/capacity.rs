@@ -15,6 +15,7 @@ use reelgate_common::{
     config::Secret,
     db::PartEnd,
     ids::{JobId, UserId},
+    lane::Lanes,
     lease::{Client, LeaseId, PlaybackLease},
     queue::{self, config::QueueConfig},
     timestamp::Timestamp,
@@ -157,7 +158,7 @@ async fn parts(place: &Place, films: u32) -> Result<()> {
     let (db, each) = (place.db.clone(), u32::try_from(TIMES)? / films);
     let (queue, due) = mpsc::unbounded_channel();
     // As many parts wait as a large deployment would have.
-    db.attend(&worker("w1"), 64).await?;
+    db.attend(&worker("w1"), 64, Lanes::ALL).await?;
     for _ in 0..films {
         let (_, fence) = running(&db, &org("acme")).await?;
         let told = db.split_job(&fence, &json!({}), each).await?.context("not divided")?;

@@ -9,6 +9,7 @@ use reelgate_common::{
     file::FileState,
     ids::{JobId, OrgId},
     job::{CHUNK_PRIORITY, Fence, JobKind, JobPolicy, JobRecord, JobState},
+    lane::{Lane, Lanes},
     rendition::RenditionKind,
 };
 use serde_json::{Value, json};
@@ -111,7 +112,7 @@ async fn only_so_many_parts_wait_as_workers_can_take(place: Place) -> Result<()>
     assert_eq!(chunks(db, &acme).await?.len(), 8);
     let (_, told) = woken(make(db, part(db, &acme, 0).await?.id).await?)?;
     assert_eq!(told, [part(db, &acme, 8).await?.id], "each that is done brings another");
-    db.attend(&worker("w9"), 10).await?;
+    db.attend(&worker("w9"), 10, Lanes::ALL).await?;
     let (_, told) = woken(make(db, part(db, &acme, 1).await?.id).await?)?;
     assert_eq!((told.len(), chunks(db, &acme).await?.len()), (13, 22), "two for each slot");
     let all: HashSet<Option<u32>> = chunks(db, &acme).await?.iter().map(|job| job.part).collect();
@@ -217,15 +218,18 @@ async fn a_film_that_is_made_once_more_is_divided_anew(place: Place) -> Result<(
 
 async fn workers_are_counted_while_they_are_heard_of(place: Place) -> Result<()> {
     let db = &place.db;
-    assert_eq!(db.worker_slots().await?, 0);
-    db.attend(&worker("w1"), 2).await?;
-    db.attend(&worker("w2"), 3).await?;
-    db.attend(&worker("w1"), 4).await?;
-    assert_eq!(db.worker_slots().await?, 7);
+    assert_eq!(db.worker_slots().await?.of(Lane::Large), 0);
+    db.attend(&worker("w1"), 2, Lanes::ALL).await?;
+    db.attend(&worker("w2"), 3, Lanes::ALL).await?;
+    db.attend(&worker("w1"), 4, Lanes::ALL).await?;
+    assert_eq!(db.worker_slots().await?.of(Lane::Large), 7);
+    db.attend(&worker("w2"), 3, Lane::Small.into()).await?;
+    let slots = db.worker_slots().await?;
+    assert_eq!((slots.of(Lane::Large), slots.of(Lane::Small)), (4, 7), "parts wait for those who serve their lane");
     db.leave(&worker("w2")).await?;
-    assert_eq!(db.worker_slots().await?, 4);
+    assert_eq!(db.worker_slots().await?.of(Lane::Large), 4);
     place.tamper("UPDATE workers SET seen_at = seen_at - 60000").await?;
-    assert_eq!(db.worker_slots().await?, 0);
+    assert_eq!(db.worker_slots().await?.of(Lane::Large), 0);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use anyhow::Result;
 use reelgate_common::{
     db::{Backlog, Census, Db, DueJob, SilentJob},
     job::{JobKind, JobPolicy},
+    lane::Lanes,
     queue::{Entry, Queue, memory::MemoryQueue},
 };
 
@@ -58,7 +59,7 @@ async fn ten_thousand_jobs_of_one_do_not_delay_another(place: Place) -> Result<(
     dispatch(db, &queue).await?;
     assert_eq!(queue.depth().await?.ready, 101, "the rest waits in the database");
     let mut claimed = Vec::new();
-    while let Some(claim) = queue.claim(&worker("w"), Duration::from_secs(60)).await? {
+    while let Some(claim) = queue.claim(&worker("w"), Lanes::ALL, Duration::from_secs(60)).await? {
         claimed.push(claim.job_id);
     }
     let turn = claimed.iter().position(|job| *job == only);
@@ -68,15 +69,8 @@ async fn ten_thousand_jobs_of_one_do_not_delay_another(place: Place) -> Result<(
 
 /// As the dispatcher does it.
 async fn dispatch(db: &Db, queue: &MemoryQueue) -> Result<()> {
-    let entry = |due: DueJob| Entry {
-        job_id: due.id,
-        org_id: due.org_id,
-        priority: due.priority,
-        run_at: due.run_at,
-        due: due.due,
-    };
     let due = db.due_jobs(Duration::ZERO, &JobPolicy::default(), 1_000, queue.per_org() as u64).await?;
-    queue.enqueue(&due.into_iter().map(entry).collect::<Vec<_>>()).await?;
+    queue.enqueue(&due.into_iter().map(Entry::from).collect::<Vec<_>>()).await?;
     Ok(())
 }
 
