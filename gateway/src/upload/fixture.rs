@@ -221,12 +221,7 @@ impl Queue for FakeQueue {
         Ok(entries.iter().filter(|entry| jobs.insert(entry.job_id)).count() as u64)
     }
 
-    async fn claim(
-        &self,
-        _worker: &ProcessId,
-        _lanes: Lanes,
-        _lease: Duration,
-    ) -> Result<Option<Claim>, QueueError> {
+    async fn claim(&self, _worker: &ProcessId, _lanes: Lanes, _lease: Duration) -> Result<Option<Claim>, QueueError> {
         self.there().map(|()| None)
     }
 

@@ -13,6 +13,7 @@ use reelgate_common::{
     storage::SharedStorage,
     timestamp::Timestamp,
 };
+use tokio_util::sync::CancellationToken;
 
 use super::report::{COMMIT, Figure, SMALL_PUT, median_ms, mib_per_second};
 
@@ -44,8 +45,8 @@ impl<'a> Store<'a> {
     }
 
     /// Bytes by parts, and small objects one after the other.
-    pub(super) async fn measured(&self) -> anyhow::Result<Vec<Figure>> {
-        Ok([self.throughput().await?, self.latencies().await?].concat())
+    pub(super) async fn measured(&self, enough: &CancellationToken) -> anyhow::Result<Vec<Figure>> {
+        Ok([self.throughput(enough).await?, self.latencies(enough).await?].concat())
     }
 
     pub(super) async fn cleaned(&self) -> anyhow::Result<()> {
@@ -60,19 +61,20 @@ impl<'a> Store<'a> {
         Ok(())
     }
 
-    async fn throughput(&self) -> anyhow::Result<Vec<Figure>> {
+    async fn throughput(&self, enough: &CancellationToken) -> anyhow::Result<Vec<Figure>> {
         let (key, part) = (self.key(0), Bytes::from(noise(LARGE_PART)));
         let begun = Instant::now();
         let upload = self.storage.create_multipart(&key, LARGE_PART as u64).await?;
         let mut tags = Vec::new();
         for number in 0..LARGE_PARTS {
+            anyhow::ensure!(!enough.is_cancelled(), "ended early");
             tags.push(self.storage.put_part(&key, &upload, number, vec![part.clone()]).await?);
         }
         let stored = self.storage.complete_multipart(&key, &upload, tags).await?;
         let write = mib_per_second(stored.size, begun.elapsed());
         let begun = Instant::now();
         let mut chunks = self.storage.get(&key, 0..stored.size, None).await?;
-        while chunks.try_next().await?.is_some() {}
+        while !enough.is_cancelled() && chunks.try_next().await?.is_some() {}
         let read = mib_per_second(stored.size, begun.elapsed());
         Ok(vec![
             Figure { name: "store_write", value: write, unit: "MiB/s", of: "store, writing one object in parts" },
@@ -80,7 +82,7 @@ impl<'a> Store<'a> {
         ])
     }
 
-    async fn latencies(&self) -> anyhow::Result<Vec<Figure>> {
+    async fn latencies(&self, enough: &CancellationToken) -> anyhow::Result<Vec<Figure>> {
         let (body, begun) = (Bytes::from(noise(SMALL)), Instant::now());
         let (mut puts, mut gets) = (Vec::new(), Vec::new());
         for number in 1..=SMALL_OBJECTS {
@@ -90,7 +92,7 @@ impl<'a> Store<'a> {
             let asked = Instant::now();
             self.storage.get(&key, 0..SMALL as u64, None).await?.try_collect::<Vec<_>>().await?;
             gets.push(asked.elapsed());
-            if begun.elapsed() > FEW_SECONDS {
+            if begun.elapsed() > FEW_SECONDS || enough.is_cancelled() {
                 break;
             }
         }
@@ -130,9 +132,9 @@ impl<'a> Database<'a> {
     }
 
     /// Commits of one small row each: an office that is taken again and again.
-    pub(super) async fn measured(&self) -> anyhow::Result<Vec<Figure>> {
+    pub(super) async fn measured(&self, enough: &CancellationToken) -> anyhow::Result<Vec<Figure>> {
         let (begun, mut alone) = (Instant::now(), Vec::new());
-        while begun.elapsed() < FEW_SECONDS / 2 {
+        while begun.elapsed() < FEW_SECONDS / 2 && !enough.is_cancelled() {
             let asked = Instant::now();
             self.commit(0).await?;
             alone.push(asked.elapsed());
@@ -140,7 +142,7 @@ impl<'a> Database<'a> {
         let begun = Instant::now();
         let committers = (0..COMMITTERS).map(|number| async move {
             let mut commits = 0_u32;
-            while begun.elapsed() < FEW_SECONDS / 2 {
+            while begun.elapsed() < FEW_SECONDS / 2 && !enough.is_cancelled() {
                 self.commit(number).await?;
                 commits += 1;
             }
@@ -174,7 +176,7 @@ pub(super) fn own_queue(config: &QueueConfig) -> QueueConfig {
 }
 
 /// Jobs that are claimed and completed by eight at once. The queue is the bench's own, and is forgotten afterwards.
-pub(super) async fn queue(queue: &SharedQueue) -> anyhow::Result<Vec<Figure>> {
+pub(super) async fn queue(queue: &SharedQueue, enough: &CancellationToken) -> anyhow::Result<Vec<Figure>> {
     let org = OrgId::new(ORG);
     let entry = || Entry {
         job_id: JobId::new(),
@@ -190,7 +192,7 @@ pub(super) async fn queue(queue: &SharedQueue) -> anyhow::Result<Vec<Figure>> {
     let begun = Instant::now();
     let claimers = (0..COMMITTERS).map(|_| async {
         let mut claimed = 0_u32;
-        while begun.elapsed() < FEW_SECONDS {
+        while begun.elapsed() < FEW_SECONDS && !enough.is_cancelled() {
             let Some(claim) = queue.claim(&worker, Lanes::ALL, LEASE).await? else { break };
             queue.complete(&claim).await?;
             claimed += 1;
