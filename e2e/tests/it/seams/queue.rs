@@ -224,8 +224,8 @@ rules! {
     }
 
     async fn who_serves_some_lanes_gets_nothing_of_others(queue: &dyn Queue) -> Result<()> {
-        let of = |lane| Entry { lane, ..due() };
-        let all = [of(Lane::Small), of(Lane::Large), of(Lane::Gpu)];
+        let of = |lane, age| Entry { lane, ..entry(50, Timestamp::now().minus(Duration::from_secs(age))) };
+        let all = [of(Lane::Small, 0), of(Lane::Large, 1), of(Lane::Gpu, 2)];
         queue.enqueue(&all[1..]).await?;
         let claim = async |lanes| queue.claim(&worker(), lanes, LONG).await;
         assert_eq!(claim(Lane::Small.into()).await?, None);

@@ -85,7 +85,7 @@ impl Place {
     /// Many waiting jobs like the file's own.
     pub(super) async fn multiply_job(&self, file: FileId, count: u32) -> Result<()> {
         let (id, series) = self.series(count);
-        let columns = "org_id, kind, state, priority, payload_version, attempt, failures, losses, next_attempt_at, progress, created_at";
+        let columns = "org_id, lane, kind, state, priority, payload_version, attempt, failures, losses, next_attempt_at, progress, created_at";
         let file = self.literal(file.0);
         self.tamper(&format!(
             "INSERT INTO jobs (id, file_id, generation, {columns}) {series} \
