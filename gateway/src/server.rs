@@ -23,6 +23,7 @@ mod connection;
 mod descriptors;
 mod dispatcher;
 mod limits;
+mod linger;
 mod sent;
 mod sniff;
 mod socket;

@@ -1,16 +1,16 @@
-//! A connection's bytes: gives back what sniffing has read, sends what only stands in for files, and reports to `Watch` what comes
-//! and goes.
+//! A connection's bytes: gives back what sniffing has read, sends what only stands in for files, reports to `Watch` what comes and goes,
+//! and closes so that the client gets all of it.
 
 use std::{
     io,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::{dispatcher::Dispatcher, sniff::Sniffed, socket::Socket, watch::Watch};
+use super::{dispatcher::Dispatcher, linger::Linger, sniff::Sniffed, socket::Socket, watch::Watch};
 use crate::body::{Outlet, Segment};
 
 pub(super) struct Transport<S> {
@@ -18,12 +18,14 @@ pub(super) struct Transport<S> {
     sniffed: Sniffed,
     watch: Arc<Watch>,
     files: Option<(Outlet, Dispatcher)>,
+    /// Once our side is closed.
+    linger: Option<Linger>,
 }
 
 impl<S: Socket> Transport<S> {
     /// With an outlet it sends what its answers announce there.
     pub(super) fn new(inner: S, sniffed: Sniffed, watch: Arc<Watch>, files: Option<(Outlet, Dispatcher)>) -> Self {
-        Self { inner, sniffed, watch, files }
+        Self { inner, sniffed, watch, files, linger: None }
     }
 
     fn poll_send(&mut self, cx: &mut Context<'_>, slices: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
@@ -91,7 +93,12 @@ impl<S: Socket> AsyncWrite for Transport<S> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
+        let this = &mut *self;
+        if this.linger.is_none() {
+            ready!(Pin::new(&mut this.inner).poll_shutdown(cx))?;
+        }
+        let linger = this.linger.get_or_insert_with(|| Linger::new(this.watch.last_sent()));
+        linger.poll(cx, Pin::new(&mut this.inner)).map(Ok)
     }
 }
 

@@ -159,6 +159,15 @@ impl Watch {
         }
     }
 
+    /// When the client was last sent something, as far as is known.
+    pub(super) fn last_sent(&self) -> Instant {
+        if self.news.load(Relaxed) { Instant::now() } else { self.moved_at() }
+    }
+
+    fn moved_at(&self) -> Instant {
+        self.begun + Duration::from_millis(self.moved.load(Relaxed))
+    }
+
     fn is_busy(&self) -> bool {
         self.handling.load(Relaxed) > 0 || self.answering.load(Relaxed) > 0
     }
@@ -169,7 +178,7 @@ impl Watch {
 
     /// What it is doing has a limit, reached then; while a handler works there is none but its own.
     fn due(&self, limits: &Limits) -> Option<(Instant, Overdue)> {
-        let moved = self.begun + Duration::from_millis(self.moved.load(Relaxed));
+        let moved = self.moved_at();
         if self.awaits_client() {
             return Some((moved + limits.stall, Overdue::Stalled));
         }

@@ -97,12 +97,9 @@ fn old_versions(site: &Site, arguments: &[&str]) -> Result<Vec<Value>> {
 async fn what_promotion_has_hidden_is_told_in_a_dry_run_and_deleted_by_the_reconciler() -> Result<()> {
     let moto = Moto::start().await?;
     let bucket = moto.bucket();
-    let settings =
-        [("REELGATE__MAINTENANCE__ORPHAN_GRACE_MS", "0"), ("REELGATE__MAINTENANCE__RECONCILE_MS", "3600000")];
-    let settings = settings.map(|(key, value)| (key.to_owned(), value.to_owned()));
-    let builder = bucket.environment().into_iter().chain(settings);
-    let site = builder.fold(Site::builder(Footing::Production), |builder, (key, value)| builder.env(key, value));
-    let (site, folder) = (site.start().await?, Folder::new("versions")?);
+    let environment = bucket.environment().into_iter();
+    let site = environment.fold(Site::builder(Footing::Production), |builder, (key, value)| builder.env(key, value));
+    let (mut site, folder) = (site.start().await?, Folder::new("versions")?);
     let alice = site.client().signed_in(SignIn::member("alice", "acme").jwt());
     let clip = web_safe_clip(&folder)?;
     let file = alice.upload_one(Upload::file("clip.mp4", "video/mp4", &clip)).await?;
@@ -110,6 +107,8 @@ async fn what_promotion_has_hidden_is_told_in_a_dry_run_and_deleted_by_the_recon
     let storage = through(&bucket, |_| ())?;
     let hidden = async || storage.list_old_versions("staging/", 100).await;
     eventually("it is promoted", PATIENCE, async || hidden().await.is_ok_and(|old| old.len() == 2)).await?;
+    // For the command alone: the gateway reconciles when it begins to lead, and would be first on a slow machine.
+    site.set_env("REELGATE__MAINTENANCE__ORPHAN_GRACE_MS", "0");
 
     let told = old_versions(&site, &["--dry-run"])?;
     assert_eq!(told.len(), 2, "the object and the mark: {told:?}");
