@@ -21,23 +21,23 @@ pub const SECTIONS: &[&str] = &[
     "jobs",        // common::job
     "ladder",      // worker::plan
     "lanes",       // common::lane
-    "profiling",   // common::profiles
-    "quality",     // worker::plan::quality
-    "split",       // worker::plan::split
     "leases",      // common::lease
     "log",         // common::telemetry
     "maintenance", // gateway
+    "profiling",   // common::profiles
+    "quality",     // worker::plan::quality
     "queue",       // common::queue
     "quota",       // gateway
     "resumable",   // gateway
-    "storage",
-    "thumbnails", // common::storage
-    "tokens",     // common::tokens
-    "traces",     // common::traces
-    "trash",      // gateway
-    "upload",     // gateway
-    "webhooks",   // gateway
-    "worker",     // worker
+    "split",       // worker::plan::split
+    "storage",     // common::storage
+    "thumbnails",  // gateway
+    "tokens",      // common::tokens
+    "traces",      // common::traces
+    "trash",       // gateway
+    "upload",      // gateway
+    "webhooks",    // gateway
+    "worker",      // worker
 ];
 
 #[derive(Debug, thiserror::Error)]

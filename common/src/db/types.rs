@@ -1,31 +1,34 @@
 //! What goes into and comes out of the database helpers, besides the domain types.
 
+mod attempts;
 mod delivery;
+mod figures;
 mod leases;
 mod parts;
+mod uploading;
 
 use std::time::Duration;
 
 use crate::{
-    file::{Failure, FileKind, FileRecord, FileState},
-    ids::{FileId, JobId, OrgId, UserId},
-    job::{AttemptOutcome, Fence, JobKind, JobRecord, JobState},
+    file::FileRecord,
+    ids::{FileId, JobId, OrgId},
+    job::{JobKind, JobState},
     key::Key,
-    labels::{Labels, MetadataChange, Why},
+    labels::{MetadataChange, Why},
     lane::Lane,
     queue::Entry,
-    quota::Excess,
     rendition::Rendition,
-    resumable::{Hold, Resumable},
     still::MadeStill,
-    storage::{MultipartId, Version},
     timestamp::Timestamp,
 };
 
 pub use self::{
+    attempts::*,
     delivery::{DeliveryCensus, DeliveryFilter, Resent, Settled},
+    figures::*,
     leases::{LeaseFilter, LeaseNews, OpenedLease},
     parts::{Parked, Part, PartEnd, SplitFilm},
+    uploading::*,
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -43,91 +46,12 @@ pub enum DbError {
     Garbled(String),
 }
 
-/// A file about to be uploaded; its row exists before its first byte.
-#[derive(Debug, Clone)]
-pub struct NewFile {
-    pub id: FileId,
-    pub org_id: OrgId,
-    pub owner_id: UserId,
-    pub location: String,
-    pub filename: String,
-    pub staging_key: Key,
-    /// Of one person's uploads those with the same are the same file.
-    pub repeat_key: Option<String>,
-    pub labels: Labels,
-}
-
-/// What became of a row that was to be made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Created {
-    New,
-    /// This file has the same `repeat_key`; nothing was changed.
-    Repeats(FileId),
-    /// The organisation would have too much; nothing was changed.
-    OverQuota(Excess),
-}
-
-/// Answer to `begin_resumable`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BegunResumable {
-    New,
-    /// There is one with this address.
-    Exists,
-    OverQuota(Excess),
-    /// The token has expired, or was used as often as it may be.
-    TokenSpent,
-    /// A piece that it is made of is gone, not whole, or was used already.
-    SourcesGone,
-}
-
-/// Answer to `claim_resumable`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClaimedResumable {
-    Taken(Box<Hold>),
-    /// Somebody else has it, and hears that it is wanted.
-    Held(FileId),
-    /// There is nothing more to write.
-    Finished(Box<Resumable>),
-    Gone,
-}
-
-/// Answer to `declare_length`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DeclaredLength {
-    Known,
-    OverQuota(Excess),
-    TakenOver,
-}
-
-/// What is known when the last byte has been stored.
-#[derive(Debug, Clone)]
-pub struct StagedFile {
-    pub size_bytes: u64,
-    pub sha256: String,
-    pub content_type: String,
-    pub kind: FileKind,
-    /// `Staged` when a job follows, `Ready` for what is never processed.
-    pub state: FileState,
-    /// Of the object in staging, if it is known.
-    pub version: Option<Version>,
-}
-
 /// A job to insert in the same transaction as what it is about.
 #[derive(Debug, Clone)]
 pub struct NewJob {
     pub id: JobId,
     pub kind: JobKind,
     pub priority: u8,
-}
-
-/// An unfinished transfer, as the sweeper sees it.
-#[derive(Debug, Clone)]
-pub struct PendingUpload {
-    pub file_id: FileId,
-    pub org_id: OrgId,
-    pub key: Key,
-    pub multipart: Option<MultipartId>,
-    pub touched_at: Timestamp,
 }
 
 /// `PATCH /v1/files/{id}`: what is `None` or empty stays as it is.
@@ -202,80 +126,6 @@ pub struct FileWithRenditions {
     pub renditions: Vec<Rendition>,
 }
 
-/// A job that this worker now runs, and its file.
-#[derive(Debug, Clone)]
-pub struct Attempt {
-    pub fence: Fence,
-    pub job: JobRecord,
-    pub file: FileRecord,
-    /// Already published in this generation by an earlier attempt; must not be made again.
-    pub published: Vec<Rendition>,
-    /// Of a film that is encoded in parts.
-    pub split: Option<SplitFilm>,
-    /// Of a job that makes what a file has been watched for.
-    pub errand: Option<Errand>,
-}
-
-/// What an attempt of an `earn` job is to make.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Errand {
-    /// Names of renditions that the file's plan holds back.
-    pub wanted: Vec<String>,
-    /// That plan.
-    pub plan: serde_json::Value,
-}
-
-/// Why `begin_attempt` gave nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum NotBegun {
-    /// No such job, it is final, or its file is gone or of another generation: forget the entry.
-    Obsolete,
-    /// Another worker holds it and its heartbeat is fresh.
-    Held,
-    /// Written by a newer build than this one: hand it back.
-    TooNew,
-    /// Not due yet; by the database's clock.
-    NotDue(Timestamp),
-}
-
-/// An output that was kept back, as the job remembers it.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-pub struct Refusal {
-    /// As the plan calls it.
-    pub name: String,
-    pub code: String,
-    pub message: String,
-}
-
-/// Answer of a fenced write.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fenced {
-    Written,
-    /// The fence does not hold (another attempt, another generation, deleted): nothing was written.
-    Stale,
-}
-
-/// Answer to `heartbeat_job`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobBeat {
-    Held,
-    /// The file was deleted or the job cancelled: stop.
-    Cancelled,
-    /// Another attempt holds the job: stop, publish nothing.
-    Lost,
-}
-
-/// What became of a job whose attempt ended badly.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Queued again, not before this; by the database's clock.
-    Again(Timestamp),
-    /// Given up: job `dead`, file `failed` (or `ready` if something playable is published).
-    Dead,
-    /// The fence did not hold.
-    Stale,
-}
-
 /// A job the dispatcher may put into the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueJob {
@@ -293,34 +143,6 @@ impl From<DueJob> for Entry {
         let DueJob { id: job_id, org_id, lane, priority, run_at, due } = job;
         Self { job_id, org_id, lane, priority, run_at, due }
     }
-}
-
-/// How an attempt ended, as its worker tells it.
-#[derive(Debug, Clone)]
-pub struct AttemptEnd {
-    pub outcome: AttemptOutcome,
-    pub failure: Option<Failure>,
-    /// The last lines of the task that spoke last; empty when none said anything.
-    pub last_words: String,
-    /// The most that any of its tasks had in memory.
-    pub peak_memory_bytes: Option<u64>,
-}
-
-/// One row of `attempts`.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AttemptRecord {
-    pub attempt: i64,
-    pub worker: String,
-    pub started_at: Timestamp,
-    /// How far the job was when it began.
-    pub progress: f64,
-    /// `None` while it runs.
-    pub ended_at: Option<Timestamp>,
-    pub outcome: Option<AttemptOutcome>,
-    pub code: Option<String>,
-    pub message: Option<String>,
-    pub last_words: Option<String>,
-    pub peak_memory_bytes: Option<u64>,
 }
 
 /// Whose jobs somebody may see.
@@ -409,13 +231,6 @@ pub enum AddedCaptions {
     NoSuchFile,
 }
 
-/// A running job whose worker has not been heard of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SilentJob {
-    pub id: JobId,
-    pub attempt: i64,
-}
-
 /// How the processing of a file stands.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Standing {
@@ -428,27 +243,6 @@ pub enum Standing {
         file: FileId,
         progress: f64,
     },
-}
-
-/// A deleted file whose objects may still lie in the store.
-#[derive(Debug, Clone)]
-pub struct Tombstone {
-    pub file_id: FileId,
-    pub org_id: OrgId,
-    pub staging_key: Key,
-    /// An unfinished multipart upload, to be aborted before the purge.
-    pub multipart: Option<MultipartId>,
-    /// A worker or a gateway may still be writing: purge objects, but keep the row until it has stopped.
-    pub running: bool,
-    pub deleted_for: Duration,
-}
-
-/// On its way, and nothing moves it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StuckFile {
-    pub org_id: OrgId,
-    pub file_id: FileId,
-    pub state: FileState,
 }
 
 /// Answer to `mend_stuck`.
@@ -471,62 +265,4 @@ pub enum Withdrawn {
     Queued,
     /// Another rendition by now, or a job is under way: nothing was changed.
     Moved,
-}
-
-/// Jobs of one lane, kind and priority.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Backlog {
-    pub lane: Lane,
-    pub kind: JobKind,
-    pub priority: u8,
-    /// Due, and nobody has them.
-    pub waiting: u64,
-    /// Not due yet.
-    pub delayed: u64,
-    pub running: u64,
-    /// How long the longest-waiting due job has been due.
-    pub oldest_wait_ms: u64,
-}
-
-/// How often a file was watched.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Views {
-    /// Within the window that was asked about.
-    pub window: u64,
-    pub total: u64,
-}
-
-/// An earned rendition that nobody was shown for long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ColdRendition {
-    pub org_id: OrgId,
-    pub file_id: FileId,
-    pub generation: i64,
-    pub name: String,
-}
-
-/// An object of a rendition that was dropped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DroppedObject {
-    pub org_id: OrgId,
-    pub file_id: FileId,
-    pub generation: i64,
-    pub attempt: i64,
-    pub name: String,
-}
-
-/// Milliseconds that attempts for a file have taken, those that failed included.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct WorkerTime {
-    pub total_ms: u64,
-    /// Of these for what it was watched for.
-    pub earned_ms: u64,
-}
-
-/// Figures for metrics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Census {
-    pub dead_jobs: u64,
-    /// Files that have been transient for too long with neither an upload nor a job behind them.
-    pub stuck_files: u64,
 }
