@@ -278,8 +278,10 @@ async fn nothing_is_lost(site: &Site, scene: &Scene) -> Result<()> {
         .await?;
     let open: Vec<_> = jobs.iter().filter(|job| job.finished_at.is_none()).collect();
     ensure!(open.is_empty(), "{open:#?}");
-    eventually("staging is empty", PATIENCE, async || site.stored("staging/").await.is_ok_and(|left| left.is_empty()))
-        .await?;
+    let emptied = async || site.stored("staging/").await.is_ok_and(|left| left.is_empty());
+    if let Err(error) = eventually("staging is empty", PATIENCE, emptied).await {
+        return Err(error.context(format!("{:#?}\n{}", site.stored("staging/").await?, site.output())));
+    }
     println!("{} uploads were answered with success: all are ready and whole", uploaded.len());
     Ok(())
 }

@@ -1,15 +1,22 @@
 //! The shape of a loop: wait with jitter, act if this gateway leads, log once when it begins to fail and once when it
 //! works again.
 
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use reelgate_common::metric::{MAINTENANCE_CHANGES, MAINTENANCE_FAILURES};
-use tokio::{sync::Notify, time::sleep};
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 use tokio_util::sync::CancellationToken;
 
 use super::leader::Leader;
 
 pub(crate) type DutyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// How long an action under way may go on at `stop`. Dropped half-way it leaves things for the reconciler: of a promotion, a source that
+/// lies in the store twice.
+const ENDING: Duration = Duration::from_secs(5);
 
 pub(crate) struct Duty {
     name: &'static str,
@@ -45,7 +52,8 @@ impl Duty {
         Self { wake: Some(wake), ..self }
     }
 
-    /// Acts until `stop`. An action says how many things it changed. It is dropped at `stop`: every one may be.
+    /// Acts until `stop`. An action says how many things it changed. It has `ENDING` at `stop`, and is dropped then: every one
+    /// may be.
     pub(crate) async fn repeat<G: Clone, F>(mut self, ground: G, act: impl Fn(G) -> F)
     where
         F: Future<Output = Result<u64, DutyError>>,
@@ -58,9 +66,13 @@ impl Duty {
             if !self.may_act().await {
                 continue;
             }
-            match stop.run_until_cancelled(act(ground.clone())).await {
+            let mut action = pin!(act(ground.clone()));
+            match stop.run_until_cancelled(action.as_mut()).await {
                 Some(outcome) => self.note(&outcome),
-                None => return,
+                None => {
+                    _ = timeout(ENDING, action).await;
+                    return;
+                }
             }
         }
     }

@@ -1,6 +1,9 @@
 //! The duties on SQLite and a directory: what a crash left is found, what lives is left alone.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use reelgate_common::{
@@ -16,7 +19,8 @@ use reelgate_common::{
 use tokio_util::sync::CancellationToken;
 
 use super::{
-    Ground, config::MaintenanceConfig, dispatch, gauges, leader::Leader, promote, purge, reap, reconcile, sweep,
+    Ground, config::MaintenanceConfig, dispatch, duty::Duty, gauges, leader::Leader, promote, purge, reap, reconcile,
+    sweep,
 };
 use crate::upload::fixture::Fixture;
 
@@ -218,6 +222,22 @@ async fn a_source_is_promoted_once_and_stays_whole() {
     assert_eq!(source, Key::Source { org: org(), file });
     assert_eq!(bench.fixture.storage.head(&source).await.unwrap().size, 7);
     assert_eq!(bench.fixture.objects(), 1);
+}
+
+#[tokio::test]
+async fn what_a_duty_is_at_when_the_gateway_stops_is_ended() {
+    let bench = Bench::new().await;
+    let (stop, ended) = (CancellationToken::new(), AtomicBool::new(false));
+    let leader = Leader::new(bench.ground.backends.db.clone(), ProcessId::new("gateway"), Duration::from_secs(10));
+    let duty = Duty::new("promote", Duration::ZERO, leader, stop.clone()).everywhere();
+    let action = |()| async {
+        stop.cancel();
+        tokio::task::yield_now().await;
+        ended.store(true, Relaxed);
+        Ok(0)
+    };
+    duty.repeat((), action).await;
+    assert!(ended.load(Relaxed), "left half-way");
 }
 
 #[tokio::test]
