@@ -1,13 +1,23 @@
 -- ARGV: lease in ms and "token|0|worker" of each claim; KEYS of one lane or of several. Returns the jobs, one for each as far as there
 -- are, in which of the lanes each was, and how many malformed entries were buried. As if each claim had come alone, but what is common
 -- to them is read and written once.
-local LANES = #KEYS / 10
 local last, wanted, claimed, origin, buried = last_turn(), #ARGV / 2, {}, {}, 0
 -- However much there is of what cannot be claimed, one call is short; the next goes on.
 local looks = wanted + 200
 
+-- Those in which anything waits; the others are neither read nor written. Mostly that is the first alone, so it is not asked about, and
+-- the others with one command.
+local lanes, others = { 1 }, {}
+-- Their READY and DELAYED.
+for at = 11, #KEYS, 10 do others[#others + 1], others[#others + 2] = KEYS[at], KEYS[at + 1] end
+if others[1] and redis.call('EXISTS', unpack(others)) > 0 then
+  for lane = 2, #KEYS / 10 do
+    if redis.call('EXISTS', KEYS[10 * lane - 9], KEYS[10 * lane - 8]) > 0 then lanes[#lanes + 1] = lane end
+  end
+end
+
 local function in_each_lane(work)
-  for lane = 1, LANES do
+  for _, lane in ipairs(lanes) do
     enter(lane)
     work(lane)
   end
@@ -134,12 +144,12 @@ local function who_waits(want)
     more[lane] = #found == 2 * want
   end)
   for _, org in ipairs(all) do
-    for lane = 1, LANES do
+    for _, lane in ipairs(lanes) do
       -- It may wait there, further behind.
       if more[lane] and not org.here[lane] then org.lines[#org.lines + 1] = { lane = lane, gone = 0 } end
     end
   end
-  if LANES > 1 then table.sort(all, sooner) end
+  if #lanes > 1 then table.sort(all, sooner) end
   return all
 end
 
@@ -152,7 +162,7 @@ local function round(want)
     if turns[1] then take_a_turn(turns, count) end
   end
   local again, done = {}, {}
-  for lane = 1, LANES do again[lane], done[lane] = {}, {} end
+  for _, lane in ipairs(lanes) do again[lane], done[lane] = {}, {} end
   for _, org in ipairs(all) do
     for _, own in ipairs(org.lines) do
       if own.gone > 0 then
@@ -192,7 +202,7 @@ end)
 
 if #claimed > 0 then
   local held, leases, ends = {}, {}, {}
-  for lane = 1, LANES do held[lane], leases[lane] = {}, {} end
+  for _, lane in ipairs(lanes) do held[lane], leases[lane] = {}, {} end
   for i, id in ipairs(claimed) do
     local lease = ARGV[2 * i - 1]
     ends[lease] = ends[lease] or whole(now + tonumber(lease))

@@ -11,7 +11,10 @@
 -- Each lane has all of these for itself, but "turns", which they share; who claims in several gives the keys of one after those of the
 -- other, and what follows works on the lane that was entered last. The version before knows one lane, which is the first one here.
 local READY, DELAYED, LEASES, JOBS, HELD, DEAD, REASONS, WAKE, TURNS, ORGS
+local entered
 local function enter(lane)
+  if lane == entered then return end
+  entered = lane
   READY, DELAYED, LEASES, JOBS, HELD, DEAD, REASONS, WAKE, TURNS, ORGS = unpack(KEYS, 10 * lane - 9, 10 * lane)
 end
 enter(1)
