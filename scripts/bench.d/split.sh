@@ -1,19 +1,22 @@
 # One long film made in parts: by one worker, by more, by workers that are killed, and as one task. Each worker is held to one core of its own,
-# services and gateway to what is left; the same division each time. Sourced by scripts/bench.
+# or to a share of one where there are fewer cores than workers; services and gateway to what is left; the same division each time.
+# Sourced by scripts/bench.
 # shellcheck shell=bash
 
 film_seconds=${BENCH_FILM_SECONDS:-600} most_workers=${BENCH_WORKERS:-$(nproc)} kill_seconds=${BENCH_KILL_SECONDS:-20}
+share=${BENCH_WORKER_SHARE:-}
+read -r -a worker_counts <<<"${BENCH_WORKER_COUNTS:-1 2 $most_workers}"
 
 bench_split() {
   local film=$work/film.mp4 workers one=0 taken
   long_film "$film"
   need_services
   echo "== a film in parts: $(ffprobe -v error -select_streams v:0 -show_entries stream=codec_name,width,height,nb_frames -show_entries format=duration -of csv=p=0 "$film" | tr '\n' ' ')"
-  echo "   (workers on one core each, $(nproc) cores in all; services and gateway share them; $(ps -eo pcpu= | awk '{ s += $1 } END { print s }') % of a core was busy before)"
+  echo "   (workers on ${share:-one} ${share:+of a }core each, $(nproc) cores in all; services and gateway share them; $(ps -eo pcpu= | awk '{ s += $1 } END { print s }') % of a core was busy before)"
   echo "| | upload answered to last rung, s | speed-up | parts | runs of parts | assembly, s | deaths |"
   echo "|---|---|---|---|---|---|---|"
-  for workers in $(seq "$most_workers"); do
-    [ "$workers" -eq 1 ] || [ "$workers" -eq "$most_workers" ] || [ "$workers" -eq 2 ] || continue
+  for workers in $(printf '%s\n' "${worker_counts[@]}" | sort -nu); do
+    [ "$workers" -le "$most_workers" ] || continue
     taken=$(in_parts "$film" "$workers" 0) || return 0
     [ "$workers" -gt 1 ] || one=${taken%% *}
     split_row "$workers worker$([ "$workers" -eq 1 ] || echo s)" "$one" "$taken"
@@ -35,18 +38,47 @@ long_film() { # out: moving shapes with grain, groups of two seconds
   ffmpeg -nostdin -v error -y -stream_loop $((film_seconds / 60 - 1)) -i "$1.minute.mp4" -c copy -movflags +faststart "$1"
 }
 
+# A control group of this name, whose processes have that share of a core together: sets held to what puts a command into it. Needs root.
+hold_to_share() { # name
+  local period=10000 group
+  if [ -e /sys/fs/cgroup/cgroup.controllers ]; then
+    group=/sys/fs/cgroup/reelgate-bench-$$-$1
+    echo +cpu >/sys/fs/cgroup/cgroup.subtree_control
+    mkdir -p "$group"
+    echo "$(awk -v share="$share" -v period=$period 'BEGIN { printf "%d", share * period }') $period" >"$group/cpu.max"
+  else
+    group=/sys/fs/cgroup/cpu/reelgate-bench-$$-$1
+    mkdir -p "$group"
+    echo $period >"$group/cpu.cfs_period_us"
+    awk -v share="$share" -v period=$period 'BEGIN { printf "%d\n", share * period }' >"$group/cpu.cfs_quota_us"
+  fi
+  groups+=("$group")
+  # shellcheck disable=SC2016
+  held=(bash -c 'echo $$ >"$0/cgroup.procs" && exec "$@"' "$group")
+}
+
+# Once nobody is in them.
+leave_groups() {
+  local group
+  for group in "${groups[@]}"; do
+    for _ in $(seq 50); do [ -d "$group" ] || break; rmdir "$group" 2>/dev/null || sleep 0.1; done
+  done
+}
+
 one_worker() { # name, core, settings...: sets worker
-  local name=$1 core=$2; shift 2
+  local name=$1 core=$2 held; shift 2
+  held=(taskset -c "$core")
+  [ -z "$share" ] || hold_to_share "$name"
   mkdir -p "$work/scratch-$name"
   env "${shared_settings[@]}" REELGATE__WORKER__SCRATCH_DIR="$work/scratch-$name" REELGATE__WORKER__CONCURRENCY=1 REELGATE__WORKER__THREADS=1 \
     REELGATE__JOBS__LEASE_MS=9000 REELGATE__JOBS__HEARTBEAT_MS=2000 REELGATE__SPLIT__MIN_SLOTS=1 REELGATE__SPLIT__MIN_GIGAPIXELS=0 "$@" \
-    taskset -c "$core" "$bin/reelgate" worker >>"$work/$name.log" 2>&1 &
+    "${held[@]}" "$bin/reelgate" worker >>"$work/$name.log" 2>&1 &
   worker=$!
   started+=("$worker")
 }
 
 in_parts() { # film, workers, seconds between kills (0: none): prints seconds, parts, runs of parts, seconds of putting together, deaths, id
-  local film=$1 count=$2 kills=$3 begun id deaths=0 worker victim=0 at seconds pids=() gateway base jwt ops
+  local film=$1 count=$2 kills=$3 begun id deaths=0 worker victim=0 at seconds pids=() groups=() gateway base jwt ops
   start_gateway "split-$count-$kills" REELGATE__JOBS__LEASE_MS=9000 REELGATE__JOBS__HEARTBEAT_MS=2000 >&2
   for at in $(seq 0 $((count - 1))); do one_worker "worker-$count-$kills-$at" "$((at % $(nproc)))"; pids+=("$worker"); done
   sleep 2
@@ -71,6 +103,7 @@ in_parts() { # film, workers, seconds between kills (0: none): prints seconds, p
     curl -fsS "$(stream_url "$base" "$id")&rendition=${height}p" -o "$work/parts-$height.mp4"
   done
   for at in "${pids[@]}"; do stop "$at"; done
+  leave_groups
   stop "$gateway"
   echo "$seconds $parts $runs $assembly $deaths $id"
 }

@@ -17,7 +17,7 @@ pub struct SplitPolicy {
     pub min_gigapixels: u32,
     /// Seconds that no part is longer than, where the film's key frames allow.
     pub chunk_seconds: u32,
-    /// Jobs that living workers must be able to run at once.
+    /// Jobs that living workers must be able to run at once, in the lane of parts. None where parts call for workers.
     pub min_slots: u32,
 }
 
@@ -33,9 +33,6 @@ impl SplitPolicy {
     pub fn validate(&self) -> Result<(), String> {
         if !(2..=60).contains(&self.chunk_seconds) {
             return Err("split.chunk_seconds must be from 2 to 60".to_owned());
-        }
-        if self.min_slots == 0 {
-            return Err("split.min_slots must be above 0".to_owned());
         }
         Ok(())
     }
@@ -179,6 +176,7 @@ mod tests {
         assert!(answer(100, 2, |_| ()).unwrap_err().contains("gigapixels"));
         assert!(answer(7_200, 1, |_| ()).unwrap_err().contains("1 jobs at once"));
         assert_eq!(answer(120, 1, |policy| policy.min_slots = 1), Ok(()));
+        assert_eq!(answer(120, 0, |policy| policy.min_slots = 0), Ok(()), "the parts call for workers");
         assert!(answer(7_200, 9, |policy| policy.enabled = false).is_err());
         let constant = LadderPolicy { frame_rate: FrameRate::Constant, ..LadderPolicy::default() };
         let (media, plan) = film(7_200, &constant);
@@ -208,6 +206,6 @@ mod tests {
             policy.validate().unwrap_err()
         };
         assert!(refused(|policy| policy.chunk_seconds = 1).contains("split.chunk_seconds"));
-        assert!(refused(|policy| policy.min_slots = 0).contains("split.min_slots"));
+        assert!(refused(|policy| policy.chunk_seconds = 61).contains("split.chunk_seconds"));
     }
 }
