@@ -175,6 +175,7 @@ pub(crate) fn example() -> Value {
         "part": null,
         "state": "queued",
         "priority": 50,
+        "lane": "small",
         "progress": 0.0,
         "attempt": 1,
         "failures": 0,
