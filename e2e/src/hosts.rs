@@ -30,6 +30,8 @@ pub struct Plan {
     pub time: Duration,
     /// Rounds that are run, of those there are; a round cuts lines that do not hide each other.
     pub rounds: usize,
+    /// Those before them that are not.
+    pub passed_over: usize,
     pub loses: Loses,
 }
 

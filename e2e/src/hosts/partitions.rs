@@ -26,7 +26,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 pub(super) async fn run(arena: &mut Arena, plan: Plan) -> Result<Report> {
     let mut report = Report::default();
-    for pairs in rounds().into_iter().take(plan.rounds) {
+    for pairs in rounds().into_iter().skip(plan.passed_over).take(plan.rounds) {
         report.add(round(arena, &pairs, plan).await?);
     }
     Ok(report)

@@ -70,19 +70,20 @@ fn a_line_that_is_cut_loses_all_without_a_word_and_no_other_does() -> Result<()>
     Ok(())
 }
 
-/// `HOSTS_CUT_SECONDS` says how long each line stays cut, `HOSTS_ROUNDS` how many of the rounds are run, `HOSTS_LOSES` what is lost
-/// (`questions`, `answers`, or both).
+/// `HOSTS_CUT_SECONDS` says how long each line stays cut, `HOSTS_ROUNDS` how many of the rounds are run and `HOSTS_PASS_OVER`
+/// how many before them are not, `HOSTS_LOSES` what is lost (`questions`, `answers`, or both).
 #[test]
 #[ignore = "needs root and iproute2, and takes half an hour: make hosts"]
 fn whatever_line_is_cut_nothing_accepted_is_lost() -> Result<()> {
     let time = Duration::from_secs(number("HOSTS_CUT_SECONDS", 60));
     let rounds = usize::try_from(number("HOSTS_ROUNDS", 100))?;
+    let passed_over = usize::try_from(number("HOSTS_PASS_OVER", 0))?;
     let loses = match std::env::var("HOSTS_LOSES").as_deref() {
         Ok("questions") => Loses::Questions,
         Ok("answers") => Loses::Answers,
         _ => Loses::Everything,
     };
-    held(&hosts::partitions(Plan { time, rounds, loses })?);
+    held(&hosts::partitions(Plan { time, rounds, passed_over, loses })?);
     Ok(())
 }
 
@@ -91,6 +92,6 @@ fn whatever_line_is_cut_nothing_accepted_is_lost() -> Result<()> {
 #[ignore = "needs root and iproute2, and takes minutes: make hosts"]
 fn everything_is_restarted_and_nothing_accepted_fails() -> Result<()> {
     let time = Duration::from_secs(number("HOSTS_STEP_SECONDS", 10));
-    held(&hosts::restarts(Plan { time, rounds: 1, loses: Loses::Everything })?);
+    held(&hosts::restarts(Plan { time, rounds: 1, passed_over: 0, loses: Loses::Everything })?);
     Ok(())
 }
