@@ -35,7 +35,8 @@ test: ## everything that decides whether a change may land
 	cargo build --workspace --all-targets
 	@[ -n "$$REELGATE_CORPUS" ] || echo "REELGATE_CORPUS is not set: the real files are skipped, generated clips are used"
 	@# Most of the time tests wait: for players, clocks and leases.
-	cargo test --workspace --no-fail-fast -- --test-threads=$$((2 * $$(nproc)))
+	@# What failed is said once more at the end: there is much between it and the last line.
+	set -o pipefail; cargo test --workspace --no-fail-fast -- --test-threads=$$((2 * $$(nproc))) 2>&1 | tee target/test.log || { scripts/failures target/test.log; exit 1; }
 	scripts/check-deploy
 	DEMO_CHECK=1 scripts/demo
 

@@ -7,6 +7,7 @@ use anyhow::Context;
 use reelgate_common::{
     backends::Backends,
     config::RawConfig,
+    lane::Lanes,
     metric::Role,
     telemetry::{self, init_metrics},
 };
@@ -56,6 +57,8 @@ async fn serve(settings: &Settings, backends: Backends, demo: bool) -> anyhow::R
     // The gateway's operations port is that of the process.
     let mut worker = settings.worker_config();
     worker.worker.ops_listen = None;
+    // There is nobody else to serve the others.
+    worker.worker.lanes = Lanes::ALL;
     let worked = reelgate_worker::run(worker, backends, None, stop.clone()).await;
     // A worker that could not start; otherwise it is cancelled already. Viewers are served until they have drained.
     stop.cancel();

@@ -235,6 +235,11 @@ def refuses_what_is_wrong(documents):
     base = ["--set", "config.storage.url=s3://media/main"]
     for wrong in ("gateway.replica=3", "workers.Standard.replicas=1", "config.auth.secret=x", "image.pullPolicy=Sometimes", "config.storage.url="):
         render(*base, "--set", wrong, fails=True)
+    # A pool with lanes instead of the one that serves all.
+    pools = [*base, "--set", "workers.standard=null", "--set"]
+    render(*pools, "workers.a.lanes={small,large}")
+    for wrong in ("workers.a.lanes={small}", "workers.a.lanes={large,gpu}", "workers.a.lanes={small,large},config.lanes.gpu=true", "workers.a.config.worker.lanes={small}"):
+        render(*pools, wrong, fails=True)
     for breakage in ({"spec": {"replicas": "two"}}, {"spec": {"templates": {}}}):
         deployment = next(d for d in documents if d["kind"] == "Deployment")
         broken = {**deployment, "spec": {**deployment["spec"], **breakage["spec"]}}

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use sea_orm::{FromQueryResult, Statement};
 
-use super::{Backlog, Db, DbError};
-use crate::lane::Lane;
+use super::{Backlog, Db, DbError, entity::jobs};
 
 /// `$1` is now. What is put off further than `$2` was put off before the clock was set back, and is due (`jobs.rs`).
 const BACKLOG: &str = "
@@ -43,7 +42,7 @@ impl Db {
             let count = |figure| u64::try_from(figure).unwrap_or_default();
             let read = |row: Row| {
                 Ok(Backlog {
-                    lane: row.lane.parse().unwrap_or(Lane::Small),
+                    lane: jobs::lane(&row.lane),
                     kind: row.kind.parse().map_err(|error| DbError::Garbled(format!("a job: {error}")))?,
                     priority: u8::try_from(row.priority).unwrap_or_default(),
                     waiting: count(row.waiting),

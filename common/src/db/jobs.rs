@@ -18,6 +18,16 @@ use crate::{
     timestamp::Timestamp,
 };
 
+/// The lanes in which anything waits, by their words: also those that only a newer build knows.
+const WAITING_LANES: &str = "
+WITH RECURSIVE waiting (lane) AS (
+    SELECT (SELECT min(lane) FROM jobs {by_index} WHERE state = 'queued')
+    UNION ALL
+    SELECT (SELECT min(lane) FROM jobs {by_index} WHERE state = 'queued' AND lane > waiting.lane)
+    FROM waiting WHERE waiting.lane IS NOT NULL
+)
+SELECT lane FROM waiting WHERE lane IS NOT NULL";
+
 /// The organisations that wait in a lane, found by one index step each, then the first few jobs of each by the same index
 /// (`jobs_laned`, put in for `{by_index}` where it must be named). A window function would read every waiting job.
 const WAITING_ORGS: &str = "
@@ -52,6 +62,11 @@ FROM waiting CROSS JOIN jobs due ON due.id IN (
 const IN_TURNS: &str = "
 ORDER BY row_number() OVER (PARTITION BY due.org_id ORDER BY (due.next_attempt_at - due.priority * 60000), due.id),
     (due.next_attempt_at - due.priority * 60000), due.id LIMIT $3";
+
+#[derive(FromQueryResult)]
+struct LaneRow {
+    lane: String,
+}
 
 #[derive(FromQueryResult)]
 struct DueRow {
@@ -112,15 +127,16 @@ impl Db {
                 DbBackend::Sqlite => ("INDEXED BY jobs_laned", DUE_SQLITE),
                 _ => ("", DUE_POSTGRES),
             };
+            let lanes = Statement::from_string(backend, WAITING_LANES.replace("{by_index}", by_index));
             let sql = WAITING_ORGS.replace("{by_index}", by_index) + &due.replace("{in_turns}", IN_TURNS);
             let mut jobs = Vec::new();
-            for lane in Lane::ALL {
+            for LaneRow { lane } in LaneRow::find_by_statement(lanes).all(&self.connection).await? {
+                let known = jobs::lane(&lane);
                 let bounds = [until.0.into(), signed(per_org).into(), signed(limit).into(), latest.0.into()];
-                let values = bounds.into_iter().chain([lane.as_str().into()]);
-                let query = Statement::from_sql_and_values(backend, &sql, values);
+                let query = Statement::from_sql_and_values(backend, &sql, bounds.into_iter().chain([lane.into()]));
                 for row in DueRow::find_by_statement(query).all(&self.connection).await? {
                     let due = row.next_attempt_at <= now.0 || row.next_attempt_at > latest.0;
-                    jobs.push(row.into_due(*lane, due)?);
+                    jobs.push(row.into_due(known, due)?);
                 }
             }
             Ok(jobs)

@@ -61,6 +61,10 @@ impl State {
 
     fn unplace(&mut self, entry: &Entry) {
         self.ready.remove(entry);
+        self.undelay(entry);
+    }
+
+    fn undelay(&mut self, entry: &Entry) {
         self.delayed.entry(entry.lane).or_default().remove(&(entry.run_at, entry.job_id));
     }
 
@@ -95,8 +99,13 @@ impl State {
             known.entry.priority = before.priority.max(wanted.priority);
             known.entry.run_at = before.run_at.min(wanted.run_at);
             let after = known.entry.clone();
-            self.unplace(&before);
-            self.place(&after, now);
+            // What is brought again and again must not line up anew each time, it would never come. In before out, so that its
+            // organisation keeps the turn that it has.
+            if (after.priority, after.run_at) != (before.priority, before.run_at) {
+                self.undelay(&before);
+                self.place(&after, now);
+                self.ready.remove(&before);
+            }
         }
         false
     }

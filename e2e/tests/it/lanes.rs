@@ -108,7 +108,9 @@ async fn one_process_serves_every_lane() -> Result<()> {
     let (short, long, limit) = two_films(&folder)?;
     let builder = Site::builder(Footing::Embedded)
         .env("REELGATE__LANES__LARGE_ABOVE_BYTES", limit)
-        .env("REELGATE__LANES__GPU", "true");
+        .env("REELGATE__LANES__GPU", "true")
+        // Of a file that workers have, too.
+        .env("REELGATE__WORKER__LANES", "small");
     let site = builder.start().await?;
     let client = site.client().signed_in(SignIn::admin("alice", "acme").jwt());
     for (film, lane) in [(&short, "small"), (&long, "gpu")] {

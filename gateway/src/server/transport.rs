@@ -104,22 +104,27 @@ impl<S: Socket> AsyncWrite for Transport<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::{
-        io::{AsyncReadExt, AsyncWriteExt, duplex},
-        time::Instant,
+        io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex},
+        time::{Instant, sleep},
     };
 
     use super::*;
     use crate::server::sniff::sniff;
 
+    async fn transport(mut near: DuplexStream) -> Transport<DuplexStream> {
+        let (protocol, sniffed) = sniff(&mut near).await.unwrap();
+        Transport::new(near, sniffed, Arc::new(Watch::new(Instant::now(), protocol)), None)
+    }
+
     #[tokio::test]
     async fn what_was_sniffed_comes_first_and_with_it_what_came_along() {
-        let (mut near, mut far) = duplex(1_024);
+        let (near, mut far) = duplex(1_024);
         let head = b"GET /a/long/enough/path HTTP/1.1\r\nHost: a\r\n\r\n";
         far.write_all(head).await.unwrap();
-        let (protocol, sniffed) = sniff(&mut near).await.unwrap();
-        let watch = Arc::new(Watch::new(Instant::now(), protocol));
-        let mut transport = Transport::new(near, sniffed, watch, None);
+        let mut transport = transport(near).await;
         let mut first = [0; 4];
         assert_eq!(transport.read(&mut first).await.unwrap(), 4);
         let mut second = [0; 1_024];
@@ -129,5 +134,21 @@ mod tests {
         assert_eq!(transport.read(&mut second).await.unwrap(), 4);
         drop(far);
         assert_eq!(transport.read(&mut second).await.unwrap(), 0);
+    }
+    #[tokio::test(start_paused = true)]
+    async fn it_is_closed_when_its_client_has_closed_too() {
+        let (near, mut far) = duplex(1_024);
+        far.write_all(&[b'x'; 64]).await.unwrap();
+        let mut transport = transport(near).await;
+        let begun = Instant::now();
+        let client = async {
+            assert_eq!(far.read(&mut [0]).await.unwrap(), 0, "our side is closed");
+            assert!(begun.elapsed().is_zero(), "at once");
+            sleep(Duration::from_secs(2)).await;
+            drop(far);
+        };
+        let (closed, ()) = tokio::join!(transport.shutdown(), client);
+        closed.unwrap();
+        assert_eq!(begun.elapsed().as_secs(), 2);
     }
 }

@@ -124,9 +124,8 @@ impl Model {
         }
     }
 
-    /// One of a newer build is passed off as small: workers that serve everything serve that.
     pub(in crate::db) fn lane(&self) -> Lane {
-        self.lane.parse().unwrap_or(Lane::Small)
+        lane(&self.lane)
     }
 
     /// Its state and its progress.
@@ -185,6 +184,11 @@ pub(in crate::db) fn row(new: &NewJob, file: &super::files::Model, lanes: &LaneP
         trace: Set(carried()),
         ..Default::default()
     }
+}
+
+/// One of a newer build is passed off as small: workers that serve everything serve that.
+pub(in crate::db) fn lane(word: &str) -> Lane {
+    word.parse().unwrap_or(Lane::Small)
 }
 
 /// A kind of file that this build does not know is none that it would encode.

@@ -1,11 +1,7 @@
 -- ARGV: job. Returns 1 if it was known in any of these lanes.
 local id, known = ARGV[1], 0
-for lane = 1, #KEYS / 10 do
-  enter(lane)
-  look_at_all()
-end
-for lane = 1, #KEYS / 10 do
-  enter(lane)
+in_each_lane(look_at_all)
+in_each_lane(function()
   local text = redis.call('HGET', HELD, id)
   if text then
     redis.call('HSET', HELD, id, (string.gsub(text, '^([^|]*)|0|', '%1|1|')))
@@ -14,5 +10,5 @@ for lane = 1, #KEYS / 10 do
     known = math.max(known, redis.call('HEXISTS', JOBS, id))
     forget(id)
   end
-end
+end)
 return known

@@ -7,7 +7,8 @@ local looks = wanted + 200
 
 -- Those in which anything waits; the others are neither read nor written. Mostly that is the first alone, so it is not asked about, and
 -- the others with one command.
-local lanes, others = { 1 }, {}
+lanes = { 1 }
+local others = {}
 -- Their READY and DELAYED.
 for at = 11, #KEYS, 10 do others[#others + 1], others[#others + 2] = KEYS[at], KEYS[at + 1] end
 if others[1] and redis.call('EXISTS', unpack(others)) > 0 then
@@ -16,17 +17,15 @@ if others[1] and redis.call('EXISTS', unpack(others)) > 0 then
   end
 end
 
-local function in_each_lane(work)
-  for _, lane in ipairs(lanes) do
-    enter(lane)
-    work(lane)
-  end
-end
-
--- What a claim is written to is read before anything changes, so a foreign type stops it in time.
+-- What a claim is written to is read before anything changes, so a foreign type stops it in time. Of one lane alone what is not read
+-- here is read before anything is taken from it.
 local awake = {}
 in_each_lane(function(lane)
   redis.call('HLEN', HELD)
+  if lanes[2] then
+    for _, zset in ipairs({ READY, LEASES, ORGS }) do redis.call('ZCARD', zset) end
+    redis.call('HLEN', JOBS)
+  end
   awake[lane] = redis.call('LLEN', WAKE) > 0
 end)
 

@@ -20,12 +20,6 @@ local function reap(count)
   end
 end
 
-for lane = 1, #KEYS / 10 do
-  enter(lane)
-  look_at_all()
-end
-for lane = 1, #KEYS / 10 do
-  enter(lane)
-  reap(limit - #reaped)
-end
+in_each_lane(look_at_all)
+in_each_lane(function() reap(limit - #reaped) end)
 return { reaped, buried }

@@ -19,6 +19,17 @@ local function enter(lane)
 end
 enter(1)
 
+-- Those that are worked in: all whose keys were given.
+local lanes = {}
+for lane = 1, #KEYS / 10 do lanes[lane] = lane end
+
+local function in_each_lane(work)
+  for _, lane in ipairs(lanes) do
+    enter(lane)
+    work(lane)
+  end
+end
+
 local MAX_DEAD, MAX_WAKE = 10000, 128
 -- As in the queue of one process (`fair.rs`): what a point of priority is worth in milliseconds of waiting among the jobs of
 -- one organisation, and in turns among organisations.

@@ -101,6 +101,20 @@ seccompProfile:
 {{- end }}
 {{- end }}
 
+{{/* Refuses pools that leave a lane to nobody: its jobs would wait without end. */}}
+{{- define "reelgate.servedLanes" -}}
+{{- $used := list "small" "large" -}}
+{{- if (.Values.config.lanes).gpu }}{{ $used = append $used "gpu" }}{{ end -}}
+{{- $served := list -}}
+{{- range $pool, $given := .Values.workers -}}
+{{- $worker := mergeOverwrite (deepCopy $.Values.workerDefaults) (deepCopy ($given | default dict)) -}}
+{{- if or (($worker.config).worker).lanes (($.Values.config).worker).lanes }}{{ fail (printf "workers.%s: say lanes by workers.%s.lanes, by which the pool is also scaled, not among the settings" $pool $pool) }}{{ end -}}
+{{- $served = concat $served ($worker.lanes | default $used) -}}
+{{- end -}}
+{{- /* Without any pool the workers are somewhere else. */ -}}
+{{- range $used }}{{ if and $.Values.workers (not (has . $served)) }}{{ fail (printf "no pool of workers serves the lane %s: add it to some pool's lanes" .) }}{{ end }}{{ end -}}
+{{- end }}
+
 {{/* Where a pod may run: (values of the part) */}}
 {{- define "reelgate.placement" -}}
 {{- with .nodeSelector }}

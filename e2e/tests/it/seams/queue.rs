@@ -20,7 +20,7 @@ use reelgate_common::{
     },
     timestamp::Timestamp,
 };
-use reelgate_e2e::{clock::Clock, services::Redis};
+use reelgate_e2e::{clock::Clock, process::eventually, services::Redis};
 
 const LONG: Duration = Duration::from_secs(60);
 /// A lease that is over by the time anybody looks.
@@ -223,14 +223,35 @@ rules! {
         Ok(())
     }
 
+    /// As a gateway brings what waits, every second.
+    async fn what_is_brought_again_keeps_its_turn(queue: &dyn Queue) -> Result<()> {
+        let of = |name: &str| Entry { org_id: OrgId::new(name), ..due() };
+        let mut waiting: Vec<_> = (0..10).map(|_| of("first by name")).collect();
+        queue.enqueue(&waiting).await?;
+        claim(queue).await?;
+        let lone = of("later by name");
+        waiting.push(lone.clone());
+        let mut claimed = Vec::new();
+        for _ in 0..2 {
+            queue.enqueue(&waiting).await?;
+            // Earlier than it was known to be, which is taken over, too.
+            queue.enqueue(&[Entry { run_at: lone.run_at.minus(Duration::from_secs(claimed.len() as u64)), ..lone.clone() }]).await?;
+            claimed.push(claim(queue).await?.job_id);
+        }
+        assert!(claimed.contains(&lone.job_id), "its turn comes after one of the other's");
+        Ok(())
+    }
+
     async fn who_serves_some_lanes_gets_nothing_of_others(queue: &dyn Queue) -> Result<()> {
         let of = |lane, age| Entry { lane, ..entry(50, Timestamp::now().minus(Duration::from_secs(age))) };
         let all = [of(Lane::Small, 0), of(Lane::Large, 1), of(Lane::Gpu, 2)];
         queue.enqueue(&all[1..]).await?;
         let claim = async |lanes| queue.claim(&worker(), lanes, LONG).await;
         assert_eq!(claim(Lane::Small.into()).await?, None);
-        // Nothing that it could claim, so it waits in vain and does not spin.
+        // Nothing that it could claim, so it waits in vain and does not spin. To the millisecond, as clocks of waiting are.
+        let begun = Instant::now();
         queue.wait(Lane::Small.into(), Duration::from_millis(20)).await?;
+        assert!(begun.elapsed() >= Duration::from_millis(19), "it waited for its time");
         queue.enqueue(&all[..1]).await?;
         let large = claim(Lanes::of(&[Lane::Small, Lane::Large])).await?.context("nothing to claim")?;
         assert_eq!((large.job_id, large.lane), (all[1].job_id, Lane::Large), "in the one order of all that it serves");
@@ -593,17 +614,23 @@ async fn jobs_claimed_at_once_are_those_that_would_have_come_one_by_one() -> Res
             one_by_one.enqueue(chunk).await?;
             assert_eq!(queue.enqueue(chunk).await?, chunk.len() as u64);
         }
-        for many in (0..).map(|n| n * 7 % 40 + 1) {
-            let claimed = try_join_all((0..many).map(async |_| queue.claim(&worker(), Lanes::ALL, LONG).await)).await?;
+        // Of some lanes, then of others; of all at least each fourth time.
+        let some = [Lanes::ALL, Lane::Large.into(), Lanes::of(&[Lane::Small, Lane::Gpu]), Lane::Small.into()];
+        for (many, lanes) in (0..).map(|n| (n * 7 % 40 + 1, some[(n + seed) as usize % some.len()])) {
+            let claimed = try_join_all((0..many).map(async |_| queue.claim(&worker(), lanes, LONG).await)).await?;
             let mut wanted = Vec::new();
             for _ in 0..many {
-                wanted.push(one_by_one.claim(&worker(), Lanes::ALL, LONG).await?.map(|claim| claim.job_id));
+                wanted.push(one_by_one.claim(&worker(), lanes, LONG).await?.map(|claim| claim.job_id));
             }
             let claimed: Vec<_> = claimed.into_iter().flatten().collect();
             let wanted: Vec<_> = wanted.into_iter().flatten().collect();
-            assert_eq!(claimed.iter().map(|claim| claim.job_id).collect::<Vec<_>>(), wanted, "{many} of seed {seed}");
+            assert_eq!(
+                claimed.iter().map(|claim| claim.job_id).collect::<Vec<_>>(),
+                wanted,
+                "{many} of {lanes}, seed {seed}"
+            );
             try_join_all(claimed.iter().map(|claim| queue.complete(claim))).await?;
-            if wanted.len() < many {
+            if lanes == Lanes::ALL && wanted.len() < many as usize {
                 break;
             }
         }
@@ -717,16 +744,74 @@ async fn after_a_step_back_the_lease_of_who_died_ends_like_any_other() -> Result
 async fn keys_of_a_foreign_type_are_moved_aside() -> Result<()> {
     let server = Redis::start().await?;
     let queue = open(&server).await?;
-    for name in ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake", "turns", "orgs"] {
+    let of_a_lane = ["ready", "delayed", "leases", "jobs", "held", "dead", "reasons", "wake", "orgs"];
+    let names = of_a_lane.iter().flat_map(|name| [(*name).to_owned(), format!("large:{name}")]);
+    for name in names.chain(["turns".to_owned()]) {
         server.command("FLUSHALL").await?;
         server.command(&format!("SET {{reelgate}}:{name} mine")).await?;
         queue.wait(Lanes::ALL, Duration::from_millis(20)).await?;
-        queue.enqueue(&[due(), due()]).await?;
-        let held = claim(queue.as_ref()).await?;
-        assert_eq!(queue.bury(&held, "why").await?, Settled::Done, "{name}");
-        assert_eq!(queue.complete(&claim(queue.as_ref()).await?).await?, Settled::Done, "{name}");
+        queue.enqueue(&[due(), Entry { lane: Lane::Large, ..due() }]).await?;
+        let held = [claim(queue.as_ref()).await?, claim(queue.as_ref()).await?];
+        for held in &held {
+            assert_eq!(queue.bury(held, "why").await?, Settled::Done, "{name}");
+        }
         let aside = server.command(&format!("GET {{reelgate}}:foreign:{name}")).await?;
         assert!(aside.contains("mine"), "{name}: {aside}");
+        assert_eq!(queue.depth().await?, Depth { dead: 2, ..Depth::default() }, "{name}");
+    }
+    Ok(())
+}
+
+/// Who serves two lanes is woken for one of them and takes what has waited for longer in the other.
+#[tokio::test]
+async fn a_wake_that_was_taken_for_another_lane_is_passed_on() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    let both = Lanes::of(&[Lane::Small, Lane::Large]);
+    let idle = async |lanes: Lanes, waiters: u8| {
+        let waiter = queue.clone();
+        let waiter = tokio::spawn(async move { tokio::time::timeout(PATIENCE, waiter.wait(lanes, LONG)).await });
+        let wanted = format!("blocked_clients:{waiters}\r");
+        let blocked = async || server.command("INFO clients").await.is_ok_and(|info| info.contains(&wanted));
+        eventually("it waits", PATIENCE, blocked).await?;
+        anyhow::Ok(waiter)
+    };
+    let first = idle(both, 1).await?;
+    let second = idle(Lane::Large.into(), 2).await?;
+    let large = Entry { lane: Lane::Large, ..due() };
+    queue.enqueue(from_ref(&large)).await?;
+    first.await?.context("who waits for longest is woken")??;
+    let small = entry(50, large.run_at.minus(Duration::from_secs(1)));
+    queue.enqueue(from_ref(&small)).await?;
+    assert_eq!(queue.claim(&worker(), both, LONG).await?.map(|claim| claim.job_id), Some(small.job_id));
+    second.await?.context("the other is woken then")??;
+    let claimed = queue.claim(&worker(), Lane::Large.into(), LONG).await?;
+    assert_eq!(claimed.map(|claim| claim.job_id), Some(large.job_id));
+    Ok(())
+}
+
+/// What is found while claims are under way is found before anything has changed.
+#[tokio::test]
+async fn a_claim_that_meets_a_foreign_key_in_any_lane_takes_nothing_for_nobody() -> Result<()> {
+    let server = Redis::start().await?;
+    let queue = open(&server).await?;
+    for name in ["ready", "leases", "jobs", "held", "wake", "orgs"] {
+        server.command("FLUSHALL").await?;
+        let entries = [due(), Entry { lane: Lane::Large, ..due() }];
+        queue.enqueue(&entries).await?;
+        // The lane is not empty, or it would be left alone.
+        server.command("ZADD {reelgate}:large:delayed 9999999999999 somebody").await?;
+        server.command(&format!("DEL {{reelgate}}:large:{name}")).await?;
+        server.command(&format!("SET {{reelgate}}:large:{name} mine")).await?;
+        let held = claim(queue.as_ref()).await?;
+        assert_eq!(held.job_id, entries[0].job_id, "{name}");
+        let leased = server.command("ZCARD {reelgate}:leases").await?;
+        assert!(
+            leased.contains('1') && server.command("ZCARD {reelgate}:ready").await?.contains('0'),
+            "{name}: {leased}"
+        );
+        assert_eq!(queue.complete(&held).await?, Settled::Done, "{name}");
+        assert!(server.command("ZCARD {reelgate}:leases").await?.contains('0'), "{name}: a lease that nobody holds");
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use anyhow::Result;
 use reelgate_common::{
     db::{Backlog, Census, Db, DueJob, SilentJob},
     job::{JobKind, JobPolicy},
-    lane::Lanes,
+    lane::{Lane, Lanes},
     queue::{Entry, Queue, memory::MemoryQueue},
 };
 
@@ -16,6 +16,7 @@ on_both!(
     due_jobs_come_by_urgency,
     no_organisation_takes_more_than_its_share,
     ten_thousand_jobs_of_one_do_not_delay_another,
+    what_a_newer_build_put_into_a_lane_of_its_own_is_served_as_small,
     what_waits_for_long_comes_before_what_is_more_urgent,
     silent_jobs_are_running_ones_without_a_heartbeat,
     the_census_counts,
@@ -64,6 +65,24 @@ async fn ten_thousand_jobs_of_one_do_not_delay_another(place: Place) -> Result<(
     }
     let turn = claimed.iter().position(|job| *job == only);
     assert!(turn.is_some_and(|turn| turn < 3), "{turn:?}");
+    Ok(())
+}
+
+async fn what_a_newer_build_put_into_a_lane_of_its_own_is_served_as_small(place: Place) -> Result<()> {
+    let (db, acme) = (&place.db, org("acme"));
+    let (_, theirs) = waiting(db, &acme).await?;
+    place.tamper("UPDATE jobs SET lane = 'huge'").await?;
+    let (_, ours) = waiting(db, &acme).await?;
+    place.tamper("UPDATE jobs SET lane = 'small' WHERE lane <> 'huge'").await?;
+    // By the size that it was staged with.
+    let (_, large) = waiting(db, &acme).await?;
+    let due = db.due_jobs(Duration::ZERO, &JobPolicy::default(), 10, 10).await?;
+    let mut lanes: Vec<_> = due.iter().map(|due| (due.lane, due.id)).collect();
+    lanes.sort_unstable();
+    assert_eq!(lanes, [(Lane::Small, theirs), (Lane::Small, ours), (Lane::Large, large)]);
+    let waiting = db.backlog(JobPolicy::default().longest_wait()).await?;
+    let of = |lane| waiting.iter().filter(|row| row.lane == lane).map(|row| row.waiting).sum::<u64>();
+    assert_eq!((of(Lane::Small), of(Lane::Large)), (2, 1), "and counted so");
     Ok(())
 }
 
