@@ -147,8 +147,11 @@ mod tests {
             sleep(Duration::from_secs(2)).await;
             drop(far);
         };
-        let (closed, ()) = tokio::join!(transport.shutdown(), client);
-        closed.unwrap();
-        assert_eq!(begun.elapsed().as_secs(), 2);
+        let closed = async {
+            transport.shutdown().await.unwrap();
+            begun.elapsed()
+        };
+        let (closed, ()) = tokio::join!(closed, client);
+        assert_eq!(closed.as_secs(), 2);
     }
 }

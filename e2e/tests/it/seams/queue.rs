@@ -801,7 +801,8 @@ async fn a_claim_that_meets_a_foreign_key_in_any_lane_takes_nothing_for_nobody()
         queue.enqueue(&entries).await?;
         // The lane is not empty, or it would be left alone.
         server.command("ZADD {reelgate}:large:delayed 9999999999999 somebody").await?;
-        server.command(&format!("DEL {{reelgate}}:large:{name}")).await?;
+        // And nobody has been woken for it yet.
+        server.command(&format!("DEL {{reelgate}}:large:wake {{reelgate}}:large:{name}")).await?;
         server.command(&format!("SET {{reelgate}}:large:{name} mine")).await?;
         let held = claim(queue.as_ref()).await?;
         assert_eq!(held.job_id, entries[0].job_id, "{name}");
