@@ -27,6 +27,7 @@ pub mod media_info;
 pub mod metric;
 pub mod piece;
 pub mod profiles;
+pub mod program;
 pub mod promote;
 pub mod queue;
 pub mod quota;

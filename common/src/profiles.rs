@@ -4,6 +4,7 @@
 
 mod ask;
 mod cpu;
+mod heap;
 
 use std::{
     sync::{
@@ -18,7 +19,10 @@ use pprof_util::StackProfile;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
 
-pub use self::ask::{Ask, What};
+pub use self::{
+    ask::{Ask, What},
+    heap::jemalloc,
+};
 
 /// Config section `[profiling]`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,7 +130,7 @@ impl Profiles {
             let _place = place;
             let stacks = match ask.what {
                 What::Cpu => cpu::stacks(&watch)?,
-                What::Heap => heap(&watch)?,
+                What::Heap => held(&watch)?,
             };
             Ok(render(&stacks, ask.what))
         });
@@ -134,8 +138,8 @@ impl Profiles {
     }
 }
 
-fn heap(watch: &Watch) -> Result<StackProfile, Refusal> {
-    let none = || Refusal::unavailable("This program's allocator cannot tell; use the program `reelgate`");
+fn held(watch: &Watch) -> Result<StackProfile, Refusal> {
+    let none = || Refusal::unavailable("This program's allocator cannot tell");
     HEAP.get().ok_or_else(none)?(watch)
 }
 

@@ -70,6 +70,7 @@ pub struct Site {
     disk_cache: bool,
     env: Vec<(String, String)>,
     programs: Option<PathBuf>,
+    by_command: bool,
     hosts: Hosts,
     /// The one process of the embedded footing is here too.
     pub gateways: Vec<Gateway>,
@@ -212,7 +213,14 @@ impl Site {
 
     fn launch_gateway(&self, host: &Host, port: u16, ops_port: u16) -> Result<Process> {
         let name = format!("gateway-{port}");
-        let mut launch = self.launch(&name, self.gateway_arguments(host, port, ops_port))?.on(host);
+        let [listen, ops_listen] = [port, ops_port].map(|port| format!("{}:{port}", host.address()));
+        let mut launch = if self.runs_images() {
+            let launch = self.launch(&name, "gateway", Vec::new())?;
+            launch.env("REELGATE__HTTP__LISTEN", listen).env("REELGATE__HTTP__OPS_LISTEN", ops_listen)
+        } else {
+            self.launch(&name, "reelgate", self.gateway_arguments(&listen, &ops_listen))?
+        }
+        .on(host);
         if self.disk_cache {
             launch = launch.env("REELGATE__CACHE__DISK_DIR", self.cache_folder(port).to_string_lossy());
         }
@@ -242,9 +250,13 @@ impl Site {
         Ok(None)
     }
 
-    fn gateway_arguments(&self, host: &Host, port: u16, ops_port: u16) -> Vec<String> {
-        let address = host.address();
-        let listen = [format!("--listen={address}:{port}"), format!("--ops-listen={address}:{ops_port}")];
+    /// Whether gateways and workers are the small programs that images hold. A folder with another build has the command alone.
+    fn runs_images(&self) -> bool {
+        self.footing == Footing::Production && self.programs.is_none() && !self.by_command
+    }
+
+    fn gateway_arguments(&self, listen: &str, ops_listen: &str) -> Vec<String> {
+        let listen = [format!("--listen={listen}"), format!("--ops-listen={ops_listen}")];
         let command = match self.footing {
             Footing::Embedded => vec!["all".to_owned(), format!("--data-dir={}", self.folder.join("data"))],
             Footing::Production => vec!["gateway".to_owned()],
@@ -271,7 +283,11 @@ impl Site {
 
     fn launch_worker(&self, index: usize) -> Result<Process> {
         let name = format!("worker-{}", uuid::Uuid::new_v4().simple());
-        let mut launch = self.launch(&name, vec!["worker".to_owned()])?.on(&self.hosts.worker(index));
+        let launch = match self.runs_images() {
+            true => self.launch(&name, "worker", Vec::new())?,
+            false => self.launch(&name, "reelgate", vec!["worker".to_owned()])?,
+        };
+        let mut launch = launch.on(&self.hosts.worker(index));
         if let Some(ops) = self.worker_ops(index) {
             launch = launch.env("REELGATE__WORKER__OPS_LISTEN", ops);
         }
@@ -308,7 +324,7 @@ impl Site {
         if self.footing == Footing::Embedded {
             arguments.push(format!("--data-dir={}", self.folder.join("data")));
         }
-        let mut process = self.launch(&name, arguments)?.start()?;
+        let mut process = self.launch(&name, "reelgate", arguments)?.start()?;
         let status = process.wait(START)?;
         Ok((status.success(), process.output()))
     }
@@ -320,13 +336,13 @@ impl Site {
     }
 
     /// Nothing of the test's own environment gets into the process: a developer's settings must not.
-    fn launch(&self, name: &str, arguments: Vec<String>) -> Result<Launch> {
+    fn launch(&self, name: &str, what: &str, arguments: Vec<String>) -> Result<Launch> {
         let log = self.folder.join(&format!("{name}.log"));
         let fast = FAST.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
         let services = self.services.as_ref().map(Services::environment).unwrap_or_default();
         let program = match &self.programs {
-            Some(folder) => folder.join("reelgate"),
-            None => program("reelgate")?,
+            Some(folder) => folder.join(what),
+            None => program(what)?,
         };
         Ok(Launch::new(program, log)
             .on(&self.hosts.client)

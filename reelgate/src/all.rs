@@ -9,11 +9,12 @@ use reelgate_common::{
     config::RawConfig,
     lane::Lanes,
     metric::Role,
+    program::stop_on_signal,
     telemetry::{self, init_metrics},
 };
 use reelgate_gateway::Gateway;
 
-use crate::{cli, data_dir::DataDir, demo, parts, settings::Settings, signals};
+use crate::{cli, data_dir::DataDir, demo, parts, settings::Settings};
 
 /// Serves until it is stopped.
 pub(crate) async fn run(arguments: &cli::All, config: Option<&Path>) -> anyhow::Result<ExitCode> {
@@ -48,7 +49,7 @@ async fn open(settings: &Settings) -> anyhow::Result<Backends> {
 }
 
 async fn serve(settings: &Settings, backends: Backends, demo: bool) -> anyhow::Result<()> {
-    let stop = signals::stop_on_signal()?;
+    let stop = stop_on_signal()?;
     // Whatever ends this function also stops what it has started.
     let _stopped = stop.clone().drop_guard();
     let render = Some(init_metrics(Role::Both)?);

@@ -13,6 +13,7 @@ use anyhow::Context;
 use reelgate_common::{
     backends::Backends,
     config::RawConfig,
+    program::stop_on_signal,
     telemetry::{LogConfig, init_logging},
 };
 use tokio::time::{sleep, timeout};
@@ -22,7 +23,7 @@ use self::{
     private::Private,
     report::{Figure, Report},
 };
-use crate::{cli, data_dir::DataDir, settings::Settings, signals};
+use crate::{cli, data_dir::DataDir, settings::Settings};
 
 /// No part takes longer: one that does has its answer.
 const LONGEST: Duration = Duration::from_secs(90);
@@ -39,7 +40,7 @@ pub(crate) async fn run(arguments: &cli::Bench, config: Option<&Path>) -> anyhow
         dir.fill_backends(&mut settings)?;
     }
     let is_configured = dir.is_some() || !settings.database.url.expose().starts_with("sqlite:");
-    let stop = signals::stop_on_signal()?;
+    let stop = stop_on_signal()?;
     let private = Private::start(&settings).await?;
     let mut report = Report::default();
     measure(&settings, is_configured, &private, &mut report, &stop).await;

@@ -4,6 +4,7 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use reelgate_common::{profiles, program};
 use reelgate_worker::task::protocol::TASK_ARGUMENT;
 
 use crate::cli::{Cli, Command, KeysCommand};
@@ -15,7 +16,6 @@ mod cli;
 mod data_dir;
 mod demo;
 mod drain;
-mod heap;
 mod jobs;
 mod keys;
 mod lifetime;
@@ -24,16 +24,11 @@ mod parts;
 mod reconcile;
 mod remote;
 mod settings;
-mod signals;
 mod token;
 mod transfer;
 
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-
-/// Threads for calls that block, which are those of the directory store. Each keeps memory of the allocator's for itself: with
-/// tokio's own bound, 512, a thousand slow viewers on a busy machine cost 60 MiB more.
-const BLOCKING_THREADS: usize = 32;
 
 fn main() -> ExitCode {
     // Before anything else: a task must not start threads, read configuration or open connections.
@@ -50,18 +45,11 @@ fn main() -> ExitCode {
 }
 
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {
-    // Two TLS providers could be linked; which one is used must not depend on who asks first. An error says that one is set.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
     if let Command::Token(arguments) = &cli.command {
         return token::print(arguments, cli.config.as_deref());
     }
-    reelgate_common::profiles::heap_by(heap::profile);
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().max_blocking_threads(BLOCKING_THREADS).enable_all().build()?;
-    let outcome = runtime.block_on(run(cli));
-    // A storage call that hangs in the kernel must not keep a stopped server from ending.
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    outcome
+    profiles::heap_by(profiles::jemalloc);
+    program::block_on(run(cli))?
 }
 
 async fn run(cli: Cli) -> anyhow::Result<ExitCode> {

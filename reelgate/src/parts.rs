@@ -8,6 +8,7 @@ use reelgate_common::{
     config::RawConfig,
     db::Db,
     metric::Role,
+    program::stop_on_signal,
     telemetry::{self, init_logging, init_metrics},
 };
 
@@ -15,7 +16,6 @@ use crate::{
     cli::{self, Listen},
     data_dir::DataDir,
     settings::Settings,
-    signals,
 };
 
 /// Runs a gateway until it is stopped and drained.
@@ -25,7 +25,7 @@ pub(crate) async fn gateway(listen: &Listen, config: Option<&Path>) -> anyhow::R
     listen_on(&mut settings, listen);
     let telemetry = telemetry::init(&settings.log, &settings.traces, Role::Gateway)?;
     let backends = Backends::open_shared(&raw).await?;
-    let stop = signals::stop_on_signal()?;
+    let stop = stop_on_signal()?;
     let ran =
         reelgate_gateway::run(settings.gateway_config(), backends, Some(init_metrics(Role::Gateway)?), stop).await;
     telemetry.close().await;
@@ -46,7 +46,7 @@ pub(crate) async fn worker(arguments: &cli::Worker, config: Option<&Path>) -> an
     settings.worker.ops_listen = arguments.ops_listen.or(settings.worker.ops_listen);
     let telemetry = telemetry::init(&settings.log, &settings.traces, Role::Worker)?;
     let backends = Backends::open_shared(&raw).await?;
-    let (metrics, stop) = (init_metrics(Role::Worker)?, signals::stop_on_signal()?);
+    let (metrics, stop) = (init_metrics(Role::Worker)?, stop_on_signal()?);
     let ran = reelgate_worker::run(settings.worker_config(), backends, Some(metrics), stop).await;
     telemetry.close().await;
     ran?;

@@ -1,4 +1,4 @@
-//! The thin `worker` binary of production images: configuration, backends, signals, and the library.
+//! The thin `worker` program of production images: configuration, backends, signals, and the library.
 
 use std::{path::PathBuf, process::ExitCode};
 
@@ -7,12 +7,15 @@ use reelgate_common::{
     backends::Backends,
     config::RawConfig,
     metric::Role,
+    profiles,
+    program::{self, stop_on_signal},
     telemetry::{self, LogConfig, init_metrics},
     traces::TracesConfig,
 };
 use reelgate_worker::{WorkerConfig, task::protocol::TASK_ARGUMENT};
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 
 /// The worker of a production deployment: claims jobs and makes uploads playable.
 #[derive(Debug, Parser)]
@@ -43,12 +46,8 @@ fn complain(error: &anyhow::Error) {
 }
 
 fn start(arguments: &Arguments) -> anyhow::Result<()> {
-    // An error says that one is installed already.
-    drop(rustls::crypto::aws_lc_rs::default_provider().install_default());
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(run(arguments));
-    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
-    outcome
+    profiles::heap_by(profiles::jemalloc);
+    program::block_on(run(arguments))?
 }
 
 async fn run(arguments: &Arguments) -> anyhow::Result<()> {
@@ -57,21 +56,8 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let telemetry = telemetry::init(&log, &raw.section::<TracesConfig>("traces")?, Role::Worker)?;
     let config = WorkerConfig::load(&raw)?;
     let backends = Backends::open_shared(&raw).await?;
-    let stop = CancellationToken::new();
-    stop_on_signal(stop.clone())?;
+    let stop = stop_on_signal()?;
     let ran = reelgate_worker::run(config, backends, Some(init_metrics(Role::Worker)?), stop).await;
     telemetry.close().await;
     Ok(ran?)
-}
-
-fn stop_on_signal(stop: CancellationToken) -> std::io::Result<()> {
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-        stop.cancel();
-    });
-    Ok(())
 }

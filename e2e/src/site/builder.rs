@@ -20,13 +20,14 @@ pub struct Builder {
     queue_env: Vec<(String, String)>,
     env: Vec<(String, String)>,
     programs: Option<PathBuf>,
+    by_command: bool,
     hosts: Hosts,
 }
 
 impl Builder {
     pub(super) fn new(footing: Footing) -> Self {
         let (gateways, workers, env) = (1, 1, Vec::new());
-        let (own_services, demo, disk_cache) = (false, false, false);
+        let (own_services, demo, disk_cache, by_command) = (false, false, false, false);
         let (database_env, queue_env, programs, hosts) = (Vec::new(), Vec::new(), None, Hosts::default());
         Self {
             footing,
@@ -39,6 +40,7 @@ impl Builder {
             queue_env,
             env,
             programs,
+            by_command,
             hosts,
         }
     }
@@ -90,6 +92,12 @@ impl Builder {
         Self { programs: Some(folder.into()), ..self }
     }
 
+    /// `reelgate gateway` and `reelgate worker` instead of the small programs of the images.
+    #[must_use]
+    pub fn by_command(self) -> Self {
+        Self { by_command: true, ..self }
+    }
+
     /// Each part on a host of its own; as many gateways and workers as there are hosts for, on services that no other test uses.
     #[must_use]
     pub fn on(self, hosts: Hosts) -> Self {
@@ -114,9 +122,10 @@ impl Builder {
                 Some(Services::start(self.own_services, &self.database_env, &self.queue_env, &self.hosts).await?)
             }
         };
-        let Self { footing, demo, disk_cache, env, programs, hosts, .. } = self;
+        let Self { footing, demo, disk_cache, env, programs, by_command, hosts, .. } = self;
         let (gateways, workers) = (Vec::new(), Vec::new());
-        let mut site = Site { footing, demo, disk_cache, env, programs, hosts, gateways, workers, services, folder };
+        let mut site =
+            Site { footing, demo, disk_cache, env, programs, by_command, hosts, gateways, workers, services, folder };
         match self.footing {
             Footing::Embedded => site.start_gateway().await?,
             Footing::Production => {

@@ -16,7 +16,7 @@ use reelgate_e2e::{
     process::{Folder, Launch, Process, eventually},
     services::Postgres,
     sign_in::SignIn,
-    site::{Footing, Site, program, web_safe_clip},
+    site::{Builder, Footing, Site, program, web_safe_clip},
 };
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -85,11 +85,21 @@ fn verified(address: &str, certificates: &Certificates, authority: &str) -> Stri
     format!("{address}?sslmode=verify-full&sslrootcert={}", certificates.path(authority))
 }
 
+/// By the programs of the images.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_film_is_processed_over_encrypted_connections() -> Result<()> {
+    a_film_is_processed(Site::builder(Footing::Production)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_film_is_processed_over_encrypted_connections_by_the_command() -> Result<()> {
+    a_film_is_processed(Site::builder(Footing::Production).by_command()).await
+}
+
+async fn a_film_is_processed(builder: Builder) -> Result<()> {
     let (folder, certificates) = (Folder::new("encrypted")?, Certificates::new()?);
     let (_redis, redis_port) = redis(&certificates).await?;
-    let mut site = Site::builder(Footing::Production).own_services().gateways(0).workers(0).start().await?;
+    let mut site = builder.own_services().gateways(0).workers(0).start().await?;
     let services = site.services()?;
     let address = services.database.clone();
     encrypt(services.postgres.as_ref().context("a server of its own")?, &certificates)?;
