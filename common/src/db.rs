@@ -60,5 +60,5 @@ pub use crate::listing::FileFilter;
 pub use connect::Db;
 pub use examine::Examined;
 pub use sending::Taker;
-pub use transfer::{LEFT_OUT, Row, Table, is_part};
+pub use transfer::{IMPORT_OFFICE, LEFT_OUT, Row, Table, is_part};
 pub use types::*;

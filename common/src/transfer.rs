@@ -60,6 +60,8 @@ pub enum TransferError {
         "target_of_another_import: the target holds a part of {found}, and this is {expected}: finish that, or empty the target"
     )]
     OtherImport { expected: String, found: String },
+    #[error("target_busy: another import fills the target: let it end, or end it, and run this one again")]
+    Busy,
     #[error(
         "still_served: {what} is being served, at least until {until}: stop its gateways and workers, and wait for that time if they were killed"
     )]

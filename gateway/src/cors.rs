@@ -19,7 +19,7 @@ const EXPOSED: HeaderValue = HeaderValue::from_static(
 const ALLOWED: HeaderValue = HeaderValue::from_static(
     "Authorization, Cache-Control, Content-Digest, Content-Disposition, Content-Type, Idempotency-Key, If-Match, \
      If-Modified-Since, If-None-Match, If-Range, If-Unmodified-Since, Range, Reelgate-Upload-Token, Repr-Digest, \
-     Tus-Resumable, Upload-Checksum, Upload-Complete, Upload-Concat, Upload-Defer-Length, \
+     Traceparent, Tracestate, Tus-Resumable, Upload-Checksum, Upload-Complete, Upload-Concat, Upload-Defer-Length, \
      Upload-Draft-Interop-Version, Upload-Length, Upload-Metadata, Upload-Offset, X-HTTP-Method-Override, \
      X-Request-Id, X-Requested-With",
 );

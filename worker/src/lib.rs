@@ -45,6 +45,7 @@ use self::{
     drain::Drain,
     memory::{Budget, Peak},
     ops::Ops,
+    process::KeptIndex,
     runner::Runner,
     scratch::ScratchRoot,
     task::{launcher::Launcher, parent::Tasks, sandbox::Walls, words::Spoken},
@@ -100,7 +101,8 @@ pub async fn run(
     let _telling = AbortOnDropHandle::new(tokio::spawn(telling));
     let present = presence::keep(backends.db.clone(), process.clone(), (concurrency, lanes), drain.begun.clone());
     let _present = AbortOnDropHandle::new(tokio::spawn(present));
-    Runner { config: Arc::new(config), backends, process, scratch, tasks, drain }.run().await;
+    let (config, kept_index) = (Arc::new(config), KeptIndex::default());
+    Runner { config, backends, process, scratch, tasks, drain, kept_index }.run().await;
     tracing::info!("the worker has stopped");
     Ok(())
 }

@@ -43,6 +43,7 @@ use reelgate_common::{
 use tokio_util::task::TaskTracker;
 use tracing::Instrument;
 
+pub(crate) use self::split::KeptIndex;
 use self::{inspect::Inspected, source::Source};
 use crate::{
     config::WorkerConfig,
@@ -85,6 +86,7 @@ pub(crate) struct Work {
     pub(crate) rungs: Rungs,
     pub(crate) litter: Litter,
     pub(crate) patience: Patience,
+    pub(crate) kept_index: KeptIndex,
     /// Counts children until they are reaped.
     pub(crate) children: TaskTracker,
 }

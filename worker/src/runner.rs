@@ -27,7 +27,7 @@ use crate::{
     live::{self, Rungs},
     memory::Peak,
     patience::Patience,
-    process::{self, Ended, Work},
+    process::{self, Ended, KeptIndex, Work},
     scratch::ScratchRoot,
     settle::{Outcome, settle},
     spans,
@@ -62,6 +62,7 @@ pub(crate) struct Runner {
     pub(crate) scratch: ScratchRoot,
     pub(crate) tasks: Tasks,
     pub(crate) drain: Drain,
+    pub(crate) kept_index: KeptIndex,
 }
 
 impl Runner {
@@ -245,6 +246,7 @@ impl Runner {
             rungs,
             litter,
             patience,
+            kept_index: self.kept_index.clone(),
             children: TaskTracker::new(),
         })
     }

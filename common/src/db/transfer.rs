@@ -20,6 +20,9 @@ use super::{
 };
 use crate::{closed_set::closed_set, timestamp::Timestamp};
 
+/// The office of whoever fills a database with another deployment's rows.
+pub const IMPORT_OFFICE: &str = "import";
+
 /// Rows deleted by one statement, so that none comes near the statements' timeout.
 const WIPED_AT_ONCE: u64 = 2_000;
 
@@ -184,7 +187,7 @@ impl Db {
         .await
     }
 
-    /// Until when somebody serves it: a gateway that leads, or a worker that has been heard of within its lease. What lies further ahead
+    /// Until when somebody serves it, who fills it aside: a gateway that leads, or a worker that has been heard of within its lease. What lies further ahead
     /// than an hour was written before the clock was set back.
     ///
     /// # Errors
@@ -193,7 +196,7 @@ impl Db {
         let now = self.clock().await?.0;
         let sql = format!(
             "SELECT CAST(COALESCE(MAX(until), 0) AS BIGINT) AS number FROM (
-                SELECT expires_at AS until FROM offices
+                SELECT expires_at AS until FROM offices WHERE office <> '{IMPORT_OFFICE}'
                 UNION ALL SELECT heartbeat_at + lease_ms AS until FROM jobs WHERE {running}
             ) AS holders WHERE until > {now} AND until < {now} + 3600000",
             running = jobs::RUNNING

@@ -9,16 +9,21 @@ use std::{
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use serde_json::json;
+use tokio::time::{Instant, sleep};
+use uuid::Uuid;
 
 use super::{Origin, PAGE, Tally, TransferError, amend::amended, copy_objects, live::served};
 use crate::{
     backends::{IMPORTING, deployment_of},
     crash,
-    db::{Db, Row, Table},
-    ids::FileId,
+    db::{Db, IMPORT_OFFICE, Row, Table},
+    ids::{FileId, ProcessId},
     key::Key,
     storage::{SharedStorage, StorageError},
 };
+
+/// How long the office of whoever fills a target lasts. One that died holds up the next run for so long, and no longer.
+const TERM: Duration = Duration::from_secs(6);
 
 pub struct Target {
     db: Db,
@@ -41,17 +46,24 @@ impl Target {
     /// Brings the objects alone, while the origin may still be served: the move itself then has less to do.
     ///
     /// # Errors
-    /// The target is not empty, or something is away.
+    /// The target is not empty, another import fills it, or something is away.
     pub async fn copy_ahead(&self, origin: &dyn Origin, at_once: usize, tally: &Tally) -> Result<(), TransferError> {
-        self.begin(origin).await?;
-        copy_objects(origin, &self.storage, at_once, tally).await
+        self.alone(async {
+            self.begin(origin).await?;
+            copy_objects(origin, &self.storage, at_once, tally).await
+        })
+        .await
     }
 
     /// Brings everything. Whatever it is cut short by, the same call goes on.
     ///
     /// # Errors
-    /// The target is not empty, somebody serves one of the two, or something is away.
+    /// The target is not empty, another import fills it, somebody serves one of the two, or something is away.
     pub async fn import(&self, origin: &dyn Origin, at_once: usize, tally: &Tally) -> Result<(), TransferError> {
+        self.alone(self.fill(origin, at_once, tally)).await
+    }
+
+    async fn fill(&self, origin: &dyn Origin, at_once: usize, tally: &Tally) -> Result<(), TransferError> {
         origin.is_still().await?;
         self.begin(origin).await?;
         copy_objects(origin, &self.storage, at_once, tally).await?;
@@ -65,6 +77,35 @@ impl Target {
         origin.is_still().await?;
         self.storage.put(&Key::Deployment, Bytes::from(self.deployment.clone())).await?;
         Ok(())
+    }
+
+    /// Does it while no other import fills the target: two of the same move would wipe each other's rows.
+    async fn alone(&self, work: impl Future<Output = Result<(), TransferError>>) -> Result<(), TransferError> {
+        let holder = ProcessId::new(format!("import-{}-{}", std::process::id(), Uuid::new_v4().simple()));
+        let until = Instant::now() + TERM * 2;
+        while !self.db.hold_office(IMPORT_OFFICE, &holder, TERM).await? {
+            if Instant::now() > until {
+                return Err(TransferError::Busy);
+            }
+            sleep(TERM / 6).await;
+        }
+        let done = tokio::select! {
+            done = work => done,
+            () = self.lose_office(&holder) => return Err(TransferError::Busy),
+        };
+        // Else it lapses.
+        self.db.leave_office(IMPORT_OFFICE, &holder).await.ok();
+        done
+    }
+
+    /// Keeps the office; returns when somebody else has it. While the database is away nobody can take it either.
+    async fn lose_office(&self, holder: &ProcessId) {
+        loop {
+            sleep(TERM / 3).await;
+            if matches!(self.db.hold_office(IMPORT_OFFICE, holder, TERM).await, Ok(false)) {
+                return;
+            }
+        }
     }
 
     /// Marks the target, or finds the mark of this move.

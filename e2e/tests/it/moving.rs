@@ -6,7 +6,10 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use bytes::Bytes;
-use reelgate_common::db::{Db, Row, Table};
+use reelgate_common::{
+    db::{Db, IMPORT_OFFICE, Row, Table},
+    ids::ProcessId,
+};
 use reelgate_e2e::{
     client::{Client, Upload},
     generated::generated,
@@ -220,6 +223,24 @@ async fn import_in_three_runs(to: &mut Site, origin: &[String]) -> Result<()> {
     refused(to, "import", origin, "target_not_empty")
 }
 
+/// Two of the same move would wipe each other's rows. Of a folder nobody but one has the lock.
+async fn a_second_import_is_refused(to: &Site, origin: &[String]) -> Result<()> {
+    let (db, first) = (to.database().await?, ProcessId::new("import-first"));
+    let term = Duration::from_secs(6);
+    ensure!(db.hold_office(IMPORT_OFFICE, &first, term).await?);
+    let (kept, holder) = (db.clone(), first.clone());
+    let holding = tokio::spawn(async move {
+        while kept.hold_office(IMPORT_OFFICE, &holder, term).await.is_ok() {
+            tokio::time::sleep(term / 6).await;
+        }
+    });
+    let before = rows(&db).await?;
+    refused(to, "import", origin, "target_busy")?;
+    ensure!(rows(&db).await? == before, "it has changed something");
+    holding.abort();
+    Ok(db.leave_office(IMPORT_OFFICE, &first).await?)
+}
+
 fn export_in_two_runs(from: &mut Site, archive: &str) -> Result<()> {
     let arguments = [archive.to_owned(), "--json".to_owned()];
     from.set_env(CRASH, "export-table");
@@ -286,6 +307,9 @@ async fn moves_there_and_back(first: Footing, second: Footing) -> Result<()> {
     stop(&mut old)?;
     wait_until_nobody_serves(&old).await?;
 
+    if second == Footing::Production {
+        a_second_import_is_refused(&new, &origin).await?;
+    }
     import_in_three_runs(&mut new, &origin).await?;
     is_alike(&rows(&old.database().await?).await?, &rows(&new.database().await?).await?);
     nothing_differs(&new)?;

@@ -4,6 +4,7 @@
 
 use std::{
     fs::OpenOptions,
+    ops::Range,
     os::unix::fs::FileExt,
     path::{Path, PathBuf},
     process::Command,
@@ -411,14 +412,28 @@ async fn short_films_overtake_the_parts_of_long_ones() -> Result<()> {
     Ok(())
 }
 
-/// Bytes of the source that were asked of the store.
-fn read_of_source(proxied: &Proxied) -> u64 {
-    let length = |seen: Seen| {
+/// What of the source was asked of the store.
+fn read_of_source(proxied: &Proxied) -> Vec<Range<u64>> {
+    let range = |seen: Seen| {
         let range = seen.range.filter(|_| seen.call == Call::Get && seen.path.ends_with("/source"))?;
         let (from, to) = range.strip_prefix("bytes=")?.split_once('-')?;
-        Some(to.parse::<u64>().ok()? - from.parse::<u64>().ok()? + 1)
+        Some(from.parse().ok()?..to.parse::<u64>().ok()? + 1)
     };
-    proxied.store.seen().into_iter().filter_map(length).sum()
+    proxied.store.seen().into_iter().filter_map(range).collect()
+}
+
+/// Where the index of an MP4 lies.
+fn index_of(path: &Path) -> Result<Range<u64>> {
+    let (bytes, mut at) = (std::fs::read(path)?, 0);
+    loop {
+        let head = bytes.get(at..at + 8).context("no moov")?;
+        let size = u32::from_be_bytes(head[..4].try_into()?) as usize;
+        ensure!(size >= 8, "a large box");
+        if &head[4..] == b"moov" {
+            return Ok(at as u64..(at + size) as u64);
+        }
+        at += size;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -436,11 +451,17 @@ async fn each_part_reads_its_own_bytes_of_the_source() -> Result<()> {
     let file = upload(&alice, &source).await?;
     proxied.site.start_worker()?;
     made(&alice, &file).await?;
-    let (size, read) = (source.metadata()?.len(), read_of_source(&proxied));
+    let (size, ranges) = (source.metadata()?.len(), read_of_source(&proxied));
+    let read: u64 = ranges.iter().map(|range| range.end - range.start).sum();
     let parts = chunks(&proxied.site).await?.len() as u64;
     ensure!(parts == 6 && size > 24 << 20, "{parts} parts of {size} bytes");
     // Its own job reads it once for images and sound, and the parts once together: their indexes and what lies near along.
     ensure!((size..size * 3).contains(&read), "{read} bytes of {size} were read");
+    // A worker keeps the index from one part to the next. Alone it is asked for by its own job's two runs and by the first part.
+    let index = index_of(&source)?;
+    let alone = ranges.iter().filter(|range| range.contains(&(index.end - 1)) && range.end - range.start < size / 2);
+    let alone = alone.count();
+    ensure!((1..=4).contains(&alone), "the index was read {alone} times for {parts} parts");
     Ok(())
 }
 

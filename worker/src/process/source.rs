@@ -61,6 +61,15 @@ impl Source {
         Ok(work.patience.keep_trying("looking at the source", || work.backends.storage.head(key)).await?)
     }
 
+    /// Whether it is this version of this object.
+    pub(super) fn is(&self, key: &Key, version: &Version) -> bool {
+        self.key == *key && self.version == *version
+    }
+
+    pub(super) fn pinned(&self) -> (Key, Version) {
+        (self.key.clone(), self.version.clone())
+    }
+
     pub(super) fn key(&self) -> &Key {
         &self.key
     }

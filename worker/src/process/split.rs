@@ -5,6 +5,7 @@
 pub(super) mod assembly;
 mod bridge;
 pub(super) mod chunk;
+mod kept_index;
 mod pieces;
 
 use reelgate_common::{
@@ -20,6 +21,7 @@ use reelgate_packager::{
 };
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::kept_index::KeptIndex;
 use self::pieces::Stored;
 use super::{
     Work,

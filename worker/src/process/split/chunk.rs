@@ -14,7 +14,7 @@ use reelgate_packager::{
 };
 
 use super::{
-    super::{ENCODED, PROBED, Work, inspect, output, proof, source::Source},
+    super::{ENCODED, PROBED, Work, output, proof, source::Source},
     pictures,
     pieces::{self, PartMade, RungPiece},
     read,
@@ -75,12 +75,13 @@ async fn excerpt(work: &Work, source: &Source, media: &MediaInfo, chunk: &Chunk)
     if let Some(file) = source.local(work).await? {
         return Ok(file);
     }
-    let index = inspect::index(work, source).await?.ok_or_else(|| differs("the source"))?;
+    let index = work.kept_index.of(work, source).await?.ok_or_else(|| differs("the source"))?;
     let track = pictures(&index.movie, media).ok_or_else(|| differs("the source"))?;
     let file = work.scratch_file("excerpt")?;
     file.set_len(source.size()).map_err(|error| Halt::disk(&error))?;
     let samples = chunk_bytes(track, chunk.first, chunk.samples);
-    for range in inspect::outside_media(&index.boxes).into_iter().chain(samples) {
+    index.copy(work, source, &file).await?;
+    for range in samples {
         source.copy(work, range.start..range.end.min(source.size()), &file).await?;
     }
     File::open(work.scratch.path().join("excerpt")).map_err(|error| Halt::disk(&error))
