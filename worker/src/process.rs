@@ -112,7 +112,7 @@ async fn process(work: &Work) -> Result<Ended, Halt> {
         return Err(Halt::failed("not_media", "The file is empty; upload it again.", false));
     }
     let source = Source::pin(work, &work.attempt.file.source_key).await?;
-    // Beyond the probe gateways promote as well: the object in staging may go while a second attempt reads it.
+    // Beyond the probe gateways promote as well while no worker has it: the object in staging may go while a second attempt reads it.
     let source = if work.attempt.file.media.is_some() { promoted(work, source).await? } else { source };
     let mut inspected = traced(step!("probe"), inspect::inspect(work, &source)).await?;
     crash::point("probed");

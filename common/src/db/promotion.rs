@@ -12,13 +12,18 @@ use crate::{
 const UNPROMOTED: &str = "deleted_at IS NULL AND substr(source_key, 1, 8) = 'staging/' \
     AND (state IN ('ready', 'failed') OR media IS NOT NULL)";
 
+/// The worker that has it promotes it itself: who copied beside it would copy all of it twice.
+const LEFT_ALONE: &str = "(state IN ('ready', 'failed') \
+    OR NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.file_id = files.id AND jobs.state = 'running'))";
+
 impl Db {
-    /// Accepted files (`ready`, `failed`, or beyond the probe) whose source still lies in staging.
+    /// Accepted files (`ready`, `failed`, or beyond the probe and in no worker's hands) whose source still lies in staging.
     ///
     /// # Errors
     /// The database is away.
     pub async fn unpromoted(&self, limit: u64) -> Result<Vec<(OrgId, FileId, Key)>, DbError> {
-        let query = files::Entity::find().filter(Expr::cust(UNPROMOTED)).order_by_asc(files::Column::Id).limit(limit);
+        let query = files::Entity::find().filter(Expr::cust(UNPROMOTED)).filter(Expr::cust(LEFT_ALONE));
+        let query = query.order_by_asc(files::Column::Id).limit(limit);
         let rows = self.in_time(async { Ok(query.all(&self.connection).await?) }).await?;
         rows.into_iter()
             .map(|row| {

@@ -122,6 +122,8 @@ async fn the_probe_is_stored(place: Place) -> Result<()> {
     assert_eq!((found.kind, found.content_type.as_str(), found.media), (FileKind::Audio, "audio/mp4", Some(media())));
     assert_eq!(found.grid, Some(SegmentGrid::Points { timescale: 90_000, pts: vec![0, 180_000] }));
     assert_eq!(job(db, &acme, id).await?.plan, Some(json!({"rungs": [1]})));
+    assert!(db.unpromoted(10).await?.is_empty(), "its worker promotes it");
+    db.interrupt_attempt(&fence).await?;
     assert_eq!(db.unpromoted(10).await?.len(), 1);
     Ok(())
 }
