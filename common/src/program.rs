@@ -1,7 +1,7 @@
 //! How the programs of this product start and stop, all alike: `reelgate`, and `gateway` and `worker`, which images hold. What one of
 //! them is measured at holds for the others only so.
 
-use std::{future::Future, io, time::Duration};
+use std::{fmt::Display, future::Future, io, process::ExitCode, time::Duration};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -24,6 +24,15 @@ pub fn block_on<F: Future>(work: F) -> io::Result<F::Output> {
     let outcome = runtime.block_on(work);
     runtime.shutdown_timeout(ENDING);
     Ok(outcome)
+}
+
+/// What the process ends with; an error with its whole chain of causes on one line, as the last thing a user sees.
+#[expect(clippy::print_stderr, reason = "this is for commands; logging may not be set up yet")]
+pub fn ended(name: &str, outcome: Result<ExitCode, impl Display>) -> ExitCode {
+    outcome.unwrap_or_else(|error| {
+        eprintln!("{name}: {error:#}");
+        ExitCode::FAILURE
+    })
 }
 
 /// Cancelled by the first SIGTERM or SIGINT. A second one ends the process at once, for people who cannot wait.

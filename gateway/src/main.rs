@@ -27,26 +27,15 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    match start(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
-    }
+    program::ended("gateway", start(&Arguments::parse()))
 }
 
-#[expect(clippy::print_stderr, reason = "this is a command; logging may not be set up yet")]
-fn complain(error: &anyhow::Error) {
-    eprintln!("gateway: {error:#}");
-}
-
-fn start(arguments: &Arguments) -> anyhow::Result<()> {
+fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     profiles::heap_by(profiles::jemalloc);
     program::block_on(run(arguments))?
 }
 
-async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let raw = RawConfig::load(arguments.config.as_deref())?;
     let log: LogConfig = raw.section("log")?;
     let telemetry = telemetry::init(&log, &raw.section::<TracesConfig>("traces")?, Role::Gateway)?;
@@ -55,5 +44,6 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stop = stop_on_signal()?;
     let ran = reelgate_gateway::run(config, backends, Some(init_metrics(Role::Gateway)?), stop).await;
     telemetry.close().await;
-    Ok(ran?)
+    ran?;
+    Ok(ExitCode::SUCCESS)
 }

@@ -35,13 +35,7 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == TASK_ARGUMENT) {
         return reelgate_worker::task_main();
     }
-    match start(Cli::parse()) {
-        Ok(code) => code,
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
-    }
+    program::ended("reelgate", start(Cli::parse()))
 }
 
 fn start(cli: Cli) -> anyhow::Result<ExitCode> {
@@ -78,10 +72,4 @@ async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Openapi => openapi::print(),
         Command::Token(_) => unreachable!("printed before the runtime was made"),
     }
-}
-
-/// The whole chain of causes on one line, as the last thing a user sees.
-#[expect(clippy::print_stderr, reason = "this is a command; logging may not be set up yet")]
-fn complain(error: &anyhow::Error) {
-    eprintln!("reelgate: {error:#}");
 }

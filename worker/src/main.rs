@@ -31,26 +31,15 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|argument| argument == TASK_ARGUMENT) {
         return reelgate_worker::task_main();
     }
-    match start(&Arguments::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            complain(&error);
-            ExitCode::FAILURE
-        }
-    }
+    program::ended("worker", start(&Arguments::parse()))
 }
 
-#[expect(clippy::print_stderr, reason = "this is a command; logging may not be set up yet")]
-fn complain(error: &anyhow::Error) {
-    eprintln!("worker: {error:#}");
-}
-
-fn start(arguments: &Arguments) -> anyhow::Result<()> {
+fn start(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     profiles::heap_by(profiles::jemalloc);
     program::block_on(run(arguments))?
 }
 
-async fn run(arguments: &Arguments) -> anyhow::Result<()> {
+async fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let raw = RawConfig::load(arguments.config.as_deref())?;
     let log: LogConfig = raw.section("log")?;
     let telemetry = telemetry::init(&log, &raw.section::<TracesConfig>("traces")?, Role::Worker)?;
@@ -59,5 +48,6 @@ async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stop = stop_on_signal()?;
     let ran = reelgate_worker::run(config, backends, Some(init_metrics(Role::Worker)?), stop).await;
     telemetry.close().await;
-    Ok(ran?)
+    ran?;
+    Ok(ExitCode::SUCCESS)
 }

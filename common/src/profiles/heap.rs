@@ -8,7 +8,9 @@ use super::{Refusal, Watch};
 /// How to be able to tell from the start on, and how to be able to be asked.
 const START_WITH: &str = "Start the process with _RJEM_MALLOC_CONF=prof:true in its environment (prof:true,prof_active:false: only while asked)";
 
-/// For programs whose allocator jemalloc is. What is held of all that was asked for while this looked; since the process began, where it looks all the time.
+/// For programs whose allocator jemalloc is.
+///
+/// What is held of all that was asked for while this looked; since the process began, where it looks all the time.
 pub fn jemalloc(watch: &Watch) -> Result<StackProfile, Refusal> {
     let control = jemalloc_pprof::PROF_CTL.as_ref().ok_or_else(|| Refusal::unavailable(START_WITH))?;
     let mut control = control.blocking_lock();
